@@ -1,0 +1,204 @@
+//! All sessions of a node: bounded, with eviction of the least valuable.
+
+use super::session::Session;
+use super::{
+    EVICTION_IDLE_MS, FINAL_EPOCH, FetchPartition, INITIAL_EPOCH, NO_SESSION, News, PartitionKey, next_epoch,
+};
+use ottla_types::ErrorCode;
+use std::collections::BTreeMap;
+
+/// The session cache. Its size is `max.incremental.fetch.session.cache.slots`.
+pub struct FetchSessions {
+    slots: usize,
+    sessions: BTreeMap<i32, Session>,
+    evictions: u64,
+}
+
+/// A request that was admitted: what to read, and how to answer.
+#[derive(Debug)]
+pub struct Fetching {
+    /// Partitions to read, in serving order.
+    pub partitions: Vec<FetchPartition>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sessionless,
+    Full { privileged: bool, uses_topic_ids: bool },
+    Incremental { session_id: i32, epoch: i32 },
+}
+
+/// How a request's answers leave: under which session, and which of them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SessionOutcome {
+    pub error: ErrorCode,
+    pub session_id: i32,
+    /// Parallel to the answers: whether each is sent.
+    pub send: Vec<bool>,
+}
+
+impl Fetching {
+    /// Whether only answers with news will be sent.
+    pub fn is_incremental(&self) -> bool {
+        matches!(self.kind, Kind::Incremental { .. })
+    }
+}
+
+impl FetchSessions {
+    /// A cache of at most `slots` sessions.
+    pub fn new(slots: usize) -> FetchSessions {
+        FetchSessions { slots, sessions: BTreeMap::new(), evictions: 0 }
+    }
+
+    /// Number of live sessions.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is no session.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Sessions evicted so far.
+    pub fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    /// Admits a request.
+    ///
+    /// # Errors
+    /// `FETCH_SESSION_ID_NOT_FOUND`, `INVALID_FETCH_SESSION_EPOCH`, `FETCH_SESSION_TOPIC_ID_ERROR`: the
+    /// answer then carries only that error, with session id 0.
+    #[allow(clippy::too_many_arguments)]
+    pub fn begin(
+        &mut self,
+        now_ms: i64,
+        session_id: i32,
+        epoch: i32,
+        uses_topic_ids: bool,
+        privileged: bool,
+        requested: Vec<FetchPartition>,
+        forgotten: &[PartitionKey],
+    ) -> Result<Fetching, ErrorCode> {
+        if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
+            self.sessions.remove(&session_id);
+            let kind = match epoch {
+                FINAL_EPOCH => Kind::Sessionless,
+                _ => Kind::Full { privileged, uses_topic_ids },
+            };
+            return Ok(Fetching { partitions: requested, kind });
+        }
+        let session = self.sessions.get_mut(&session_id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        if session.epoch != epoch {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
+        }
+        if session.uses_topic_ids != uses_topic_ids {
+            return Err(ErrorCode::FetchSessionTopicIdError);
+        }
+        requested.iter().for_each(|wanted| session.put(wanted.clone()));
+        forgotten.iter().for_each(|key| session.forget(key));
+        if session.len() == 0 {
+            self.sessions.remove(&session_id);
+            return Ok(Fetching { partitions: requested, kind: Kind::Sessionless });
+        }
+        session.last_used_ms = now_ms;
+        session.epoch = next_epoch(session.epoch);
+        let kind = Kind::Incremental { session_id, epoch: session.epoch };
+        Ok(Fetching { partitions: session.wanted(), kind })
+    }
+
+    /// Decides which answers of an admitted request are sent, and under which session. `draw` gives random
+    /// numbers for a new session's id.
+    pub fn complete(
+        &mut self,
+        now_ms: i64,
+        fetching: Fetching,
+        answers: &[(PartitionKey, News)],
+        draw: impl FnMut() -> i32,
+    ) -> SessionOutcome {
+        let everything = vec![true; answers.len()];
+        match fetching.kind {
+            Kind::Sessionless => SessionOutcome { error: ErrorCode::None, session_id: NO_SESSION, send: everything },
+            Kind::Full { privileged, uses_topic_ids } => {
+                let session_id = self.create(now_ms, privileged, uses_topic_ids, fetching.partitions, answers, draw);
+                SessionOutcome { error: ErrorCode::None, session_id, send: everything }
+            }
+            Kind::Incremental { session_id, epoch } => self.complete_incremental(session_id, epoch, answers),
+        }
+    }
+
+    fn complete_incremental(
+        &mut self,
+        session_id: i32,
+        epoch: i32,
+        answers: &[(PartitionKey, News)],
+    ) -> SessionOutcome {
+        match self.sessions.get_mut(&session_id) {
+            // Another request of the session came in between: a duplicate. Nothing may count as sent.
+            Some(session) if session.epoch != epoch => {
+                SessionOutcome { error: ErrorCode::InvalidFetchSessionEpoch, session_id, send: vec![false; answers.len()] }
+            }
+            Some(session) => {
+                let send = answers.iter().map(|(key, news)| session.offer(key, news)).collect();
+                SessionOutcome { error: ErrorCode::None, session_id, send }
+            }
+            // Evicted while the request waited: answer what was read; the client's next request learns of it.
+            None => SessionOutcome { error: ErrorCode::None, session_id, send: vec![true; answers.len()] },
+        }
+    }
+
+    fn create(
+        &mut self,
+        now_ms: i64,
+        privileged: bool,
+        uses_topic_ids: bool,
+        partitions: Vec<FetchPartition>,
+        answers: &[(PartitionKey, News)],
+        mut draw: impl FnMut() -> i32,
+    ) -> i32 {
+        if !self.make_room(now_ms, privileged, partitions.len()) {
+            return NO_SESSION;
+        }
+        let id = loop {
+            let id = draw() & i32::MAX;
+            if id != NO_SESSION && !self.sessions.contains_key(&id) {
+                break id;
+            }
+        };
+        let mut session = Session::new(id, privileged, uses_topic_ids, now_ms);
+        partitions.into_iter().for_each(|wanted| session.put(wanted));
+        answers.iter().for_each(|(key, news)| session.remember(key, news));
+        self.sessions.insert(id, session);
+        id
+    }
+
+    /// Frees a slot for a newcomer of `size` partitions, if there is something less valuable: an idle
+    /// session; or, among those older than the idle time, an unprivileged one or a smaller one.
+    fn make_room(&mut self, now_ms: i64, privileged: bool, size: usize) -> bool {
+        if self.sessions.len() < self.slots {
+            return true;
+        }
+        let idle = self.sessions.values().min_by_key(|session| (session.last_used_ms, session.id));
+        let Some(idle) = idle else { return false };
+        let victim = if now_ms - idle.last_used_ms > EVICTION_IDLE_MS {
+            Some(idle.id)
+        } else {
+            self.least_valuable(now_ms, privileged, size)
+        };
+        let Some(victim) = victim else { return false };
+        self.sessions.remove(&victim);
+        self.evictions += 1;
+        true
+    }
+
+    fn least_valuable(&self, now_ms: i64, privileged: bool, size: usize) -> Option<i32> {
+        let is_settled = |session: &&Session| {
+            now_ms - session.created_ms > EVICTION_IDLE_MS || (privileged && !session.privileged)
+        };
+        let value = |session: &Session| (session.privileged, session.len());
+        let candidate = self.sessions.values().filter(is_settled).min_by_key(|session| (value(session), session.id))?;
+        (value(candidate) < (privileged, size)).then_some(candidate.id)
+    }
+}
