@@ -14,17 +14,17 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{Fetching, FetchSessions, SessionOutcome};
-pub use session::{FetchPartition, News, PartitionKey, TopicKey};
+pub(crate) use cache::{Fetching, FetchSessions};
+pub(crate) use session::{FetchPartition, News, PartitionKey, TopicKey};
 
 /// Session id of "no session".
-pub const NO_SESSION: i32 = 0;
+pub(crate) const NO_SESSION: i32 = 0;
 /// Request epoch of a full fetch that asks for a new session.
-pub const INITIAL_EPOCH: i32 = 0;
+pub(crate) const INITIAL_EPOCH: i32 = 0;
 /// Request epoch of a full fetch that wants no session.
-pub const FINAL_EPOCH: i32 = -1;
+pub(crate) const FINAL_EPOCH: i32 = -1;
 /// A session that was idle for this long may be evicted by any newcomer.
-pub const EVICTION_IDLE_MS: i64 = 120_000;
+pub(crate) const EVICTION_IDLE_MS: i64 = 120_000;
 
 /// The epoch that follows `epoch`; wraps to 1, because 0 and -1 have meanings of their own.
 fn next_epoch(epoch: i32) -> i32 {

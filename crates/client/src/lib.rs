@@ -1,1 +1,36 @@
-//! client
+//! Our own Kafka client: what the command line, the ecosystem services, the simulator's workloads and the benches speak
+//! to brokers with. It runs on [`ottla_runtime::Runtime`], so everything here also runs on the simulator.
+//!
+//! From the bottom up:
+//!
+//! 1. [`Connection`]: one broker, versions negotiated, many requests in flight.
+//! 2. [`Client`]: a cluster by its bootstrap addresses; knows brokers and leaders, opens connections when needed.
+//! 3. On a client: [`Admin`] (topics, configs), [`Client::fetch`], [`Client::list_offset`], [`SimpleProducer`].
+//!
+//! Every failure is a [`ClientError`], whose variants are what a caller can do about it.
+
+mod admin;
+mod backoff;
+mod client;
+mod connection;
+mod error;
+mod fetch;
+mod metadata;
+mod offsets;
+mod options;
+mod produce;
+mod producer;
+mod versions;
+
+pub use admin::{Admin, ConfigChange, ConfigEntry, CreatedTopic, NewTopic, TopicDescription};
+pub use backoff::Backoff;
+pub use client::Client;
+pub use connection::{Connection, PendingResponse};
+pub use error::{ClientError, ConnectFailure};
+pub use fetch::{FetchSpec, Fetched, Isolation};
+pub use metadata::{BrokerAddress, ClusterMetadata, PartitionMetadata, TopicMetadata};
+pub use offsets::{ListedOffset, OffsetSpec};
+pub use options::ClientOptions;
+pub use produce::{Acks, ProduceSpec, Produced};
+pub use producer::{ProducerIdentity, SimpleProducer};
+pub use versions::BrokerVersions;

@@ -1,1 +1,21 @@
-//! telemetry
+//! What a node counts, and where its log lines go.
+//!
+//! A metric is one row of a table ([`net`], [`broker`], [`log`]): a handle, its kind, its name and one sentence. Handles
+//! are single atomic numbers, cheap enough for hot paths; the only labels are an API's name and an error's name, so the
+//! number of series is bounded. [`Metrics`] holds all handles of a node and writes them in Prometheus' text format.
+
+pub mod broker;
+mod handles;
+pub mod log;
+mod logs;
+mod metrics;
+pub mod net;
+mod table;
+
+pub use broker::{BrokerMetrics, RequestCounters};
+pub use handles::{Counter, Gauge, Histogram};
+pub use log::LogMetrics;
+pub use logs::{LogSetupError, init_logs};
+pub use metrics::Metrics;
+pub use net::NetMetrics;
+pub use table::{MetricInfo, MetricKind};

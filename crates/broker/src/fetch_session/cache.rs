@@ -8,7 +8,7 @@ use ottla_types::ErrorCode;
 use std::collections::BTreeMap;
 
 /// The session cache. Its size is `max.incremental.fetch.session.cache.slots`.
-pub struct FetchSessions {
+pub(crate) struct FetchSessions {
     slots: usize,
     sessions: BTreeMap<i32, Session>,
     evictions: u64,
@@ -16,9 +16,9 @@ pub struct FetchSessions {
 
 /// A request that was admitted: what to read, and how to answer.
 #[derive(Debug)]
-pub struct Fetching {
+pub(crate) struct Fetching {
     /// Partitions to read, in serving order.
-    pub partitions: Vec<FetchPartition>,
+    pub(crate) partitions: Vec<FetchPartition>,
     kind: Kind,
 }
 
@@ -31,38 +31,26 @@ enum Kind {
 
 /// How a request's answers leave: under which session, and which of them.
 #[derive(Debug, PartialEq, Eq)]
-pub struct SessionOutcome {
-    pub error: ErrorCode,
-    pub session_id: i32,
+pub(crate) struct SessionOutcome {
+    pub(crate) error: ErrorCode,
+    pub(crate) session_id: i32,
     /// Parallel to the answers: whether each is sent.
-    pub send: Vec<bool>,
-}
-
-impl Fetching {
-    /// Whether only answers with news will be sent.
-    pub fn is_incremental(&self) -> bool {
-        matches!(self.kind, Kind::Incremental { .. })
-    }
+    pub(crate) send: Vec<bool>,
 }
 
 impl FetchSessions {
     /// A cache of at most `slots` sessions.
-    pub fn new(slots: usize) -> FetchSessions {
+    pub(crate) fn new(slots: usize) -> FetchSessions {
         FetchSessions { slots, sessions: BTreeMap::new(), evictions: 0 }
     }
 
     /// Number of live sessions.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// Whether there is no session.
-    pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
-    }
-
     /// Sessions evicted so far.
-    pub fn evictions(&self) -> u64 {
+    pub(crate) fn evictions(&self) -> u64 {
         self.evictions
     }
 
@@ -72,7 +60,7 @@ impl FetchSessions {
     /// `FETCH_SESSION_ID_NOT_FOUND`, `INVALID_FETCH_SESSION_EPOCH`, `FETCH_SESSION_TOPIC_ID_ERROR`: the
     /// answer then carries only that error, with session id 0.
     #[allow(clippy::too_many_arguments)]
-    pub fn begin(
+    pub(crate) fn begin(
         &mut self,
         now_ms: i64,
         session_id: i32,
@@ -111,7 +99,7 @@ impl FetchSessions {
 
     /// Decides which answers of an admitted request are sent, and under which session. `draw` gives random
     /// numbers for a new session's id.
-    pub fn complete(
+    pub(crate) fn complete(
         &mut self,
         now_ms: i64,
         fetching: Fetching,

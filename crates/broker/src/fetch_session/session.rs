@@ -6,43 +6,43 @@ use std::sync::Arc;
 
 /// How a request names a topic: by id from Fetch version 13 on, by name before.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TopicKey {
+pub(crate) enum TopicKey {
     Id(Uuid),
     Name(Arc<str>),
 }
 
 /// A partition as the request names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PartitionKey {
-    pub topic: TopicKey,
-    pub partition: i32,
+pub(crate) struct PartitionKey {
+    pub(crate) topic: TopicKey,
+    pub(crate) partition: i32,
 }
 
 /// What a consumer or follower wants of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchPartition {
-    pub key: PartitionKey,
+pub(crate) struct FetchPartition {
+    pub(crate) key: PartitionKey,
     /// First offset wanted.
-    pub fetch_offset: i64,
+    pub(crate) fetch_offset: i64,
     /// Most bytes wanted of this partition; the first batch is sent whole all the same.
-    pub max_bytes: i32,
+    pub(crate) max_bytes: i32,
     /// Leader epoch that the client knows, -1 for none.
-    pub current_leader_epoch: i32,
+    pub(crate) current_leader_epoch: i32,
     /// Epoch of the last record that the client has, -1 for none (KIP-595).
-    pub last_fetched_epoch: i32,
+    pub(crate) last_fetched_epoch: i32,
     /// The follower's log start offset, -1 from consumers.
-    pub log_start_offset: i64,
+    pub(crate) log_start_offset: i64,
 }
 
 /// The parts of an answer that decide whether an incremental response must carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct News {
-    pub has_records: bool,
-    pub is_error: bool,
-    pub high_watermark: i64,
-    pub log_start_offset: i64,
+pub(crate) struct News {
+    pub(crate) has_records: bool,
+    pub(crate) is_error: bool,
+    pub(crate) high_watermark: i64,
+    pub(crate) log_start_offset: i64,
     /// A diverging epoch or a preferred read replica is set.
-    pub redirects: bool,
+    pub(crate) redirects: bool,
 }
 
 struct CachedPartition {

@@ -1,0 +1,91 @@
+"""The log of acknowledgements, and the check that a broker kept every promise it made.
+
+Each value names its partition and its number, so that loss, doubles and disorder can be told apart.
+"""
+
+import time
+
+import cases
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+PARTITIONS = 4
+
+
+class Ledger:
+    """What was sent and what was acknowledged, by partition."""
+
+    def __init__(self):
+        self.sent = [0] * PARTITIONS
+        self.acknowledged = [{} for _ in range(PARTITIONS)]
+        self.failures = []
+
+    def report(self, error, message):
+        if error is not None:
+            self.failures.append(str(error))
+        else:
+            self.acknowledged[message.partition()][message.value()] = message.offset()
+
+    def count(self):
+        return sum(len(partition) for partition in self.acknowledged)
+
+
+def create_topic(broker, name, **configs):
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    admin.create_topics([NewTopic(name, PARTITIONS, 1, config=configs)])[name].result(20)
+    cases.eventually("the topic is known", lambda: len(admin.list_topics(name, timeout=5).topics[name].partitions) == PARTITIONS)
+
+
+def producer(broker, codec):
+    """An idempotent producer that outlives restarts of the broker."""
+    return Producer({
+        "bootstrap.servers": broker.bootstrap, "enable.idempotence": True, "linger.ms": 1, "compression.type": codec,
+        "message.timeout.ms": 120_000, "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20,
+        "queue.buffering.max.messages": 20_000, "batch.size": 16_384,
+    })
+
+
+def produce_for(producer, topic, ledger, seconds):
+    """Keeps the producer busy for a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for partition in range(PARTITIONS):
+            value = b"%d:%d:" % (partition, ledger.sent[partition]) + b"x" * (ledger.sent[partition] % 200)
+            try:
+                producer.produce(topic, value, partition=partition, on_delivery=ledger.report)
+                ledger.sent[partition] += 1
+            except BufferError:
+                break
+        producer.poll(0.002)
+
+
+def read_partition(broker, topic, partition):
+    """(offset, value) of every record from the start up to the end as the broker tells it."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "unused", "enable.auto.commit": False})
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+    consumer.assign([TopicPartition(topic, partition, 0)])
+    records = []
+    deadline = time.monotonic() + 60
+    while (not records or records[-1][0] < end - 1) and time.monotonic() < deadline and end > 0:
+        for message in consumer.consume(1000, 1.0):
+            assert message.error() is None, message.error()
+            records.append((message.offset(), message.value()))
+    consumer.close()
+    return records
+
+
+def check(ledger, partition, records):
+    offsets = [offset for offset, _ in records]
+    assert offsets == list(range(len(records))), f"partition {partition}: offsets are not dense: {first_gap(offsets)}"
+    found = {}
+    for offset, value in records:
+        assert value not in found, f"partition {partition}: {value[:20]!r} is at {found[value]} and at {offset}"
+        found[value] = offset
+    for value, offset in ledger.acknowledged[partition].items():
+        assert found.get(value) == offset, f"partition {partition}: {value[:20]!r} was acknowledged at {offset}, is at {found.get(value)}"
+    order = [int(value.split(b":")[1]) for _, value in records]
+    assert order == sorted(order), f"partition {partition}: the producer's order is lost"
+
+
+def first_gap(offsets):
+    return next((f"{found} in place {place}" for place, found in enumerate(offsets) if found != place), "none")

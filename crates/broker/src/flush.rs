@@ -1,0 +1,133 @@
+//! When partitions are flushed: at once, after a short while, or because too much is unflushed.
+//!
+//! A partition runs at most one fdatasync at a time (group commit); many partitions flush in parallel so that the
+//! file system's journal merges them. This file holds what all partitions of a node share: the slots for parallel
+//! flushes, the queue of partitions that may wait a little, and the bound on unflushed bytes.
+
+use crate::partition::Partition;
+use ottla_runtime::{Instant, Runtime};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+
+/// Partitions whose fdatasync may run at the same time.
+const FLUSHES_IN_PARALLEL: usize = 64;
+/// Unflushed bytes of a node above which producers are held back.
+pub(crate) const UNFLUSHED_BYTES_MAX: u64 = 1 << 30;
+/// A partition with more unflushed bytes than this is flushed without waiting for its turn.
+pub(crate) const PARTITION_UNFLUSHED_BYTES_MAX: u64 = 32 << 20;
+/// How long write-caching topics stay unflushed, so that recovery stays bounded.
+pub(crate) const WRITE_CACHING_FLUSH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Flushing as all partitions of a node share it.
+pub(crate) struct FlushControl {
+    slots: Semaphore,
+    unflushed_bytes: AtomicU64,
+    room: Notify,
+    queue: Mutex<Queue>,
+    /// The earliest due time has changed.
+    earlier: Notify,
+}
+
+/// Partitions by the time by which they are to be flushed.
+#[derive(Default)]
+struct Queue {
+    due: BTreeMap<(Instant, u64), Weak<Partition>>,
+    pushed: u64,
+}
+
+impl FlushControl {
+    pub(crate) fn new() -> Arc<FlushControl> {
+        Arc::new(FlushControl {
+            slots: Semaphore::new(FLUSHES_IN_PARALLEL),
+            unflushed_bytes: AtomicU64::new(0),
+            room: Notify::new(),
+            queue: Mutex::default(),
+            earlier: Notify::new(),
+        })
+    }
+
+    /// The task that flushes what is due; it runs until the node stops.
+    pub(crate) fn start(self: &Arc<Self>, runtime: &Runtime) {
+        let (control, clock) = (Arc::clone(self), runtime.clone());
+        runtime.spawn("broker.flush-queue", async move { control.run(&clock).await });
+    }
+
+    /// Has `partition` flushed at `due`.
+    pub(crate) fn flush_at(&self, due: Instant, partition: Weak<Partition>) {
+        let mut queue = self.queue();
+        let is_earliest = queue.due.first_key_value().is_none_or(|((first, _), _)| due < *first);
+        queue.pushed += 1;
+        let number = queue.pushed;
+        queue.due.insert((due, number), partition);
+        if is_earliest {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// A place among the flushes that run in parallel.
+    pub(crate) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
+        self.slots.acquire().await.ok()
+    }
+
+    /// Unflushed bytes of all partitions.
+    pub(crate) fn unflushed_bytes(&self) -> u64 {
+        self.unflushed_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Replaces a partition's share of the node's unflushed bytes.
+    pub(crate) fn account(&self, before: u64, after: u64) {
+        if after >= before {
+            self.unflushed_bytes.fetch_add(after - before, Ordering::Relaxed);
+            return;
+        }
+        self.unflushed_bytes.fetch_sub(before - after, Ordering::Relaxed);
+        self.room.notify_waiters();
+    }
+
+    /// Waits until fewer than [`UNFLUSHED_BYTES_MAX`] bytes are unflushed.
+    pub(crate) async fn room(&self) {
+        while self.unflushed_bytes() >= UNFLUSHED_BYTES_MAX {
+            let freed = self.room.notified();
+            if self.unflushed_bytes() < UNFLUSHED_BYTES_MAX {
+                return;
+            }
+            self.flush_due(None);
+            freed.await;
+        }
+    }
+
+    async fn run(&self, clock: &Runtime) {
+        loop {
+            let first = self.queue().due.first_key_value().map(|((due, _), _)| *due);
+            match first {
+                None => self.earlier.notified().await,
+                Some(due) => {
+                    let left = due.saturating_duration_since(clock.now());
+                    // Whichever comes first: the time, or something earlier.
+                    let _ = clock.timeout(left, self.earlier.notified()).await;
+                    self.flush_due(Some(clock.now()));
+                }
+            }
+        }
+    }
+
+    /// Flushes what is due at `now`, or everything.
+    fn flush_due(&self, now: Option<Instant>) {
+        let due = {
+            let mut queue = self.queue();
+            let rest = match now {
+                Some(now) => queue.due.split_off(&(now, u64::MAX)),
+                None => BTreeMap::new(),
+            };
+            std::mem::replace(&mut queue.due, rest)
+        };
+        due.values().filter_map(Weak::upgrade).for_each(|partition| partition.flush_queued());
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

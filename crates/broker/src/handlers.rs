@@ -1,0 +1,57 @@
+//! One file per API key. A handler decodes its request, asks partitions, image or controller, and encodes
+//! the response; each opens with its contract: versions, errors, what is left out.
+
+mod alter_configs;
+mod api_versions;
+mod codec;
+mod controlled;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_topic_partitions;
+mod fetch;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod list_config_resources;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
+
+use crate::Broker;
+use ottla_net::{Outcome, Request};
+use ottla_protocol::ApiKey;
+use std::sync::Arc;
+
+/// Starts one request. What must happen in the order of the connection's requests happens before this
+/// resolves; waiting goes into [`Outcome::Later`].
+pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
+    let outcome = match request.header.api_key {
+        ApiKey::ApiVersions => api_versions::handle(&broker, &request),
+        ApiKey::Produce => produce::handle(&broker, &request).await,
+        ApiKey::Fetch => fetch::handle(&broker, request),
+        ApiKey::Metadata => metadata::handle(&broker, request),
+        ApiKey::ListOffsets => list_offsets::handle(&broker, request),
+        ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(&broker, &request),
+        ApiKey::DeleteRecords => delete_records::handle(&broker, request),
+        ApiKey::InitProducerId => init_producer_id::handle(&broker, request),
+        ApiKey::CreateTopics => create_topics::handle(&broker, request),
+        ApiKey::DeleteTopics => delete_topics::handle(&broker, request),
+        ApiKey::CreatePartitions => create_partitions::handle(&broker, request),
+        ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(&broker, &request),
+        ApiKey::DescribeConfigs => describe_configs::handle(&broker, &request),
+        ApiKey::AlterConfigs => alter_configs::handle(&broker, request),
+        ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(&broker, request),
+        ApiKey::ListConfigResources => list_config_resources::handle(&broker, &request),
+        ApiKey::DescribeCluster => describe_cluster::handle(&broker, &request),
+        ApiKey::DescribeLogDirs => describe_log_dirs::handle(&broker, request),
+        ApiKey::DescribeProducers => describe_producers::handle(&broker, &request),
+        key => Err(codec::Refused::not_served(key)),
+    };
+    outcome.unwrap_or_else(|refused| Outcome::Close { reason: refused.to_string() })
+}

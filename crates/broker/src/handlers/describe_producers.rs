@@ -1,0 +1,51 @@
+//! DescribeProducers (key 61), version 0 (KIP-664).
+//!
+//! The active producers of each partition, as its log knows them. Errors: UNKNOWN_TOPIC_OR_PARTITION,
+//! NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR.
+
+use super::codec::{Handled, decode, respond};
+use crate::Broker;
+use ottla_storage::producer_state::ProducerEntry;
+use ottla_net::{Outcome, Request};
+use ottla_protocol::generated::describe_producers_request::DescribeProducersRequest;
+use ottla_protocol::generated::describe_producers_response::{
+    DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
+};
+
+pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
+    let body: DescribeProducersRequest = decode(request)?;
+    let topics = body.topics.into_iter().map(|topic| TopicResponse {
+        partitions: topic.partition_indexes.iter().map(|&index| describe(broker, &topic.name, index)).collect(),
+        name: topic.name,
+    });
+    let response = DescribeProducersResponse { topics: topics.collect(), ..Default::default() };
+    Ok(Outcome::Reply(respond(&request.header, &response)))
+}
+
+fn describe(broker: &Broker, topic: &str, partition_index: i32) -> PartitionResponse {
+    let found = broker.partitions.by_name(topic, partition_index).and_then(|partition| partition.producers());
+    match found {
+        Ok(producers) => PartitionResponse {
+            partition_index,
+            active_producers: producers.iter().map(producer_state).collect(),
+            ..PartitionResponse::default()
+        },
+        Err(error) => PartitionResponse {
+            partition_index,
+            error_code: error.code.code(),
+            error_message: Some(error.message),
+            ..PartitionResponse::default()
+        },
+    }
+}
+
+fn producer_state(producer: &ProducerEntry) -> ProducerState {
+    ProducerState {
+        producer_id: producer.producer_id().0,
+        producer_epoch: i32::from(producer.epoch().0),
+        last_sequence: producer.last_sequence(),
+        last_timestamp: producer.last_timestamp(),
+        coordinator_epoch: producer.coordinator_epoch(),
+        current_txn_start_offset: producer.current_txn_first_offset().unwrap_or(-1),
+    }
+}

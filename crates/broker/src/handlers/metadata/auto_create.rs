@@ -1,0 +1,83 @@
+//! Creating topics because somebody asked for their metadata.
+
+use super::topics::Asked;
+use crate::Broker;
+use ottla_metadata::topic_name;
+use ottla_protocol::generated::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use ottla_protocol::generated::metadata_response::MetadataResponse;
+use ottla_types::ErrorCode;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+/// Names in the request that have no topic and may get one.
+pub(super) fn missing(broker: &Broker, asked: &Asked, is_allowed: bool) -> Vec<String> {
+    if !is_allowed || !broker.config().topics.auto_create_topics_enable {
+        return Vec::new();
+    }
+    let image = broker.image();
+    let mut names: Vec<String> = asked
+        .names()
+        .filter(|name| image.topic(name).is_none() && topic_name::validate(name).is_ok())
+        // The platform's own topics are created with settings of their own, by whoever needs them.
+        .filter(|name| !topic_name::is_internal(name) && *name != topic_name::CLUSTER_METADATA)
+        .map(str::to_string)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Asks the controller for `names`; resolves to those that could not be created, with their errors.
+pub(super) fn submit(
+    broker: &Arc<Broker>,
+    names: Vec<String>,
+) -> impl Future<Output = BTreeMap<String, ErrorCode>> + Send + use<> {
+    let topic = |name: &String| CreatableTopic {
+        name: name.clone(),
+        num_partitions: -1,
+        replication_factor: -1,
+        ..CreatableTopic::default()
+    };
+    let timeout = broker.request_timeout();
+    let request = CreateTopicsRequest {
+        topics: names.iter().map(topic).collect(),
+        timeout_ms: timeout.as_millis().min(i32::MAX as u128) as i32,
+        validate_only: false,
+    };
+    let under_way = broker.controller().submit(request.into());
+    let broker = Arc::clone(broker);
+    async move {
+        let deadline = broker.runtime().now() + timeout;
+        let outcome = broker.runtime().timeout(timeout, under_way).await;
+        let Ok(Ok(response)) = outcome else {
+            return names.into_iter().map(|name| (name, ErrorCode::LeaderNotAvailable)).collect();
+        };
+        broker.wait_until_applied(deadline).await;
+        let results = response.into_create_topics().topics.into_iter();
+        let failed = results.filter_map(|result| {
+            let code = ErrorCode::from_code(result.error_code).unwrap_or(ErrorCode::UnknownServerError);
+            // Somebody else was faster: the topic is there.
+            (code.is_error() && code != ErrorCode::TopicAlreadyExists).then_some((result.name, told(code)))
+        });
+        failed.collect()
+    }
+}
+
+/// Errors as Kafka's auto-creation tells them: what a retry cannot mend stays, the rest reads as "not yet".
+fn told(code: ErrorCode) -> ErrorCode {
+    match code {
+        ErrorCode::InvalidTopicException | ErrorCode::InvalidPartitions | ErrorCode::PolicyViolation => code,
+        ErrorCode::InvalidReplicationFactor | ErrorCode::InvalidConfig => code,
+        _ => ErrorCode::LeaderNotAvailable,
+    }
+}
+
+/// Writes the errors of failed creations into the response.
+pub(super) fn report(response: &mut MetadataResponse, failed: &BTreeMap<String, ErrorCode>) {
+    for topic in response.topics.iter_mut().filter(|topic| topic.error_code != 0) {
+        if let Some(code) = topic.name.as_ref().and_then(|name| failed.get(name)) {
+            topic.error_code = code.code();
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Which topics were asked for, and what the image says of them.
+
+use ottla_metadata::{MetadataImage, Partition, Topic, topic_name};
+use ottla_protocol::generated::metadata_request::MetadataRequest;
+use ottla_protocol::generated::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use ottla_types::{ErrorCode, NodeId, Uuid};
+
+/// First version in which a leader without the asked listener is told apart.
+const LISTENER_NOT_FOUND_FROM: i16 = 6;
+/// First version that may name topics by id.
+const TOPIC_IDS_FROM: i16 = 12;
+
+/// What a request asks for.
+pub(super) enum Asked {
+    All,
+    Some(Vec<TopicAsked>),
+}
+
+/// One topic of a request.
+pub(super) enum TopicAsked {
+    Name(String),
+    Id(Uuid),
+}
+
+impl Asked {
+    /// `None` if a topic has neither a name nor an id.
+    pub(super) fn parse(body: &MetadataRequest, version: i16) -> Option<Asked> {
+        let Some(topics) = &body.topics else { return Some(Asked::All) };
+        if topics.is_empty() && version == 0 {
+            return Some(Asked::All);
+        }
+        let parse = |(id, name): (Uuid, &Option<String>)| match name {
+            Some(name) => Some(TopicAsked::Name(name.clone())),
+            None if version >= TOPIC_IDS_FROM && !id.is_zero() => Some(TopicAsked::Id(id)),
+            None => None,
+        };
+        topics.iter().map(|topic| parse((topic.topic_id, &topic.name))).collect::<Option<Vec<_>>>().map(Asked::Some)
+    }
+
+    /// The names in the request.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let topics: &[TopicAsked] = match self {
+            Asked::All => &[],
+            Asked::Some(topics) => topics,
+        };
+        topics.iter().filter_map(|topic| match topic {
+            TopicAsked::Name(name) => Some(name.as_str()),
+            TopicAsked::Id(_) => None,
+        })
+    }
+}
+
+pub(super) fn describe(image: &MetadataImage, asked: &Asked, listener: &str, version: i16) -> Vec<MetadataResponseTopic> {
+    match asked {
+        Asked::All => image.topics().map(|topic| found(image, topic, listener, version)).collect(),
+        Asked::Some(topics) => topics.iter().map(|topic| one(image, topic, listener, version)).collect(),
+    }
+}
+
+fn one(image: &MetadataImage, asked: &TopicAsked, listener: &str, version: i16) -> MetadataResponseTopic {
+    let (topic, name, topic_id, missing) = match asked {
+        TopicAsked::Name(name) => {
+            let error = match topic_name::validate(name) {
+                Ok(()) => ErrorCode::UnknownTopicOrPartition,
+                Err(_) => ErrorCode::InvalidTopicException,
+            };
+            (image.topic(name), Some(name.clone()), Uuid::ZERO, error)
+        }
+        TopicAsked::Id(id) => (image.topic_by_id(*id), None, *id, ErrorCode::UnknownTopicId),
+    };
+    match topic {
+        Some(topic) => found(image, topic, listener, version),
+        None => MetadataResponseTopic {
+            error_code: missing.code(),
+            is_internal: name.as_deref().is_some_and(topic_name::is_internal),
+            name,
+            topic_id,
+            ..MetadataResponseTopic::default()
+        },
+    }
+}
+
+fn found(image: &MetadataImage, topic: &Topic, listener: &str, version: i16) -> MetadataResponseTopic {
+    let partitions = topic.partitions.iter().enumerate();
+    MetadataResponseTopic {
+        name: Some(topic.name.to_string()),
+        topic_id: topic.id,
+        is_internal: topic.is_internal(),
+        partitions: partitions.map(|(index, p)| partition(image, index as i32, p, listener, version)).collect(),
+        ..MetadataResponseTopic::default()
+    }
+}
+
+fn partition(
+    image: &MetadataImage,
+    partition_index: i32,
+    partition: &Partition,
+    listener: &str,
+    version: i16,
+) -> MetadataResponsePartition {
+    let error = leader_error(image, partition, listener, version);
+    let told_leader = partition.leader.filter(|_| error == ErrorCode::None);
+    MetadataResponsePartition {
+        error_code: error.code(),
+        partition_index,
+        leader_id: told_leader.map_or(-1, |leader| leader.0),
+        leader_epoch: partition.leader_epoch.0,
+        replica_nodes: ids(&partition.replicas),
+        isr_nodes: ids(&partition.isr),
+        offline_replicas: offline(image, partition, listener),
+    }
+}
+
+fn leader_error(image: &MetadataImage, partition: &Partition, listener: &str, version: i16) -> ErrorCode {
+    let leader = partition.leader.and_then(|leader| image.broker(leader)).filter(|leader| !leader.fenced);
+    match leader {
+        None => ErrorCode::LeaderNotAvailable,
+        Some(leader) if leader.endpoint(listener).is_some() => ErrorCode::None,
+        Some(_) if version >= LISTENER_NOT_FOUND_FROM => ErrorCode::ListenerNotFound,
+        Some(_) => ErrorCode::LeaderNotAvailable,
+    }
+}
+
+/// Replicas whose broker is away or has no endpoint for the listener.
+pub(in crate::handlers) fn offline(image: &MetadataImage, partition: &Partition, listener: &str) -> Vec<i32> {
+    let is_online = |id: &NodeId| {
+        image.broker(*id).is_some_and(|broker| !broker.fenced && broker.endpoint(listener).is_some())
+    };
+    partition.replicas.iter().filter(|id| !is_online(id)).map(|id| id.0).collect()
+}
+
+pub(in crate::handlers) fn ids(nodes: &[NodeId]) -> Vec<i32> {
+    nodes.iter().map(|node| node.0).collect()
+}

@@ -1,0 +1,263 @@
+//! A cluster by its bootstrap addresses: brokers, leaders, and a connection to each broker that is needed.
+//!
+//! Metadata is asked for when something is missing, or when a broker's answer shows that what is known is out of date
+//! ([`Client::forget_topic`]). Connections are opened on demand and opened anew when they have ended. Retrying is left to
+//! the operations built on top, because only they know what may be done twice.
+
+use crate::connection::Connection;
+use crate::error::ClientError;
+use crate::metadata::{BrokerAddress, ClusterMetadata, PartitionMetadata, TopicMetadata};
+use crate::options::ClientOptions;
+use ottla_protocol::MetadataRequest;
+use ottla_protocol::metadata_request::MetadataRequestTopic;
+use ottla_runtime::Runtime;
+use ottla_types::ErrorCode;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Topics whose metadata is kept; beyond that all are forgotten and asked for again.
+const TOPICS_MAX: usize = 10_000;
+
+/// A handle to a cluster. Clones share connections and metadata.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    runtime: Runtime,
+    options: ClientOptions,
+    bootstrap: Vec<String>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    brokers: BTreeMap<i32, BrokerAddress>,
+    controller_id: Option<i32>,
+    topics: BTreeMap<String, TopicMetadata>,
+    /// By address; bootstrap addresses and advertised ones alike.
+    connections: BTreeMap<String, Connection>,
+}
+
+impl Client {
+    /// A client of the cluster behind `bootstrap`: addresses `host:port`, separated by commas. Connects when needed.
+    ///
+    /// # Errors
+    /// `Invalid` when no address is given.
+    pub fn new(runtime: &Runtime, bootstrap: &str, options: ClientOptions) -> Result<Client, ClientError> {
+        let addresses = bootstrap.split(',').map(str::trim).filter(|address| !address.is_empty());
+        let bootstrap: Vec<String> = addresses.map(with_port).collect();
+        if bootstrap.is_empty() {
+            return Err(ClientError::Invalid("bootstrap.servers names no address".to_string()));
+        }
+        let inner = Inner { runtime: runtime.clone(), options, bootstrap, state: Mutex::default() };
+        Ok(Client { inner: Arc::new(inner) })
+    }
+
+    /// What it runs on.
+    pub fn runtime(&self) -> &Runtime {
+        &self.inner.runtime
+    }
+
+    /// Its settings.
+    pub fn options(&self) -> &ClientOptions {
+        &self.inner.options
+    }
+
+    /// A connection to any broker: an open one, else to a known broker, else to a bootstrap address.
+    ///
+    /// # Errors
+    /// The one error when there is one address, else `NoBrokers`.
+    pub async fn any_broker(&self) -> Result<Connection, ClientError> {
+        let (open, candidates) = self.candidates();
+        if let Some(open) = open {
+            return Ok(open);
+        }
+        let mut tried = Vec::new();
+        for address in candidates {
+            match self.connect(&address).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => tried.push(error),
+            }
+        }
+        Err(if tried.len() == 1 { tried.remove(0) } else { ClientError::NoBrokers { tried } })
+    }
+
+    /// A connection to the broker with this node id.
+    ///
+    /// # Errors
+    /// `Connect`; `Broker` with BROKER_NOT_AVAILABLE when no such broker is alive.
+    pub async fn broker(&self, node_id: i32) -> Result<Connection, ClientError> {
+        if self.address_of(node_id).is_none() {
+            self.fetch_metadata(Some(&[]), false).await?;
+        }
+        let address = self.address_of(node_id).ok_or_else(|| ClientError::Broker {
+            subject: format!("broker {node_id}"),
+            code: ErrorCode::BrokerNotAvailable,
+            message: None,
+        })?;
+        self.connect(&address).await
+    }
+
+    /// A connection to the broker that changes of the cluster are sent to.
+    ///
+    /// # Errors
+    /// As for [`Client::any_broker`].
+    pub async fn controller(&self) -> Result<Connection, ClientError> {
+        if self.lock().controller_id.is_none() {
+            self.fetch_metadata(Some(&[]), false).await?;
+        }
+        let controller_id = self.lock().controller_id;
+        match controller_id {
+            Some(node_id) => self.broker(node_id).await,
+            None => self.any_broker().await,
+        }
+    }
+
+    /// Asks for metadata of these topics, or of all with `None`, and remembers it.
+    ///
+    /// # Errors
+    /// Those of the connection. A topic that has an error carries it itself.
+    pub async fn fetch_metadata(
+        &self,
+        topics: Option<&[&str]>,
+        allow_auto_topic_creation: bool,
+    ) -> Result<ClusterMetadata, ClientError> {
+        let named = |name: &&str| MetadataRequestTopic { name: Some((*name).to_string()), ..Default::default() };
+        let request = MetadataRequest {
+            topics: topics.map(|names| names.iter().map(named).collect()),
+            allow_auto_topic_creation,
+            ..Default::default()
+        };
+        let response = self.any_broker().await?.send(&request).await?;
+        ClientError::check(response.error_code, None, || "metadata".to_string())?;
+        let metadata = ClusterMetadata::from_response(response);
+        self.remember(&metadata);
+        Ok(metadata)
+    }
+
+    /// What is known of a topic; asks when nothing is.
+    ///
+    /// # Errors
+    /// Those of the connection, or the topic's own error, such as UNKNOWN_TOPIC_OR_PARTITION.
+    pub async fn topic(&self, name: &str) -> Result<TopicMetadata, ClientError> {
+        let known = self.lock().topics.get(name).cloned();
+        let topic = match known {
+            Some(topic) => Some(topic),
+            None => self.fetch_metadata(Some(&[name]), false).await?.topics.remove(name),
+        };
+        let topic = topic.ok_or_else(|| ClientError::missing("Metadata", &format!("topic '{name}'")))?;
+        topic.partitions.clone()?;
+        Ok(topic)
+    }
+
+    /// A partition's topic, its state, and a connection to its leader.
+    ///
+    /// # Errors
+    /// As for [`Client::topic`]; UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE.
+    pub(crate) async fn leader(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(TopicMetadata, PartitionMetadata, Connection), ClientError> {
+        let error = |code| ClientError::Broker { subject: format!("{topic}-{partition}"), code, message: None };
+        let metadata = self.topic(topic).await?;
+        let found = metadata.partition(partition).cloned();
+        let found = found.ok_or_else(|| error(ErrorCode::UnknownTopicOrPartition))?;
+        let leader = found.leader.ok_or_else(|| error(ErrorCode::LeaderNotAvailable));
+        let connection = match leader {
+            Ok(leader) => self.broker(leader).await,
+            Err(error) => Err(error),
+        };
+        match connection {
+            Ok(connection) => Ok((metadata, found, connection)),
+            Err(error) => {
+                self.forget_topic(topic);
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets what is known of a topic: a broker said that it is out of date.
+    pub fn forget_topic(&self, name: &str) {
+        self.lock().topics.remove(name);
+    }
+
+    fn candidates(&self) -> (Option<Connection>, Vec<String>) {
+        let mut state = self.lock();
+        state.connections.retain(|_, connection| !connection.is_closed());
+        let open = state.connections.values().next().cloned();
+        let mut candidates: Vec<String> = state.brokers.values().map(BrokerAddress::address).collect();
+        for address in &self.inner.bootstrap {
+            if !candidates.contains(address) {
+                candidates.push(address.clone());
+            }
+        }
+        (open, candidates)
+    }
+
+    async fn connect(&self, address: &str) -> Result<Connection, ClientError> {
+        let open = self.lock().connections.get(address).filter(|connection| !connection.is_closed()).cloned();
+        if let Some(open) = open {
+            return Ok(open);
+        }
+        let made = Connection::connect(&self.inner.runtime, address, &self.inner.options).await?;
+        let mut state = self.lock();
+        let kept = state.connections.entry(address.to_string()).or_insert_with(|| made.clone());
+        if kept.is_closed() {
+            *kept = made;
+        }
+        Ok(kept.clone())
+    }
+
+    fn address_of(&self, node_id: i32) -> Option<String> {
+        self.lock().brokers.get(&node_id).map(BrokerAddress::address)
+    }
+
+    fn remember(&self, metadata: &ClusterMetadata) {
+        let mut state = self.lock();
+        state.brokers = metadata.brokers.clone();
+        state.controller_id = metadata.controller_id;
+        if state.topics.len() + metadata.topics.len() > TOPICS_MAX {
+            state.topics.clear();
+        }
+        let usable = metadata.topics.iter().filter(|(_, topic)| topic.partitions.is_ok()).take(TOPICS_MAX);
+        state.topics.extend(usable.map(|(name, topic)| (name.clone(), topic.clone())));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Kafka's port, where an address leaves it out.
+fn with_port(address: &str) -> String {
+    const DEFAULT_PORT: u16 = 9092;
+    let is_bare_v6 = address.matches(':').count() > 1 && !address.starts_with('[');
+    let has_port = !is_bare_v6 && address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    match (has_port, is_bare_v6) {
+        (true, _) => address.to_string(),
+        (false, true) => format!("[{address}]:{DEFAULT_PORT}"),
+        (false, false) => format!("{address}:{DEFAULT_PORT}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_port;
+
+    #[test]
+    fn an_address_without_a_port_gets_kafkas() {
+        let cases = [
+            ("localhost", "localhost:9092"),
+            ("localhost:1", "localhost:1"),
+            ("::1", "[::1]:9092"),
+            ("[::1]:7", "[::1]:7"),
+            ("[::1]", "[::1]:9092"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(with_port(given), expected);
+        }
+    }
+}

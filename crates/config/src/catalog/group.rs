@@ -1,0 +1,41 @@
+//! Configs of single groups (resource type GROUP).
+
+use super::keys;
+
+keys! { pub(super) KEYS
+    "consumer.assignment.interval.ms" Int "1000" min(0) Medium PerResource Accepted
+        "Least time between two assignments of this consumer group.";
+    "consumer.heartbeat.interval.ms" Int "5000" min(1) Medium PerResource Accepted
+        "Heartbeat interval that members of this consumer group are told.";
+    "consumer.session.timeout.ms" Int "45000" min(1) Medium PerResource Accepted
+        "A member of this consumer group that has not been heard of for this long is removed.";
+    "share.assignment.interval.ms" Int "1000" min(0) Medium PerResource Accepted
+        "Least time between two assignments of this share group.";
+    "share.auto.offset.reset" String "latest" offset_reset Medium PerResource Accepted
+        "Where this share group starts in a partition: earliest, latest, or a duration back.";
+    "share.delivery.count.limit" Int "5" min(2) Medium PerResource Accepted
+        "How often a record is delivered to this share group before it is given up.";
+    "share.heartbeat.interval.ms" Int "5000" min(1) Medium PerResource Accepted
+        "Heartbeat interval that members of this share group are told.";
+    "share.isolation.level" String "read_uncommitted"
+        one_of("read_committed", "read_uncommitted") Medium PerResource Accepted
+        "Whether this share group sees records of open and aborted transactions.";
+    "share.partition.max.record.locks" Int "2000" min(100) Medium PerResource Accepted
+        "Most records of one partition that may be locked at a time.";
+    "share.record.lock.duration.ms" Int "30000" min(1000) Medium PerResource Accepted
+        "How long a record is locked for the member that fetched it.";
+    "share.renew.acknowledge.enable" Boolean "true" any Medium PerResource Accepted
+        "Whether members may renew the lock of a record.";
+    "share.session.timeout.ms" Int "45000" min(1) Medium PerResource Accepted
+        "A member of this share group that has not been heard of for this long is removed.";
+    "streams.assignment.interval.ms" Int "1000" min(0) Medium PerResource Accepted
+        "Least time between two assignments of this streams group.";
+    "streams.heartbeat.interval.ms" Int "5000" min(1) Medium PerResource Accepted
+        "Heartbeat interval that members of this streams group are told.";
+    "streams.initial.rebalance.delay.ms" Int "3000" min(0) Medium PerResource Accepted
+        "How long this streams group waits for more members before its first assignment.";
+    "streams.num.standby.replicas" Int "0" min(0) Medium PerResource Accepted
+        "Standby copies of each task.";
+    "streams.session.timeout.ms" Int "45000" min(1) Medium PerResource Accepted
+        "A member of this streams group that has not been heard of for this long is removed.";
+}

@@ -1,0 +1,61 @@
+//! The controller's decisions, one file per concern.
+//!
+//! Every decision is a pure function: image, request and context in; records and the reply out. Nothing changes until
+//! the records are committed and replayed.
+
+mod alter_configs;
+mod bootstrap;
+mod configs;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod election;
+mod producer_ids;
+mod register_broker;
+mod replicas;
+mod unregister_broker;
+mod update_features;
+
+#[cfg(test)]
+mod testing;
+
+pub use alter_configs::{alter_configs, incremental_alter_configs};
+pub use bootstrap::bootstrap;
+pub use create_partitions::create_partitions;
+pub use create_topics::create_topics;
+pub use delete_topics::delete_topics;
+pub use producer_ids::allocate_producer_ids;
+pub use register_broker::register_broker;
+pub use unregister_broker::unregister_broker;
+pub use update_features::update_features;
+
+use crate::{BrokerRegistrationOutcome, ControllerRequest, ControllerResponse, DecideContext, Decision, MetadataImage};
+
+/// Decides a request of any kind.
+///
+/// `has_live_session` tells whether the registered incarnation of a broker still reports to the controller; it matters
+/// to registrations only.
+pub fn decide(
+    image: &MetadataImage,
+    request: &ControllerRequest,
+    has_live_session: bool,
+    context: &DecideContext<'_>,
+) -> Decision<ControllerResponse> {
+    match request {
+        ControllerRequest::CreateTopics(request) => create_topics(image, request, context).map(Into::into),
+        ControllerRequest::DeleteTopics(request) => delete_topics(image, request, context).map(Into::into),
+        ControllerRequest::CreatePartitions(request) => create_partitions(image, request, context).map(Into::into),
+        ControllerRequest::AlterConfigs(request) => alter_configs(image, request, context).map(Into::into),
+        ControllerRequest::IncrementalAlterConfigs(request) => {
+            incremental_alter_configs(image, request, context).map(Into::into)
+        }
+        ControllerRequest::RegisterBroker(request) => {
+            let decision: Decision<BrokerRegistrationOutcome> =
+                register_broker(image, request, has_live_session, context);
+            decision.map(Into::into)
+        }
+        ControllerRequest::UnregisterBroker(request) => unregister_broker(image, request, context).map(Into::into),
+        ControllerRequest::AllocateProducerIds(request) => allocate_producer_ids(image, request).map(Into::into),
+        ControllerRequest::UpdateFeatures(request) => update_features(image, request).map(Into::into),
+    }
+}

@@ -1,0 +1,24 @@
+//! Features (KIP-584): what this program supports.
+
+/// The feature that says which metadata records are written.
+pub const METADATA_VERSION: &str = "metadata.version";
+
+/// Level of `metadata.version` for Apache Kafka 4.3.
+pub const METADATA_VERSION_LEVEL: i16 = 30;
+
+/// Name, lowest and highest supported level of every feature of Kafka 4.3. A highest level of 0 means that the feature
+/// exists and cannot be switched on yet.
+pub const SUPPORTED: &[(&str, i16, i16)] = &[
+    ("eligible.leader.replicas.version", 0, 0),
+    ("group.version", 0, 0),
+    ("kraft.version", 0, 0),
+    (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
+    ("share.version", 0, 0),
+    ("streams.version", 0, 0),
+    ("transaction.version", 0, 0),
+];
+
+/// Lowest and highest supported level of a feature; `None` if Kafka 4.3 has none of that name.
+pub fn supported(name: &str) -> Option<(i16, i16)> {
+    SUPPORTED.iter().find(|(feature, _, _)| *feature == name).map(|(_, min, max)| (*min, *max))
+}

@@ -1,0 +1,85 @@
+//! The accepting loop of one listener.
+
+use crate::activity::Activity;
+use crate::connection::{self, ConnectionHandle};
+use crate::connections::Place;
+use crate::handler::ConnectionInfo;
+use crate::quotas::Admission;
+use crate::server::{Context, Phase};
+use ottla_runtime::{Connection, Listener};
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// After a failed accept (most often: out of files), how long until the next.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// Accepts until the server drains; every connection gets a task of its own.
+pub(crate) async fn accept_connections(context: Arc<Context>, listener_name: Arc<str>, listener: Listener) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = context.reached(Phase::Draining) => return,
+            accepted = accept_when_permitted(&context, &listener_name, &listener) => accepted,
+        };
+        match accepted {
+            Ok((connection, peer)) => begin(&context, &listener_name, connection, peer),
+            Err(error) => {
+                context.closing.report_accept_error(context.runtime.now(), &listener_name, &error);
+                context.runtime.sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+}
+
+async fn accept_when_permitted(
+    context: &Context,
+    name: &str,
+    listener: &Listener,
+) -> std::io::Result<(Connection, SocketAddr)> {
+    let mut changes = context.connections.changes();
+    loop {
+        changes.borrow_and_update();
+        let wait = match context.connections.admission(context.runtime.now(), name) {
+            Admission::Open => return listener.accept().await,
+            Admission::NotBefore(time) => Some(time),
+            Admission::Full => None,
+        };
+        let rest = async {
+            match wait {
+                Some(time) => context.runtime.sleep_until(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = changes.changed() => {}
+            () = rest => {}
+        }
+    }
+}
+
+fn begin(context: &Arc<Context>, listener: &Arc<str>, connection: Connection, peer: SocketAddr) {
+    let now = context.runtime.now();
+    let id = context.next_connection_id.fetch_add(1, Ordering::Relaxed);
+    let info = Arc::new(ConnectionInfo { id, listener: listener.clone(), peer, software: OnceLock::new() });
+    let handle = Arc::new(ConnectionHandle { info, activity: Activity::new(now), displaced: Notify::new() });
+    match context.connections.open(now, handle.clone()) {
+        Ok(place) => {
+            context.metrics.connections_accepted.increment();
+            let _detached = context.runtime.spawn("net.connection", run(context.clone(), handle, place, connection));
+        }
+        Err(refused) => {
+            context.metrics.connections_refused.increment();
+            context.closing.report_refused(now, listener, peer, refused.limit);
+        }
+    }
+}
+
+async fn run(context: Arc<Context>, handle: Arc<ConnectionHandle>, place: Place, connection: Connection) {
+    connection::serve(&context, &handle, connection).await;
+    context.handler.connection_closed(&handle.info);
+    drop(place);
+}

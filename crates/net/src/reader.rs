@@ -1,0 +1,148 @@
+//! The receiving half of a connection: bytes to frames, frames to requests, requests to the handler, one by one.
+
+use crate::activity::Activity;
+use crate::budget::{Charge, Claim};
+use crate::close::Close;
+use crate::frame::{Framer, Step};
+use crate::handler::{ConnectionInfo, Request, RequestCharge};
+use crate::malformed::Malformed;
+use crate::outbound::{Outbound, Pending};
+use crate::request::parse_header;
+use crate::server::{Context, Phase};
+use bytes::Bytes;
+use ottla_runtime::Receiver;
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::sync::Arc;
+
+/// Reads the requests of one connection until it has to end.
+pub(crate) struct Reader<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) connection: &'a Arc<ConnectionInfo>,
+    pub(crate) outbound: &'a Outbound,
+    pub(crate) activity: &'a Activity,
+    pub(crate) receiver: &'a mut Receiver,
+}
+
+impl Reader<'_> {
+    /// Runs until the client is gone or sends what is not a request, or the node shuts down; says why the connection
+    /// ends. Requests before a malformed one are answered first.
+    pub(crate) async fn run(&mut self) -> Close {
+        let mut framer = Framer::new(self.context.config.socket_request_max_bytes);
+        let mut draining = pin!(self.context.reached(Phase::Draining));
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = &mut draining => {
+                    self.outbound.drained().await;
+                    return Close::Shutdown;
+                }
+                next = self.next_request(&mut framer) => next,
+            };
+            match next {
+                Ok(request) => self.handle(request).await,
+                Err(Close::Malformed(malformed)) if !malformed.peer_is_gone() => {
+                    self.outbound.push(Pending::Close(Close::Malformed(malformed)));
+                    return std::future::pending().await;
+                }
+                Err(close) => return close,
+            }
+        }
+    }
+
+    async fn next_request(&mut self, framer: &mut Framer) -> Result<Request, Close> {
+        self.outbound.room().await;
+        self.rest().await;
+        let (frame, charge) = self.read_frame(framer).await?;
+        self.context.metrics.requests.increment();
+        let size = frame.len();
+        let handler = &*self.context.handler;
+        let served = |api| handler.served_versions(&self.connection.listener, api);
+        let (header, body) = parse_header(frame, served).map_err(Close::Malformed)?;
+        Ok(Request { connection: self.connection.clone(), header, body, size, charge: RequestCharge::new(charge) })
+    }
+
+    async fn handle(&self, request: Request) {
+        let working = self.activity.working();
+        let outcome = self.context.handler.call(request).await;
+        drop(working);
+        if let Some(pending) = Pending::from_outcome(outcome) {
+            self.outbound.push(pending);
+        }
+    }
+
+    /// Waits out a throttle time (KIP-219).
+    async fn rest(&self) {
+        while let Some(until) = self.outbound.muted_until().filter(|until| *until > self.context.runtime.now()) {
+            let _working = self.activity.working();
+            self.context.runtime.sleep_until(until).await;
+        }
+    }
+
+    async fn read_frame(&mut self, framer: &mut Framer) -> Result<(Bytes, Charge), Close> {
+        let budget = &self.context.budget;
+        if framer.release_when_empty() {
+            self.receiver.readable().await.map_err(Close::Socket)?;
+        }
+        let mut claim = None;
+        loop {
+            match framer.step().map_err(Close::Malformed)? {
+                Step::Read => self.read(framer, claim.as_ref()).await?,
+                Step::Begin { size, received } => claim = Some(Claim::open(budget, size as u64, received as u64)),
+                Step::Grow { want, at_least } => {
+                    let claim = claim.as_mut().expect("a frame that grows has begun");
+                    let _working = self.activity.working();
+                    let granted = claim.grow(want as u64, at_least as u64).await.map_err(|_| evicted(framer))?;
+                    framer.grow(usize::try_from(granted).expect("no more than was wanted"));
+                }
+                Step::Small(frame) => {
+                    let _working = self.activity.working();
+                    let charge = budget.admit(frame.len() as u64).await.map_err(|_| evicted(framer))?;
+                    return Ok((frame, charge));
+                }
+                Step::Large(frame) => {
+                    let claim = claim.take().expect("a frame that ends has begun");
+                    return Ok((frame, claim.complete()));
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self, framer: &mut Framer, claim: Option<&Claim>) -> Result<(), Close> {
+        let evicted_early = async {
+            match claim {
+                Some(claim) => claim.evicted().await,
+                None => std::future::pending().await,
+            }
+        };
+        let read = tokio::select! {
+            biased;
+            _ = evicted_early => return Err(evicted(framer)),
+            read = self.receiver.read(framer.buffer()) => read,
+        };
+        let bytes = match read {
+            Ok(0) => return Err(ended(framer)),
+            Ok(bytes) => bytes as u64,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(ended(framer)),
+            Err(error) => return Err(Close::Socket(error)),
+        };
+        if let Some(claim) = claim {
+            claim.received(bytes);
+        }
+        self.context.metrics.bytes_received.add(bytes);
+        self.activity.touch(self.context.runtime.now());
+        Ok(())
+    }
+}
+
+fn evicted(framer: &Framer) -> Close {
+    let (received, announced) = framer.unfinished().unwrap_or_default();
+    Close::Evicted { received, announced: announced.unwrap_or(received) }
+}
+
+fn ended(framer: &Framer) -> Close {
+    match framer.unfinished() {
+        Some((received, announced)) => Close::Malformed(Malformed::EndedInsideFrame { received, announced }),
+        None => Close::ByPeer,
+    }
+}

@@ -1,0 +1,141 @@
+//! [`File`]: positioned reads, writes and syncs of one open file; [`FileRange`]: a slice of one, to be sent.
+
+use crate::memory::disk::MemoryFile;
+use crate::real::file::RealFile;
+use crate::sim::SimFile;
+use bytes::Bytes;
+use std::io;
+use std::sync::Arc;
+
+/// An open file. Clones share it; it is closed (on a storage thread) when the last is dropped.
+///
+/// 1. `write_at` and `set_len` change the page cache and return at once; readers see them immediately.
+/// 2. `sync` makes everything that returned before it began survive a power loss.
+///
+/// A failed `sync` must not be retried: the system has forgotten which data was lost.
+#[derive(Clone, Debug)]
+pub struct File {
+    kind: FileKind,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum FileKind {
+    Real(Arc<RealFile>),
+    Memory(Arc<MemoryFile>),
+    Sim(Arc<SimFile>),
+}
+
+pub(crate) fn real(file: RealFile) -> File {
+    File { kind: FileKind::Real(Arc::new(file)) }
+}
+
+pub(crate) fn memory(file: Arc<MemoryFile>) -> File {
+    File { kind: FileKind::Memory(file) }
+}
+
+pub(crate) fn sim(file: Arc<SimFile>) -> File {
+    File { kind: FileKind::Sim(file) }
+}
+
+impl File {
+    /// Writes `bufs` one after another from byte `offset` on, into the page cache. Synchronous and short: no disk is waited
+    /// for (unless the system throttles writers that dirty memory faster than the disk takes it).
+    ///
+    /// # Errors
+    /// Whatever stopped it, such as a full disk. A part may have been written: the caller cuts it off with [`File::set_len`].
+    pub fn write_at(&self, offset: u64, bufs: &[&[u8]]) -> io::Result<()> {
+        match &self.kind {
+            FileKind::Real(file) => file.write_at(offset, bufs),
+            FileKind::Memory(file) => file.write_at(offset, bufs),
+            FileKind::Sim(file) => file.write_at(offset, bufs),
+        }
+    }
+
+    /// Cuts the file off at `len` or extends it with zeros. Synchronous.
+    pub fn set_len(&self, len: u64) -> io::Result<()> {
+        match &self.kind {
+            FileKind::Real(file) => file.set_len(len),
+            FileKind::Memory(file) => file.set_len(len),
+            FileKind::Sim(file) => file.set_len(len),
+        }
+    }
+
+    /// The current length in bytes. Synchronous.
+    pub fn len(&self) -> io::Result<u64> {
+        match &self.kind {
+            FileKind::Real(file) => file.len(),
+            FileKind::Memory(file) => Ok(file.len()),
+            FileKind::Sim(file) => file.len(),
+        }
+    }
+
+    /// Whether the file is empty. Synchronous.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Makes all writes and length changes that returned before this call durable (`fdatasync` on a storage thread). `site`
+    /// names this place in the code: a test can turn it off.
+    pub async fn sync(&self, site: &'static str) -> io::Result<()> {
+        self.sync_at(site).await
+    }
+
+    pub(crate) async fn sync_at(&self, site: &str) -> io::Result<()> {
+        match &self.kind {
+            FileKind::Real(file) => file.sync().await,
+            FileKind::Memory(_) => Ok(()),
+            FileKind::Sim(file) => file.sync(site).await,
+        }
+    }
+
+    /// `len` bytes from `offset` on; fewer only where the file ends. Served inline from the page cache where it can, else on a
+    /// storage thread. The caller bounds `len`.
+    pub async fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        match &self.kind {
+            FileKind::Real(file) => file.read_at(offset, len).await,
+            FileKind::Memory(file) => Ok(file.read_at(offset, len)),
+            FileKind::Sim(file) => file.read_at(offset, len).await,
+        }
+    }
+
+    /// As [`File::read_at`], when all of it is in the page cache; `None` otherwise. Never blocks.
+    pub fn read_resident(&self, offset: u64, len: usize) -> Option<Bytes> {
+        match &self.kind {
+            FileKind::Real(file) => file.read_resident(offset, len),
+            FileKind::Memory(file) => Some(file.read_at(offset, len)),
+            FileKind::Sim(file) => file.read_resident(offset, len),
+        }
+    }
+
+    /// Reserves disk space for the first `len` bytes, so that writing them cannot fill the disk. The length stays.
+    pub async fn allocate(&self, len: u64) -> io::Result<()> {
+        match &self.kind {
+            FileKind::Real(file) => file.allocate(len).await,
+            FileKind::Memory(_) => Ok(()),
+            FileKind::Sim(file) => file.allocate(len).await,
+        }
+    }
+
+    /// Starts writing the range to disk in the background, so that a later `sync` finds little left. A hint: promises nothing.
+    pub async fn start_writeback(&self, offset: u64, len: u64) {
+        match &self.kind {
+            FileKind::Real(file) => file.start_writeback(offset, len).await,
+            FileKind::Memory(_) | FileKind::Sim(_) => {}
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &FileKind {
+        &self.kind
+    }
+}
+
+/// A part of a file that is to be sent. It holds the file open, also when the file is removed meanwhile.
+#[derive(Clone, Debug)]
+pub struct FileRange {
+    /// The file.
+    pub file: File,
+    /// First byte.
+    pub offset: u64,
+    /// Number of bytes.
+    pub len: u64,
+}

@@ -1,0 +1,205 @@
+//! One file on the real disk: positioned system calls, inline where they cannot block, else on a storage thread.
+
+use crate::disk::Lane;
+use crate::error::at_path;
+use crate::real::threads::StorageThreads;
+use bytes::Bytes;
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fdatasync};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, pwritev, retry_on_intr};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Buffers per `pwritev`: an append has two (patched header, rest of the batch).
+const WRITE_BUFFERS_MAX: usize = 16;
+
+/// Distance of the one-byte probes that judge whether a range is in the page cache.
+const PROBE_STRIDE: u64 = 64 * 1024;
+
+/// An open file and the threads that do its blocking work.
+#[derive(Debug)]
+pub(crate) struct RealFile {
+    /// `None` only while being dropped.
+    file: Option<Arc<std::fs::File>>,
+    path: PathBuf,
+    lane: Lane,
+    threads: Arc<StorageThreads>,
+}
+
+impl RealFile {
+    pub(crate) fn new(file: std::fs::File, path: PathBuf, lane: Lane, threads: Arc<StorageThreads>) -> RealFile {
+        RealFile { file: Some(Arc::new(file)), path, lane, threads }
+    }
+
+    fn file(&self) -> &Arc<std::fs::File> {
+        self.file.as_ref().expect("only taken while being dropped")
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.file().as_fd()
+    }
+
+    fn error(&self, action: &'static str, error: impl Into<io::Error>) -> io::Error {
+        at_path(action, &self.path, error)
+    }
+
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        operation: impl FnOnce(&std::fs::File) -> rustix::io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let file = self.file().clone();
+        self.threads.run(self.lane, move || operation(&file)).await.map_err(|error| self.error(action, error))
+    }
+
+    pub(crate) fn write_at(&self, offset: u64, bufs: &[&[u8]]) -> io::Result<()> {
+        let mut position = offset;
+        for group in bufs.chunks(WRITE_BUFFERS_MAX) {
+            position = write_group(self.fd(), position, group).map_err(|error| self.error("write", error))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file().set_len(len).map_err(|error| self.error("set the length of", error))
+    }
+
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        Ok(self.file().metadata().map_err(|error| self.error("ask for the length of", error))?.len())
+    }
+
+    pub(crate) async fn sync(&self) -> io::Result<()> {
+        self.on_thread("sync", |file| retry_on_intr(|| fdatasync(file))).await
+    }
+
+    pub(crate) async fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        let len = self.len_to_read(offset, len)?;
+        let mut buffer = vec![0; len];
+        let resident = read_nowait(self.fd(), offset, &mut buffer);
+        if resident == len {
+            return Ok(buffer.into());
+        }
+        let read = move |file: &std::fs::File| read_blocking(file, offset, buffer, resident);
+        Ok(self.on_thread("read", read).await?.into())
+    }
+
+    pub(crate) fn read_resident(&self, offset: u64, len: usize) -> Option<Bytes> {
+        let len = self.len_to_read(offset, len).ok()?;
+        let mut buffer = vec![0; len];
+        (read_nowait(self.fd(), offset, &mut buffer) == len).then(|| buffer.into())
+    }
+
+    /// `len`, but not beyond the end of the file: the buffer is never larger than what can be read.
+    fn len_to_read(&self, offset: u64, len: usize) -> io::Result<usize> {
+        let available = self.len()?.saturating_sub(offset);
+        Ok(usize::try_from(available).unwrap_or(usize::MAX).min(len))
+    }
+
+    pub(crate) async fn allocate(&self, len: u64) -> io::Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        self.on_thread("allocate space for", move |file| {
+            match retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, len)) {
+                // This file system cannot reserve; writes then find out themselves.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+                other => other,
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn start_writeback(&self, offset: u64, len: u64) {
+        let hint = move |file: &std::fs::File| super::writeback::start(file.as_fd(), offset, len);
+        // Only a hint: where it fails, the next sync writes everything and says what is wrong.
+        let _ = self.on_thread("start writeback of", hint).await;
+    }
+
+    /// Whether the range is believed to be in the page cache: one-byte reads that refuse to block, at its ends and every
+    /// 64 KiB between them (the kernel reads and evicts in larger steps).
+    pub(crate) fn is_resident(&self, offset: u64, len: u64) -> bool {
+        let last = offset + len.saturating_sub(1);
+        let probes = (offset..last).step_by(PROBE_STRIDE as usize).chain(std::iter::once(last));
+        let mut byte = [0];
+        probes.into_iter().all(|position| read_nowait(self.fd(), position, &mut byte) == 1)
+    }
+
+    /// Brings `offset..offset + len` into the page cache on a storage thread, and lets the kernel start on the `more` bytes
+    /// behind it.
+    pub(crate) async fn read_ahead(&self, offset: u64, len: u64, more: u64) -> io::Result<()> {
+        self.on_thread("read ahead in", move |file| {
+            fadvise(file, offset, NonZeroU64::new(len + more), Advice::WillNeed)?;
+            let mut scratch = vec![0; len.min(64 * 1024) as usize];
+            let mut position = offset;
+            while position < offset + len {
+                let want = (offset + len - position).min(scratch.len() as u64) as usize;
+                match retry_on_intr(|| pread(file, &mut scratch[..want], position))? {
+                    0 => break,
+                    read => position += read as u64,
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Drop for RealFile {
+    /// Closing the last handle of a removed file frees its blocks, which takes long for a large one: not on the caller's thread.
+    fn drop(&mut self) {
+        let file = self.file.take();
+        self.threads.run_detached(self.lane, move || drop(file));
+    }
+}
+
+/// Writes all of `bufs` and returns the position behind them.
+fn write_group(fd: BorrowedFd<'_>, offset: u64, bufs: &[&[u8]]) -> io::Result<u64> {
+    let mut slices = [IoSlice::new(&[]); WRITE_BUFFERS_MAX];
+    for (slice, buf) in slices.iter_mut().zip(bufs) {
+        *slice = IoSlice::new(buf);
+    }
+    let mut rest = &mut slices[..bufs.len()];
+    let mut position = offset;
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        let written = retry_on_intr(|| pwritev(fd, rest, position))?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        position += written as u64;
+        IoSlice::advance_slices(&mut rest, written);
+    }
+    Ok(position)
+}
+
+/// Fills `buffer` as far as that needs no disk; returns how far. Any error counts as "not here": the blocking read meets it.
+fn read_nowait(fd: BorrowedFd<'_>, offset: u64, buffer: &mut [u8]) -> usize {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let mut rest = [IoSliceMut::new(&mut buffer[filled..])];
+        match preadv2(fd, &mut rest, offset + filled as u64, ReadWriteFlags::NOWAIT) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => filled += read,
+        }
+    }
+    filled
+}
+
+/// Fills the rest of `buffer` from `filled` on; cuts it where the file ends.
+fn read_blocking(
+    file: &std::fs::File,
+    offset: u64,
+    mut buffer: Vec<u8>,
+    mut filled: usize,
+) -> rustix::io::Result<Vec<u8>> {
+    while filled < buffer.len() {
+        match retry_on_intr(|| pread(file, &mut buffer[filled..], offset + filled as u64))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    buffer.truncate(filled);
+    Ok(buffer)
+}

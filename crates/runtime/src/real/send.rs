@@ -1,0 +1,125 @@
+//! Sending parts over a real socket: neighbouring byte parts leave in one system call, file ranges by `sendfile`.
+//!
+//! `sendfile` of bytes that are not in the page cache would block the network worker on the disk. So each range is sent in
+//! turns of bounded size, and a turn whose pages are not believed resident is first read ahead on a storage thread.
+
+use crate::file::{FileKind, FileRange};
+use crate::net::Part;
+use crate::real::file::RealFile;
+use bytes::{Buf, Bytes};
+use rustix::fs::sendfile;
+use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
+use std::io::{self, IoSlice};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// Bytes of a file range between two looks at the page cache; afterwards other tasks have their turn.
+const TURN_BYTES: u64 = 512 * 1024;
+
+/// Byte parts per system call.
+const SLICES_MAX: usize = 64;
+
+/// Sends all parts in order.
+pub(crate) async fn send(stream: &TcpStream, parts: Vec<Part>) -> io::Result<()> {
+    let mut pending = Vec::new();
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        match part {
+            Part::Bytes(bytes) => pending.push(bytes),
+            Part::File(range) => {
+                // More follows at once: the header shares a segment with the first bytes of the file.
+                send_bytes(stream, &mut pending, SendFlags::MORE).await?;
+                send_range(stream, range).await?;
+            }
+        }
+    }
+    send_bytes(stream, &mut pending, SendFlags::empty()).await
+}
+
+/// Closes the connection in both directions. It may be closed already.
+pub(crate) fn close(stream: &TcpStream) {
+    let _ = shutdown(stream, Shutdown::Both);
+}
+
+/// Sends and empties `pending`.
+async fn send_bytes(stream: &TcpStream, pending: &mut Vec<Bytes>, flags: SendFlags) -> io::Result<()> {
+    let mut first = 0;
+    while first < pending.len() {
+        let sent = stream.async_io(Interest::WRITABLE, || send_some(stream, &pending[first..], flags)).await?;
+        first += advance(&mut pending[first..], sent);
+    }
+    pending.clear();
+    Ok(())
+}
+
+fn send_some(stream: &TcpStream, pending: &[Bytes], flags: SendFlags) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let count = pending.len().min(SLICES_MAX);
+    for (slice, bytes) in slices.iter_mut().zip(pending) {
+        *slice = IoSlice::new(bytes);
+    }
+    // What does not fit into this call follows in the next one.
+    let flags = if count < pending.len() { flags | SendFlags::MORE } else { flags };
+    let sent = sendmsg(stream, &slices[..count], &mut SendAncillaryBuffer::default(), flags | SendFlags::NOSIGNAL)?;
+    Ok(sent)
+}
+
+/// Takes `sent` bytes off the front; returns how many buffers are done.
+fn advance(pending: &mut [Bytes], mut sent: usize) -> usize {
+    for (done, bytes) in pending.iter_mut().enumerate() {
+        if sent < bytes.len() {
+            bytes.advance(sent);
+            return done;
+        }
+        sent -= bytes.len();
+    }
+    pending.len()
+}
+
+async fn send_range(stream: &TcpStream, range: FileRange) -> io::Result<()> {
+    let end = range.offset.checked_add(range.len).ok_or(io::ErrorKind::InvalidInput)?;
+    let mut offset = range.offset;
+    while offset < end {
+        let len = (end - offset).min(TURN_BYTES);
+        match range.file.kind() {
+            FileKind::Real(file) => send_turn(stream, file, offset, len, end).await?,
+            FileKind::Memory(_) | FileKind::Sim(_) => copy_turn(stream, &range, offset, len).await?,
+        }
+        offset += len;
+        if offset < end {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+/// Sends `len` bytes of the file from `offset` on without waiting for the disk on this thread.
+async fn send_turn(stream: &TcpStream, file: &RealFile, offset: u64, len: u64, end: u64) -> io::Result<()> {
+    if !file.is_resident(offset, len) {
+        let more = (end - offset - len).min(TURN_BYTES);
+        file.read_ahead(offset, len, more).await?;
+    }
+    let mut position = offset;
+    while position < offset + len {
+        let want = (offset + len - position) as usize;
+        let send = || Ok(sendfile(stream, file.fd(), Some(&mut position.clone()), want)?);
+        match stream.async_io(Interest::WRITABLE, send).await? {
+            0 => return Err(short_file(offset, len)),
+            sent => position += sent as u64,
+        }
+    }
+    Ok(())
+}
+
+async fn copy_turn(stream: &TcpStream, range: &FileRange, offset: u64, len: u64) -> io::Result<()> {
+    let bytes = range.file.read_at(offset, len as usize).await?;
+    if (bytes.len() as u64) < len {
+        return Err(short_file(offset, len));
+    }
+    send_bytes(stream, &mut vec![bytes], SendFlags::empty()).await
+}
+
+/// The receiver was promised bytes that the file does not have: only closing the connection tells it so.
+pub(crate) fn short_file(offset: u64, len: u64) -> io::Error {
+    let text = format!("the file ends before byte {} that was to be sent", offset + len);
+    io::Error::new(io::ErrorKind::UnexpectedEof, text)
+}

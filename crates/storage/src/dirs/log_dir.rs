@@ -1,0 +1,267 @@
+//! One log directory: its state, its checkpoints, and what is known of the logs in it.
+
+use super::checkpoint::DurableOffsets;
+use super::marker::{self, LastRun};
+use crate::limits::{CHECKPOINT_LAG_BYTES_MAX, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN};
+use crate::segment::SegmentCache;
+use crate::{AppendError, LogError};
+use ottla_runtime::{Disk, Instant, LockGuard, Runtime, Space, is_disk_full};
+use ottla_types::{TopicPartition, Uuid};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::{error, info, warn};
+
+/// Whether a log directory takes appends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogDirState {
+    /// It does.
+    Online,
+    /// Its file system has no space: appends are refused, reads go on; it comes back by itself.
+    Full,
+    /// It failed, for this reason; only its own partitions are affected. It comes back with a restart.
+    Offline(String),
+}
+
+/// One of `log.dirs`.
+#[derive(Debug)]
+pub struct LogDir {
+    pub(crate) rt: Runtime,
+    pub(super) path: PathBuf,
+    pub(super) id: Uuid,
+    pub(super) last_run: LastRun,
+    pub(crate) recovery_points: DurableOffsets,
+    pub(crate) log_starts: DurableOffsets,
+    pub(crate) node: Arc<NodeState>,
+    pub(super) state: Mutex<LogDirState>,
+    /// Whether `state` is `Online`: what an append asks.
+    pub(super) is_online: AtomicBool,
+    pub(super) had_failed_flush: AtomicBool,
+    pub(super) has_unopened_logs: AtomicBool,
+    pub(super) logs: Mutex<BTreeMap<TopicPartition, Arc<LogProgress>>>,
+    pub(super) removals: Mutex<Vec<Removal>>,
+    pub(super) _lock: LockGuard,
+}
+
+/// What all logs of the node share.
+#[derive(Debug, Default)]
+pub(crate) struct NodeState {
+    /// Open sealed segments.
+    pub(crate) cache: SegmentCache,
+    /// Unflushed bytes of all logs.
+    pub(crate) dirty_bytes: AtomicU64,
+    /// Wakes the housekeeping before its time.
+    pub(crate) housekeeping: tokio::sync::Notify,
+    /// Numbers for logs, unique in this process.
+    pub(crate) next_log: AtomicU64,
+}
+
+/// What a log tells its directory without being locked.
+#[derive(Debug, Default)]
+pub(crate) struct LogProgress {
+    /// Everything below is durable, and so is what recovery needs to start there.
+    pub(crate) recovery_point: AtomicI64,
+    /// Bytes flushed since the recovery point was last checkpointed.
+    pub(crate) flushed_bytes: AtomicU64,
+    /// Whether the log was closed with everything durable.
+    pub(crate) is_closed: AtomicBool,
+}
+
+/// Something to remove later.
+#[derive(Debug)]
+pub(super) struct Removal {
+    pub(super) due: Instant,
+    pub(super) path: PathBuf,
+    pub(super) is_dir: bool,
+}
+
+impl LogDir {
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Kafka's directory id.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whether it takes appends.
+    pub fn state(&self) -> LogDirState {
+        lock(&self.state).clone()
+    }
+
+    /// Number of logs that are open in it.
+    pub fn log_count(&self) -> usize {
+        lock(&self.logs).len()
+    }
+
+    /// Space of its file system.
+    pub async fn space(&self) -> Result<Space, LogError> {
+        self.disk().space(&self.path).await.map_err(LogError::io("measure the space of", &self.path))
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        self.rt.disk()
+    }
+
+    /// Refuses appends to a directory that is full or offline.
+    pub(crate) fn check_writable(&self) -> Result<(), AppendError> {
+        if self.is_online.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.state() {
+            LogDirState::Online => Ok(()),
+            LogDirState::Full => Err(AppendError::DiskFull { dir: self.path.clone() }),
+            LogDirState::Offline(reason) => Err(AppendError::Offline { reason }),
+        }
+    }
+
+    /// Takes note of a failed write: a full disk makes the directory full.
+    pub(crate) fn note_error(&self, error: &io::Error) {
+        if is_disk_full(error) {
+            self.set_full(None);
+        }
+    }
+
+    /// As [`LogDir::note_error`].
+    pub(crate) fn note_log_error(&self, error: &LogError) {
+        if error.is_disk_full() {
+            self.set_full(None);
+        }
+    }
+
+    /// As [`LogDir::note_error`]. A directory whose own files cannot be written is offline.
+    pub(super) fn note_own_error(&self, error: &LogError) {
+        match error.is_disk_full() {
+            true => self.set_full(None),
+            false => self.set_offline(error.to_string()),
+        }
+    }
+
+    /// Looks at the free space: the directory becomes full, or takes appends again.
+    pub(super) async fn probe_space(&self) {
+        let Space { total, available } = match self.space().await {
+            Ok(space) => space,
+            Err(error) => return self.set_offline(error.to_string()),
+        };
+        match self.state() {
+            LogDirState::Online if available < FREE_BYTES_MIN.min(total / FREE_PART_MIN) => self.set_full(Some(available)),
+            LogDirState::Full if available >= FREE_BYTES_RESUME.min(2 * total / FREE_PART_MIN) => {
+                info!(log_dir = %self.path.display(), available, "there is space again: the log directory takes appends");
+                *lock(&self.state) = LogDirState::Online;
+                self.is_online.store(true, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    /// Brings the recovery points of all open logs to disk, if they moved.
+    pub(super) async fn checkpoint_recovery_points(&self) {
+        if let LogDirState::Offline(_) = self.state() {
+            return;
+        }
+        self.set_recovery_points();
+        if let Err(error) = self.recovery_points.flush(self.disk()).await {
+            self.note_own_error(&error);
+        }
+    }
+
+    /// Takes over the recovery points that the open logs have reached.
+    pub(super) fn set_recovery_points(&self) {
+        let logs: Vec<_> = lock(&self.logs).iter().map(|(partition, log)| (partition.clone(), log.clone())).collect();
+        for (partition, progress) in logs {
+            progress.flushed_bytes.store(0, Ordering::Relaxed);
+            self.recovery_points.set(&partition, progress.recovery_point.load(Ordering::Acquire));
+        }
+    }
+
+    /// A log was opened or created.
+    pub(crate) fn register(&self, partition: &TopicPartition, progress: Arc<LogProgress>) {
+        lock(&self.logs).insert(partition.clone(), progress);
+    }
+
+    /// Sets a log start offset to be made durable, unless the log is no longer the one that is open here.
+    pub(crate) fn raise_log_start(&self, partition: &TopicPartition, progress: &Arc<LogProgress>, offset: i64) {
+        let logs = lock(&self.logs);
+        if logs.get(partition).is_some_and(|open| Arc::ptr_eq(open, progress)) {
+            self.log_starts.raise(partition, offset);
+        }
+    }
+
+    /// A log is no longer here.
+    pub(super) fn unregister(&self, partition: &TopicPartition) {
+        lock(&self.logs).remove(partition);
+        self.recovery_points.remove(partition);
+        self.log_starts.remove(partition);
+    }
+
+    /// A log's flush made `bytes` durable up to `recovery_point`.
+    pub(crate) fn note_flushed(&self, progress: &LogProgress, recovery_point: i64, bytes: u64) {
+        progress.recovery_point.store(recovery_point, Ordering::Release);
+        let flushed = progress.flushed_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if flushed >= CHECKPOINT_LAG_BYTES_MAX {
+            self.node.housekeeping.notify_one();
+        }
+    }
+
+    /// A fsync failed: after a crash this boot's page cache must not be believed.
+    pub(crate) async fn note_failed_flush(&self) -> Result<(), LogError> {
+        self.had_failed_flush.store(true, Ordering::Relaxed);
+        marker::write_failed_flush(self.disk(), &self.path, &self.rt.boot_id()).await
+    }
+
+    /// Removes a file or directory at `due`.
+    pub(crate) fn remove_later(&self, due: Instant, path: PathBuf, is_dir: bool) {
+        lock(&self.removals).push(Removal { due, path, is_dir });
+    }
+
+    /// Removes what is due.
+    pub(super) async fn remove_due(&self) {
+        let now = self.rt.now();
+        let due: Vec<Removal> = lock(&self.removals).extract_if(.., |removal| removal.due <= now).collect();
+        for Removal { path, is_dir, .. } in due {
+            let result = match is_dir {
+                true => self.disk().remove_dir_all(&path).await,
+                false => self.disk().remove_file(&path).await,
+            };
+            match result {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    warn!(path = %path.display(), %error, "a deleted file cannot be removed; the next start tries again");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn set_full(&self, available: Option<u64>) {
+        let mut state = lock(&self.state);
+        if *state == LogDirState::Online {
+            error!(
+                log_dir = %self.path.display(), available,
+                "the file system is full: writes are refused until there is space again, reads go on"
+            );
+            *state = LogDirState::Full;
+            self.is_online.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn set_offline(&self, reason: String) {
+        let mut state = lock(&self.state);
+        if !matches!(*state, LogDirState::Offline(_)) {
+            error!(
+                log_dir = %self.path.display(), reason,
+                "the log directory is offline, with all its partitions. Next step: repair the disk and restart the node"
+            );
+            *state = LogDirState::Offline(reason);
+            self.is_online.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Every step under these locks leaves the state consistent, so a panic elsewhere does not spoil it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,320 @@
+//! `log.dirs`: the directories that hold this node's logs.
+//!
+//! 1. [`LogDirs::open`] locks each directory, checks whose it is, and learns how the last run ended.
+//! 2. [`LogDirs::discover`] finds the logs; the caller opens each one ([`LogDirs::open_log`]).
+//! 3. [`LogDirs::finish_recovery`]: from now on a process crash is told from a power loss again.
+//! 4. [`LogDirs::housekeeping`] runs while the node does.
+//! 5. [`LogDirs::shutdown`] after every log was closed leaves the clean marker.
+//!
+//! A directory that fails takes only its own partitions offline; one that is full refuses appends until it has space.
+
+mod checkpoint;
+mod log_dir;
+mod marker;
+mod meta_properties;
+mod partitions;
+
+pub use log_dir::{LogDir, LogDirState};
+pub(crate) use log_dir::{LogProgress, NodeState};
+pub use marker::Shutdown;
+pub use partitions::FoundPartition;
+
+use crate::LogError;
+use crate::limits::HOUSEKEEPING_INTERVAL;
+use crate::sites;
+use checkpoint::DurableOffsets;
+use log_dir::lock;
+use meta_properties::MetaProperties;
+use ottla_runtime::{Disk, LockGuard, Runtime};
+use ottla_types::{NodeId, TopicPartition};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tracing::{error, info};
+
+const LOCK: &str = ".lock";
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+
+/// Which directories, and whose.
+#[derive(Debug, Clone)]
+pub struct LogDirsOptions {
+    /// `log.dirs`; made where missing.
+    pub dirs: Vec<PathBuf>,
+    /// `node.id`.
+    pub node_id: NodeId,
+    /// The cluster's id, if the node knows it already.
+    pub cluster_id: Option<String>,
+}
+
+/// Why the directories cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogDirsError {
+    /// No directory at all could be opened.
+    #[error("none of log.dirs can be used; the first error: {0}")]
+    NoneUsable(LogError),
+    /// Another process has the directory.
+    #[error("{0}. Next step: stop that process, or use another directory")]
+    Locked(String),
+    /// The directory is another node's.
+    #[error(
+        "{} belongs to node.id {found}, this node is {expected}. Next step: correct node.id, or use another directory",
+        dir.display()
+    )]
+    OtherNode {
+        /// The directory.
+        dir: PathBuf,
+        /// Whose it is.
+        found: NodeId,
+        /// Who asks.
+        expected: NodeId,
+    },
+    /// The directory is another cluster's.
+    #[error("{} belongs to cluster {found}, this node to {expected}. Next step: use another directory", dir.display())]
+    OtherCluster {
+        /// The directory.
+        dir: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who asks.
+        expected: String,
+    },
+    /// `log.dirs` names a directory twice.
+    #[error("log.dirs names {} twice", .0.display())]
+    Twice(PathBuf),
+    /// A file of a directory is of a newer version, or cannot be written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// All log directories of the node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LogDirs {
+    rt: Runtime,
+    node: Arc<NodeState>,
+    node_id: NodeId,
+    dirs: Arc<[Arc<LogDir>]>,
+    cluster_id: Arc<Mutex<Option<String>>>,
+}
+
+impl LogDirs {
+    /// Opens the directories. One that cannot be used is left out (its partitions are then offline) as long as another
+    /// one can.
+    pub async fn open(rt: &Runtime, options: LogDirsOptions) -> Result<LogDirs, LogDirsError> {
+        let node = Arc::new(NodeState::default());
+        let mut cluster_id = options.cluster_id;
+        let mut dirs: Vec<Arc<LogDir>> = Vec::new();
+        let mut first_error = None;
+        for path in &options.dirs {
+            if dirs.iter().any(|dir| dir.path() == path) {
+                return Err(LogDirsError::Twice(path.clone()));
+            }
+            match open_dir(rt, &node, path, options.node_id, &mut cluster_id).await {
+                Ok(dir) => dirs.push(Arc::new(dir)),
+                Err(LogDirsError::Log(error @ LogError::Io { .. })) => {
+                    error!(log_dir = %path.display(), %error, "a log directory cannot be used; its partitions are offline");
+                    first_error.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match (dirs.is_empty(), first_error) {
+            (true, Some(error)) => Err(LogDirsError::NoneUsable(error)),
+            (true, None) => Err(LogDirsError::NoneUsable(LogError::NoUsableDir)),
+            (false, _) => Ok(LogDirs {
+                rt: rt.clone(),
+                node,
+                node_id: options.node_id,
+                dirs: Arc::from(dirs),
+                cluster_id: Arc::new(Mutex::new(cluster_id)),
+            }),
+        }
+    }
+
+    /// The directories that could be opened.
+    pub fn dirs(&self) -> &[Arc<LogDir>] {
+        &self.dirs
+    }
+
+    /// The cluster's id, once it is known.
+    pub fn cluster_id(&self) -> Option<String> {
+        lock(&self.cluster_id).clone()
+    }
+
+    /// The cluster has formed: every directory is marked as its own.
+    pub async fn set_cluster_id(&self, cluster_id: &str) -> Result<(), LogDirsError> {
+        for dir in self.dirs.iter() {
+            let properties = MetaProperties {
+                cluster_id: Some(cluster_id.to_string()),
+                node_id: self.node_id,
+                directory_id: dir.id(),
+            };
+            let present = MetaProperties::read(self.rt.disk(), dir.path()).await?;
+            if let Some(present) = &present {
+                present.check(dir.path(), self.node_id, Some(cluster_id))?;
+            }
+            if present.as_ref() != Some(&properties) {
+                properties.write(self.rt.disk(), dir.path()).await?;
+            }
+        }
+        *lock(&self.cluster_id) = Some(cluster_id.to_string());
+        Ok(())
+    }
+
+    /// Unflushed bytes of all logs.
+    pub fn dirty_bytes(&self) -> u64 {
+        self.node.dirty_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Every log that was found is open, or (`all_opened` false) some could not be opened. From now on a process crash
+    /// counts as one; before, a start after a power loss is repeated as such.
+    pub async fn finish_recovery(&self, all_opened: bool) -> Result<(), LogError> {
+        for dir in self.dirs.iter() {
+            dir.has_unopened_logs.store(!all_opened, Ordering::Relaxed);
+            let needs_marker = all_opened && dir.last_run.shutdown != Shutdown::Clean;
+            if needs_marker && !dir.had_failed_flush.load(Ordering::Relaxed) {
+                marker::write_dirty(self.rt.disk(), dir.path(), &self.rt.boot_id()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checkpoints recovery points, watches the free space and removes what was deleted, for as long as it is polled.
+    pub async fn housekeeping(&self) {
+        loop {
+            // Whether the time passed or a log asked for it makes no difference.
+            let _ = self.rt.timeout(HOUSEKEEPING_INTERVAL, self.node.housekeeping.notified()).await;
+            self.housekeeping_round().await;
+        }
+    }
+
+    /// One round of [`LogDirs::housekeeping`].
+    pub async fn housekeeping_round(&self) {
+        for dir in self.dirs.iter() {
+            dir.probe_space().await;
+            dir.checkpoint_recovery_points().await;
+            dir.remove_due().await;
+        }
+    }
+
+    /// Every log was closed: leaves the clean marker in each directory whose logs all were closed without an error.
+    pub async fn shutdown(self) {
+        for dir in self.dirs.iter() {
+            match self.shut_down_dir(dir).await {
+                Ok(true) => info!(log_dir = %dir.path().display(), "closed cleanly"),
+                Ok(false) => info!(log_dir = %dir.path().display(), "not closed cleanly: the next start recovers it"),
+                Err(error) => error!(log_dir = %dir.path().display(), %error, "not closed cleanly: the next start recovers it"),
+            }
+        }
+    }
+
+    async fn shut_down_dir(&self, dir: &LogDir) -> Result<bool, LogError> {
+        let has_open_logs = lock(&dir.logs).values().any(|log| !log.is_closed.load(Ordering::Acquire));
+        if has_open_logs || dir.has_unopened_logs.load(Ordering::Relaxed) || dir.had_failed_flush.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        dir.set_recovery_points();
+        dir.recovery_points.flush(dir.disk()).await?;
+        dir.log_starts.flush(dir.disk()).await?;
+        marker::write_clean(dir.disk(), dir.path()).await?;
+        Ok(true)
+    }
+}
+
+/// Makes the name of a new log directory durable, and those of the directories that were made on the way to it.
+async fn sync_ancestors(disk: &Disk, path: &Path) -> Result<(), LogError> {
+    for ancestor in path.ancestors().skip(1) {
+        let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        match disk.sync_dir(ancestor, sites::LOG_DIR_ANCESTORS).await {
+            // Not ours, so it was there before.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            result => result.map_err(LogError::io("sync", ancestor))?,
+        }
+    }
+    Ok(())
+}
+
+/// Locks a log directory that no node uses, for a tool.
+pub(crate) async fn lock_dir(disk: &Disk, dir: &Path) -> Result<LockGuard, LogError> {
+    let path = dir.join(LOCK);
+    disk.lock(&path).await.map_err(LogError::io("lock", &path))
+}
+
+/// Lets the next start recover a log directory as after a power loss.
+pub(crate) async fn mark_unclean(disk: &Disk, dir: &Path) -> Result<(), LogError> {
+    marker::write_dirty(disk, dir, "changed-by-a-tool").await
+}
+
+/// Lets recovery look at a partition from `offset` on at least.
+pub(crate) async fn lower_recovery_point(
+    disk: &Disk,
+    dir: &Path,
+    partition: &TopicPartition,
+    offset: i64,
+) -> Result<(), LogError> {
+    let points = DurableOffsets::open(disk, dir, RECOVERY_POINTS, sites::RECOVERY_POINTS, true).await?;
+    if points.get(partition).is_some_and(|point| point > offset) {
+        points.set(partition, offset);
+    }
+    points.flush(disk).await
+}
+
+async fn open_dir(
+    rt: &Runtime,
+    node: &Arc<NodeState>,
+    path: &Path,
+    node_id: NodeId,
+    cluster_id: &mut Option<String>,
+) -> Result<LogDir, LogDirsError> {
+    let disk = rt.disk();
+    disk.create_dir_all(path).await.map_err(LogError::io("create", path))?;
+    let lock_path = path.join(LOCK);
+    let lock = disk.lock(&lock_path).await.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => LogDirsError::Locked(error.to_string()),
+        _ => LogDirsError::Log(LogError::io("lock", &lock_path)(error)),
+    })?;
+    let properties = match MetaProperties::read(disk, path).await? {
+        Some(properties) => {
+            properties.check(path, node_id, cluster_id.as_deref())?;
+            if cluster_id.is_none() {
+                cluster_id.clone_from(&properties.cluster_id);
+            }
+            properties
+        }
+        None => {
+            sync_ancestors(disk, path).await?;
+            let directory_id = rt.random_uuid();
+            let properties = MetaProperties { cluster_id: cluster_id.clone(), node_id, directory_id };
+            properties.write(disk, path).await?;
+            properties
+        }
+    };
+    let last_run = marker::read(disk, path, &rt.boot_id()).await?;
+    let recovery_points = DurableOffsets::open(disk, path, RECOVERY_POINTS, sites::RECOVERY_POINTS, true).await?;
+    let log_starts = DurableOffsets::open(disk, path, LOG_STARTS, sites::LOG_STARTS, false).await?;
+    match last_run.shutdown {
+        Shutdown::Clean => marker::write_dirty(disk, path, &rt.boot_id()).await?,
+        // The names of partitions that the last run made and used may not be durable yet.
+        Shutdown::SameBoot | Shutdown::OtherBoot => {
+            disk.sync_dir(path, sites::RECOVERED_LOG_DIR).await.map_err(LogError::io("sync", path))?;
+        }
+    }
+    info!(log_dir = %path.display(), last_run = ?last_run.shutdown, "log directory opened");
+    Ok(LogDir {
+        rt: rt.clone(),
+        path: path.to_path_buf(),
+        id: properties.directory_id,
+        last_run,
+        recovery_points,
+        log_starts,
+        node: node.clone(),
+        state: Mutex::new(LogDirState::Online),
+        is_online: AtomicBool::new(true),
+        had_failed_flush: AtomicBool::new(false),
+        has_unopened_logs: AtomicBool::new(true),
+        logs: Mutex::default(),
+        removals: Mutex::default(),
+        _lock: lock,
+    })
+}

@@ -1,0 +1,234 @@
+//! Partition directories: found, opened, created, deleted, set aside.
+
+use super::{LogDir, LogDirState, LogDirs, LogProgress, Shutdown};
+use crate::checkpoints::PartitionMetadata;
+use crate::files::{self, DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, PARTITION_METADATA, STRAY_DIR_SUFFIX};
+use crate::limits::SMALL_FILE_BYTES_MAX;
+use crate::log::{Log, LogIdentity, LogParts, Unflushed};
+use crate::producer_state::{ProducerState, ProducerStateConfig};
+use crate::recovery::{self, OpenMode, OpenRequest, RecoveryReport};
+use crate::segment::{ActiveSegment, SegmentFiles};
+use crate::leader_epoch_cache::LeaderEpochCache;
+use crate::{LogConfig, LogError};
+use ottla_runtime::{File, OpenMode as FileMode};
+use ottla_types::{TopicPartition, Uuid};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// A partition directory.
+#[derive(Debug, Clone)]
+pub struct FoundPartition {
+    /// Topic and partition, by the directory's name.
+    pub topic_partition: TopicPartition,
+    /// The topic's id, by `partition.metadata`. `None` if that is missing: the creation was not durable yet, or Kafka
+    /// did not know the id. Set it to the id that the cluster knows before the log is opened.
+    pub topic_id: Option<Uuid>,
+    /// The log directory.
+    pub dir: Arc<LogDir>,
+    /// The partition directory.
+    pub path: PathBuf,
+}
+
+impl LogDirs {
+    /// Finds all partition directories, and schedules those for removal that wait for it.
+    pub async fn discover(&self) -> Result<Vec<FoundPartition>, LogError> {
+        let mut found = Vec::new();
+        for dir in self.dirs.iter() {
+            for entry in dir.disk().list(dir.path()).await.map_err(LogError::io("list", dir.path()))? {
+                let path = dir.path().join(&entry.name);
+                if !entry.is_dir {
+                    continue;
+                }
+                if entry.name.ends_with(DELETE_DIR_SUFFIX) {
+                    dir.remove_later(self.rt.now(), path, true);
+                } else if let Some(topic_partition) = files::parse_partition_dir(&entry.name) {
+                    let topic_id = read_topic_id(dir, &path).await?;
+                    found.push(FoundPartition { topic_partition, topic_id, dir: dir.clone(), path });
+                } else if entry.name.ends_with(FUTURE_DIR_SUFFIX) || entry.name.ends_with(STRAY_DIR_SUFFIX) {
+                    info!(path = %path.display(), "leaving a directory alone that holds no partition of this node");
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Opens a log that was found, recovering it as far as its last run makes that necessary.
+    pub async fn open_log(
+        &self,
+        found: &FoundPartition,
+        config: LogConfig,
+    ) -> Result<(Log, RecoveryReport), LogError> {
+        if let Some(topic_id) = found.topic_id
+            && read_topic_id(&found.dir, &found.path).await?.is_none()
+        {
+            write_topic_id(&found.dir, &found.path, topic_id).await?;
+        }
+        let last_run = found.dir.last_run;
+        recovery::open(OpenRequest {
+            dir: found.dir.clone(),
+            path: found.path.clone(),
+            partition: found.topic_partition.clone(),
+            topic_id: found.topic_id,
+            config,
+            mode: OpenMode::After(last_run.shutdown),
+            is_cache_suspect: last_run.was_this_boot,
+        })
+        .await
+    }
+
+    /// Opens a log again that went offline: what was not on stable storage is cut off and kept aside.
+    pub async fn reopen_log(&self, log: Log) -> Result<(Log, RecoveryReport), LogError> {
+        let identity = log.identity.clone();
+        let (config, flushed_offset, recovery_point) = (log.config().clone(), log.flushed_offset(), log.recovery_point());
+        drop(log);
+        // Before anything is believed again: a crash from here on must not believe this boot's page cache.
+        identity.dir.note_failed_flush().await?;
+        identity.dir.recovery_points.set(&identity.partition, recovery_point);
+        recovery::open(OpenRequest {
+            dir: identity.dir.clone(),
+            path: identity.path.clone(),
+            partition: identity.partition.clone(),
+            topic_id: identity.topic_id,
+            config,
+            mode: OpenMode::FlushedTo(flushed_offset),
+            is_cache_suspect: true,
+        })
+        .await
+    }
+
+    /// Creates an empty log in the directory that holds the fewest of those that take appends. Nothing is synced: the
+    /// log's first flush makes the names durable, and before that there is nothing to lose.
+    pub async fn create_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Uuid,
+        config: LogConfig,
+    ) -> Result<Log, LogError> {
+        let usable = self.dirs.iter().filter(|dir| dir.state() == LogDirState::Online);
+        let dir = usable.min_by_key(|dir| dir.log_count()).ok_or(LogError::NoUsableDir)?.clone();
+        // A topic of the same name may have left its offsets behind; they must not be taken for this one's.
+        if dir.recovery_points.is_in_file(partition) || dir.log_starts.is_in_file(partition) {
+            dir.recovery_points.remove(partition);
+            dir.log_starts.remove(partition);
+            dir.recovery_points.flush(dir.disk()).await?;
+            dir.log_starts.flush(dir.disk()).await?;
+        }
+        let path = dir.path().join(files::partition_dir_name(partition));
+        let created = create_files(&dir, &path, topic_id).await;
+        let (metadata, files) = created.inspect_err(|error| dir.note_log_error(error))?;
+        let jitter_ms = config.draw_jitter_ms(&self.rt);
+        let now_ms = self.rt.wall_clock_ms();
+        let active = ActiveSegment::new(0, files, config.index_interval_bytes, now_ms, jitter_ms);
+        let expiration_ms = config.producer_id_expiration_ms;
+        let producer_config = ProducerStateConfig { expiration_ms, ..ProducerStateConfig::default() };
+        let identity = LogIdentity {
+            number: self.node.next_log.fetch_add(1, Ordering::Relaxed),
+            dir,
+            path,
+            partition: partition.clone(),
+            topic_id: Some(topic_id),
+            progress: Arc::new(LogProgress::default()),
+        };
+        Ok(Log::from_parts(LogParts {
+            identity: Arc::new(identity),
+            config,
+            segments: BTreeMap::new(),
+            active,
+            log_start_offset: 0,
+            log_end_offset: 0,
+            producers: ProducerState::new(producer_config, 0),
+            epochs: LeaderEpochCache::new(),
+            last_snapshot_offset: None,
+            unflushed: Unflushed::created(metadata),
+        }))
+    }
+
+    /// Deletes a log: its directory is renamed now and removed after `file.delete.delay.ms`. Reads that are under way go
+    /// on.
+    pub async fn delete_log(&self, log: Log) -> Result<(), LogError> {
+        let identity = log.identity.clone();
+        let delay = Duration::from_millis(log.config().file_delete_delay_ms);
+        drop(log);
+        let removed = self.rename_dir(&identity.dir, &identity.partition, &identity.path, DELETE_DIR_SUFFIX).await?;
+        identity.dir.remove_later(self.rt.now() + delay, removed, true);
+        Ok(())
+    }
+
+    /// Deletes a partition directory that no log was opened for.
+    pub async fn delete_found(&self, found: &FoundPartition, delay: Duration) -> Result<(), LogError> {
+        let removed =
+            self.rename_dir(&found.dir, &found.topic_partition, &found.path, DELETE_DIR_SUFFIX).await?;
+        found.dir.remove_later(self.rt.now() + delay, removed, true);
+        Ok(())
+    }
+
+    /// Sets a partition directory aside that belongs to no topic of the cluster; an operator decides about it.
+    pub async fn set_aside_stray(&self, found: &FoundPartition) -> Result<(), LogError> {
+        let stray = self.rename_dir(&found.dir, &found.topic_partition, &found.path, STRAY_DIR_SUFFIX).await?;
+        warn!(
+            partition = %found.topic_partition, path = %stray.display(),
+            "the cluster does not know this partition with this topic id: set aside. Next step: delete the directory when \
+             you do not need it"
+        );
+        Ok(())
+    }
+
+    async fn rename_dir(
+        &self,
+        dir: &LogDir,
+        partition: &TopicPartition,
+        path: &Path,
+        suffix: &str,
+    ) -> Result<PathBuf, LogError> {
+        let unique: String = self.rt.random_uuid().0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let to = dir.path().join(files::renamed_partition_dir(partition, &unique, suffix));
+        dir.disk().rename(path, &to).await.map_err(LogError::io("rename", path))?;
+        dir.unregister(partition);
+        Ok(to)
+    }
+}
+
+async fn create_files(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<(File, SegmentFiles), LogError> {
+    let disk = dir.disk();
+    let directory_exists = disk.exists(path).await.map_err(LogError::io("find", path))?;
+    if directory_exists {
+        let source = io::ErrorKind::AlreadyExists.into();
+        return Err(LogError::Io { action: "create", path: path.to_path_buf(), source });
+    }
+    disk.create_dir_all(path).await.map_err(LogError::io("create", path))?;
+    let metadata = write_topic_id(dir, path, topic_id).await?;
+    let files = SegmentFiles::create(disk, path, 0).await.map_err(LogError::io("create a segment in", path))?;
+    Ok((metadata, files))
+}
+
+async fn write_topic_id(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<File, LogError> {
+    let path = path.join(PARTITION_METADATA);
+    let file = dir.disk().open(&path, FileMode::Create).await.map_err(LogError::io("create", &path))?;
+    file.set_len(0).map_err(LogError::io("cut", &path))?;
+    let bytes = PartitionMetadata { topic_id }.encode();
+    file.write_at(0, &[&bytes]).map_err(LogError::io("write", &path))?;
+    Ok(file)
+}
+
+/// The topic id in a partition directory. A file that was not durable yet may be missing or senseless.
+async fn read_topic_id(dir: &LogDir, path: &Path) -> Result<Option<Uuid>, LogError> {
+    let path = path.join(PARTITION_METADATA);
+    let bytes = match dir.disk().read(&path, SMALL_FILE_BYTES_MAX).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LogError::io("read", &path)(error)),
+    };
+    match PartitionMetadata::parse(&bytes) {
+        Ok(metadata) => Ok(Some(metadata.topic_id)),
+        Err(error) => {
+            let is_unclean = dir.last_run.shutdown != Shutdown::Clean;
+            warn!(file = %path.display(), %error, is_unclean, "a topic id cannot be read");
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What can go wrong, by what the caller does next.
+
+use crate::producer_state::ProducerError;
+use ottla_runtime::is_disk_full;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a log, or a file of a log directory, cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The operating system refused. The partition (or the directory) goes offline; trying again may help.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Bytes that were on stable storage are gone or changed. Nothing was modified. Heals from another replica, or by
+    /// an operator's decision.
+    #[error(
+        "{} is damaged at position {position} (offset {offset}): {reason}. Next step: `ottla log repair {}` shows what \
+         would be lost and cuts the log there, keeping the cut bytes",
+        path.display(), directory.display()
+    )]
+    Damaged {
+        /// The partition directory.
+        directory: PathBuf,
+        /// The segment file.
+        path: PathBuf,
+        /// Where in the file.
+        position: u64,
+        /// First offset that cannot be read.
+        offset: i64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A file in a format that a newer version of this program wrote.
+    #[error(
+        "{} has format version {found}, this program knows {supported} and older. Next step: start the newer version \
+         that wrote it",
+        path.display()
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version known here.
+        supported: i64,
+    },
+    /// A small file whose content makes no sense.
+    #[error("{} cannot be understood: {reason}. Next step: {next_step}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What an operator can do.
+        next_step: &'static str,
+    },
+    /// The log went offline earlier; it has to be opened again.
+    #[error("the log is offline: {reason}")]
+    Offline {
+        /// Why.
+        reason: String,
+    },
+    /// There is no log directory that can take another log.
+    #[error("no log directory is online and has space. Next step: free space, or repair one of `log.dirs`")]
+    NoUsableDir,
+}
+
+impl LogError {
+    /// For `map_err`: the system refused to do `action` on `path`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
+        let path = path.to_path_buf();
+        move |source| LogError::Io { action, path, source }
+    }
+
+    /// Whether the cause is a full disk.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, LogError::Io { source, .. } if is_disk_full(source))
+    }
+}
+
+/// Why a batch was not appended. The log is as it was before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The active segment is full: roll (or wait for the roll that is under way), then append again.
+    #[error("the active segment has to be rolled first")]
+    RollNeeded,
+    /// The batch does not fit into a segment: Kafka's `RECORD_LIST_TOO_LARGE`.
+    #[error("the batch has {batch_bytes} bytes, more than the {limit} bytes that a segment may have")]
+    RecordListTooLarge {
+        /// Bytes of the batch.
+        batch_bytes: u64,
+        /// Bytes of a segment.
+        limit: u64,
+    },
+    /// The producer's epoch or sequence does not fit.
+    #[error(transparent)]
+    Producer(#[from] ProducerError),
+    /// The file system is full: refused before anything was written; works again by itself when there is space.
+    #[error("the file system of {} is full: writes are refused until there is space, reads go on", dir.display())]
+    DiskFull {
+        /// The log directory.
+        dir: PathBuf,
+    },
+    /// The log is offline.
+    #[error("the log is offline: {reason}")]
+    Offline {
+        /// Why, and the next step.
+        reason: String,
+    },
+}
+
+/// A read outside the log: Kafka's `OFFSET_OUT_OF_RANGE`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("offset {requested} is outside the log, which holds {log_start_offset} to {log_end_offset}")]
+pub struct OffsetOutOfRange {
+    /// The offset that was asked for.
+    pub requested: i64,
+    /// The first offset.
+    pub log_start_offset: i64,
+    /// The offset after the last one.
+    pub log_end_offset: i64,
+}

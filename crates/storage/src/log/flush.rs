@@ -1,0 +1,311 @@
+//! Group commit: one round of fsyncs covers everything that was appended before it began.
+//!
+//! A round syncs the active segment and, after a roll, whatever the seal left behind: the old segment with its indexes
+//! and the producer snapshot, the directory with the new names. All of it runs at once, so that the file system's journal
+//! merges it. Then `flushed_offset` moves, and with it the recovery point, which needs the leader epochs on disk, too.
+
+use super::Log;
+use crate::LogError;
+use crate::files::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
+use crate::limits::{BACKGROUND_FLUSH_BYTES, BACKGROUND_FLUSH_INTERVAL, WRITEBACK_CHUNK_BYTES};
+use crate::segment::SealedFiles;
+use crate::sites;
+use futures_util::future::{BoxFuture, FutureExt, join, join_all};
+use ottla_runtime::{Disk, File, Instant};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tracing::warn;
+
+/// What is not durable yet, besides the end of the active segment.
+#[derive(Debug, Default)]
+pub(crate) struct Unflushed {
+    /// Sealed segments whose files are not all durable, oldest first.
+    sealed: Vec<SealedFiles>,
+    /// Counts the changes of names in the partition directory, and those that are durable.
+    dir_changes: u64,
+    dir_changes_synced: u64,
+    /// The partition directory itself is new: its name in the log directory, and this file with the topic id.
+    created: Option<File>,
+    /// A sealed segment holds epochs that the leader epoch checkpoint does not have yet.
+    epochs_due: bool,
+    /// When the oldest unflushed record was appended, and how many there are.
+    since: Option<Instant>,
+    records: u64,
+    /// The round of fsyncs that is under way.
+    round: Option<Round>,
+}
+
+/// What a round under way covers.
+#[derive(Debug)]
+struct Round {
+    job: Weak<()>,
+    began: Instant,
+    target: i64,
+    records: u64,
+    active_base_offset: i64,
+    active_size: u64,
+    sealed: usize,
+    dir_changes: u64,
+    is_created: bool,
+    epochs_version: u64,
+}
+
+/// One round of fsyncs. Must be run, and its result taken to [`Log::finish_flush`]: a round that is dropped counts as
+/// failed.
+#[derive(Debug)]
+pub struct FlushJob {
+    alive: Arc<()>,
+    disk: Disk,
+    dir: PathBuf,
+    log: Option<File>,
+    sealed: Vec<SealedFiles>,
+    sync_dir: bool,
+    created: Option<(File, PathBuf)>,
+    epochs: Option<Vec<u8>>,
+}
+
+/// The outcome of a [`FlushJob`].
+#[derive(Debug)]
+pub struct FlushDone {
+    _alive: Arc<()>,
+    data: Result<(), LogError>,
+    epochs: Result<(), LogError>,
+}
+
+/// A stretch of the active segment whose writeback should start, so that the next fsync finds little left.
+#[derive(Debug)]
+pub struct WritebackHint {
+    file: File,
+    offset: u64,
+    len: u64,
+}
+
+impl Unflushed {
+    /// A new log: its directory, the file `metadata` with the topic id, and the names of the first segment.
+    pub(crate) fn created(metadata: File) -> Unflushed {
+        Unflushed { dir_changes: 1, created: Some(metadata), ..Unflushed::default() }
+    }
+
+    /// Unsynced bytes of sealed segments.
+    pub(super) fn sealed_bytes(&self) -> u64 {
+        self.sealed.iter().map(|sealed| sealed.dirty_bytes).sum()
+    }
+
+    /// When the oldest unflushed record was appended.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// Records were appended.
+    pub(super) fn note_append(&mut self, records: u64, now: impl FnOnce() -> Instant) {
+        self.since.get_or_insert_with(now);
+        self.records += records;
+    }
+
+    /// The active segment was sealed and another one created.
+    pub(super) fn push_sealed(&mut self, sealed: SealedFiles) {
+        self.dir_changes += 1;
+        self.epochs_due = true;
+        self.sealed.push(sealed);
+    }
+
+    /// Segments below `offset` were deleted: nobody needs them durable any more.
+    pub(super) fn forget_below(&mut self, offset: i64) {
+        let gone = self.sealed.iter().filter(|sealed| sealed.base_offset < offset).count();
+        self.sealed.drain(..gone);
+        if let Some(round) = &mut self.round {
+            round.sealed = round.sealed.saturating_sub(gone);
+        }
+    }
+
+    /// Whether no file or name waits for a sync, apart from the active segment's.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sealed.is_empty() && self.created.is_none() && !self.is_dir_dirty() && !self.epochs_due
+    }
+
+    fn is_dir_dirty(&self) -> bool {
+        self.dir_changes > self.dir_changes_synced
+    }
+}
+
+impl Log {
+    /// Starts a round of fsyncs over everything appended so far. `None` if there is nothing to do, if a round is under
+    /// way (begin again when it has finished), or if the log is offline.
+    pub fn begin_flush(&mut self) -> Option<FlushJob> {
+        if self.offline.is_some() || self.is_flushing() {
+            return None;
+        }
+        if self.log_end_offset == self.flushed_offset && self.unflushed.sealed.is_empty() {
+            return None;
+        }
+        Some(self.start_round())
+    }
+
+    /// Starts a round even if no record waits for one: the names of a new log, or its epochs, may.
+    pub(super) fn start_round(&mut self) -> FlushJob {
+        let alive = Arc::new(());
+        let identity = &self.identity;
+        let unflushed = &mut self.unflushed;
+        unflushed.round = Some(Round {
+            job: Arc::downgrade(&alive),
+            began: identity.dir.rt.now(),
+            target: self.log_end_offset,
+            records: unflushed.records,
+            active_base_offset: self.active.base_offset(),
+            active_size: self.active.size(),
+            sealed: unflushed.sealed.len(),
+            dir_changes: unflushed.dir_changes,
+            is_created: unflushed.created.is_some(),
+            epochs_version: self.epochs_version,
+        });
+        FlushJob {
+            alive,
+            disk: identity.dir.disk().clone(),
+            dir: identity.path.clone(),
+            log: (self.active.dirty_bytes() > 0).then(|| self.active.files().log.clone()),
+            sealed: unflushed.sealed.clone(),
+            sync_dir: unflushed.is_dir_dirty(),
+            created: unflushed.created.clone().map(|metadata| (metadata, identity.dir.path().to_path_buf())),
+            // Epochs that begin in the active segment are found again by recovery.
+            epochs: (unflushed.epochs_due && self.epochs_version > self.epochs_saved_version)
+                .then(|| self.epochs.encode()),
+        }
+    }
+
+    /// Takes in the result of a round: the new `flushed_offset`. After an error the log is offline.
+    pub fn finish_flush(&mut self, done: FlushDone) -> Result<i64, LogError> {
+        let round = self.unflushed.round.take();
+        if let Some(reason) = &self.offline {
+            return Err(LogError::Offline { reason: reason.clone() });
+        }
+        let round = round.expect("a round is under way until it is finished");
+        if let Err(error) = done.data {
+            self.go_offline(format!("a flush failed: {error}"));
+            return Err(error);
+        }
+        let dirty_before = self.dirty_bytes();
+        self.note_round(&round);
+        let flushed_bytes = dirty_before - self.dirty_bytes();
+        self.identity.dir.node.dirty_bytes.fetch_sub(flushed_bytes, Ordering::Relaxed);
+        self.flushed_offset = self.flushed_offset.max(round.target);
+        if let Err(error) = done.epochs {
+            // Not a failed fsync of records: they are safe, only recovery starts further back until this works.
+            warn!(partition = %self.identity.partition, %error, "the leader epochs were not written: the recovery point waits");
+            self.identity.dir.note_log_error(&error);
+        } else {
+            self.epochs_saved_version = self.epochs_saved_version.max(round.epochs_version);
+            self.unflushed.epochs_due = !self.unflushed.sealed.is_empty();
+        }
+        if !self.unflushed.epochs_due {
+            // Not the flushed offset, which DeleteRecords may have raised over records that are not synced.
+            self.recovery_point = self.recovery_point.max(round.target);
+        }
+        self.identity.dir.note_flushed(&self.identity.progress, self.recovery_point, flushed_bytes);
+        Ok(self.flushed_offset)
+    }
+
+    /// Whether `flush.messages`, `flush.ms` or the background flush of a write-caching log asks for a flush now.
+    pub fn flush_due(&self, now: Instant) -> bool {
+        let Some(since) = self.unflushed.since else { return false };
+        let age = now.saturating_duration_since(since);
+        let by_count = self.config.flush_messages.is_some_and(|limit| self.unflushed.records >= limit);
+        let by_age = self.config.flush_ms.is_some_and(|limit| age >= Duration::from_millis(limit));
+        let in_background = self.config.write_caching
+            && (age >= BACKGROUND_FLUSH_INTERVAL || self.dirty_bytes() >= BACKGROUND_FLUSH_BYTES);
+        by_count || by_age || in_background
+    }
+
+    /// A stretch to write back, once [`WRITEBACK_CHUNK_BYTES`] have gathered.
+    pub fn take_writeback(&mut self) -> Option<WritebackHint> {
+        let (offset, len) = self.active.take_writeback(WRITEBACK_CHUNK_BYTES)?;
+        Some(WritebackHint { file: self.active.files().log.clone(), offset, len })
+    }
+
+    /// Whether a round is under way. One that was dropped may have lost an error: the log goes offline.
+    pub(super) fn is_flushing(&mut self) -> bool {
+        let Some(round) = &self.unflushed.round else { return false };
+        if round.job.strong_count() == 0 {
+            self.go_offline("a flush was abandoned".to_string());
+        }
+        true
+    }
+
+    fn note_round(&mut self, round: &Round) {
+        let unflushed = &mut self.unflushed;
+        unflushed.sealed.drain(..round.sealed);
+        match unflushed.sealed.iter_mut().find(|sealed| sealed.base_offset == round.active_base_offset) {
+            // Sealed meanwhile: what came after the round began is still dirty.
+            Some(sealed) => sealed.dirty_bytes = sealed.size - round.active_size,
+            None if self.active.base_offset() == round.active_base_offset => self.active.note_synced(round.active_size),
+            // Sealed and deleted meanwhile.
+            None => {}
+        }
+        unflushed.dir_changes_synced = round.dir_changes;
+        if round.is_created {
+            unflushed.created = None;
+        }
+        unflushed.records -= round.records;
+        unflushed.since = (unflushed.records > 0).then_some(round.began);
+    }
+}
+
+impl FlushJob {
+    /// Runs the fsyncs.
+    pub async fn run(self) -> FlushDone {
+        let epochs_path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
+        let write_epochs = async {
+            match &self.epochs {
+                Some(bytes) => {
+                    let written = self.disk.write_atomic(&epochs_path, bytes, sites::LEADER_EPOCHS).await;
+                    written.map_err(LogError::io("write", &epochs_path))
+                }
+                None => Ok(()),
+            }
+        };
+        let (data, epochs) = join(self.sync_data(), write_epochs).await;
+        FlushDone { _alive: self.alive, data, epochs }
+    }
+
+    async fn sync_data(&self) -> Result<(), LogError> {
+        let mut syncs: Vec<BoxFuture<'_, Result<(), LogError>>> = Vec::new();
+        if let Some(log) = &self.log {
+            syncs.push(sync_file(log, sites::SEGMENT, &self.dir).boxed());
+        }
+        for sealed in &self.sealed {
+            // Their files may be new: before the directory is synced.
+            let txn_index = sealed.write_txn_index(&self.disk, &self.dir).await;
+            let path = SegmentFile::TxnIndex.path(&self.dir, sealed.base_offset);
+            let txn_index = txn_index.map_err(LogError::io("write", &path))?;
+            syncs.push(async move { sealed.sync(txn_index, &self.dir).await }.boxed());
+        }
+        if self.sync_dir {
+            syncs.push(sync_dir(&self.disk, &self.dir, sites::PARTITION_DIR).boxed());
+        }
+        if let Some((metadata, log_dir)) = &self.created {
+            let metadata_path = self.dir.join(PARTITION_METADATA);
+            syncs.push(async move { sync_file(metadata, sites::PARTITION_METADATA, &metadata_path).await }.boxed());
+            syncs.push(sync_dir(&self.disk, log_dir, sites::LOG_DIR).boxed());
+        }
+        // All are waited for, also after an error: none may go on behind the log's back.
+        join_all(syncs).await.into_iter().collect()
+    }
+}
+
+impl WritebackHint {
+    /// Starts the writeback.
+    pub async fn run(self) {
+        self.file.start_writeback(self.offset, self.len).await;
+    }
+}
+
+/// Syncs a file; `path` is for the error.
+pub(crate) async fn sync_file(file: &File, site: &'static str, path: &Path) -> Result<(), LogError> {
+    file.sync(site).await.map_err(LogError::io("sync", path))
+}
+
+/// Syncs the names in a directory.
+pub(crate) async fn sync_dir(disk: &Disk, path: &Path, site: &'static str) -> Result<(), LogError> {
+    disk.sync_dir(path, site).await.map_err(LogError::io("sync", path))
+}

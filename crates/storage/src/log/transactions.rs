@@ -1,0 +1,68 @@
+//! Producers and transactions of the log.
+
+use super::{Log, LogIdentity, Segments};
+use crate::LogError;
+use crate::producer_state::ProducerState;
+use crate::txn_index::{AbortedTxn, collect_aborted_txns};
+use std::sync::Arc;
+
+/// A search for aborted transactions; run it without the lock.
+#[derive(Debug)]
+pub struct AbortedLookup {
+    identity: Arc<LogIdentity>,
+    segments: Segments,
+    active: Vec<AbortedTxn>,
+    offset: i64,
+    upper_offset: i64,
+}
+
+impl Log {
+    /// The producers that the log remembers (DescribeProducers).
+    pub fn producers(&self) -> &ProducerState {
+        &self.producers
+    }
+
+    /// Forgets producers that have been idle for `producer.id.expiration.ms`; returns how many.
+    pub fn remove_expired_producers(&mut self, now_ms: i64) -> usize {
+        self.producers.remove_expired(now_ms)
+    }
+
+    /// The high watermark moved: transactions whose markers are below it are stable.
+    pub fn on_high_watermark(&mut self, high_watermark: i64) {
+        self.producers.on_high_watermark(high_watermark);
+    }
+
+    /// First offset that read_committed consumers may not pass; `None` if no transaction holds them back.
+    pub fn first_unstable_offset(&self) -> Option<i64> {
+        self.producers.first_unstable_offset().map(|offset| offset.max(self.log_start_offset))
+    }
+
+    /// Plans a search for the aborted transactions that overlap with `offset..upper_offset`.
+    pub fn plan_aborted_transactions(&self, offset: i64, upper_offset: i64) -> AbortedLookup {
+        AbortedLookup {
+            identity: self.identity.clone(),
+            segments: self.segments.clone(),
+            active: collect_aborted_txns(self.active.aborted(), offset, upper_offset).txns,
+            offset,
+            upper_offset,
+        }
+    }
+}
+
+impl AbortedLookup {
+    /// Finds the transactions, in the order of their markers.
+    pub async fn run(self) -> Result<Vec<AbortedTxn>, LogError> {
+        let mut found = Vec::new();
+        let first = self.segments.range(..=self.offset).next_back().map_or(i64::MIN, |(&base_offset, _)| base_offset);
+        for segment in self.segments.range(first..).map(|(_, segment)| segment) {
+            let aborted = segment.aborted(self.identity.dir.disk()).await?;
+            let in_segment = collect_aborted_txns(&aborted, self.offset, self.upper_offset);
+            found.extend(in_segment.txns);
+            if in_segment.is_complete {
+                return Ok(found);
+            }
+        }
+        found.extend(self.active);
+        Ok(found)
+    }
+}

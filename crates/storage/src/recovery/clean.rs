@@ -1,0 +1,137 @@
+//! Opening a log after a clean shutdown: only the tail of the last segment is read.
+
+use super::{Checkpointed, Inventory, Loaded, OpenRequest, RecoveryReport, replay};
+use crate::LogError;
+use crate::files::SegmentFile;
+use crate::index::{IndexBuilder, OffsetIndex, TimeIndex};
+use crate::limits::{INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES};
+use crate::segment::{BatchReader, SegmentFiles, TailBatches, rebuild_indexes};
+use ottla_records::BatchHeader;
+use ottla_runtime::{Disk, File};
+use std::path::Path;
+use tracing::warn;
+
+/// The end of the last segment.
+struct Tail {
+    indexes: IndexBuilder,
+    batches: TailBatches,
+    first_timestamp: Option<i64>,
+    end_offset: i64,
+}
+
+/// Loads a log that was closed cleanly.
+pub(super) async fn load(
+    request: &OpenRequest,
+    disk: &Disk,
+    checkpointed: Checkpointed,
+    inventory: &Inventory,
+) -> Result<Loaded, LogError> {
+    let (&base_offset, &size) = inventory.segments().last_key_value().expect("there is a segment");
+    let path = SegmentFile::Log.path(&request.path, base_offset);
+    let files = SegmentFiles::open(disk, &request.path, base_offset).await;
+    let files = files.map_err(LogError::io("open a segment in", &request.path))?;
+    let tail = read_tail(request, &path, &files, base_offset, size).await?;
+    if tail.end_offset < checkpointed.recovery_point {
+        let reason = format!("the log ends here, but it was flushed up to {}", checkpointed.recovery_point);
+        return Err(request.damaged(&path, size, tail.end_offset, reason));
+    }
+    let state = replay::load_state(request, disk, inventory, tail.end_offset).await?;
+    remove_strays(request, disk, inventory, tail.end_offset).await?;
+    let older = inventory.segments().range(..base_offset);
+    let sealed = older.map(|(&base, &size)| (base, request.sealed(base, size))).collect();
+    let aborted = request.sealed(base_offset, size).aborted(disk).await?;
+    let active = request.active(base_offset, files);
+    Ok(Loaded {
+        sealed,
+        active: active.resumed(size, tail.indexes, tail.batches, tail.first_timestamp, aborted.to_vec()),
+        log_end_offset: tail.end_offset,
+        producers: state.producers,
+        epochs: state.epochs,
+        last_snapshot_offset: state.snapshot_offset,
+        report: RecoveryReport::default(),
+    })
+}
+
+/// Reads what the indexes do not cover, and checks it.
+async fn read_tail(
+    request: &OpenRequest,
+    path: &Path,
+    files: &SegmentFiles,
+    base_offset: i64,
+    size: u64,
+) -> Result<Tail, LogError> {
+    let broken = |stop: crate::segment::ScanStop| stop.into_error(&request.path, path, base_offset);
+    let interval = request.config.index_interval_bytes;
+    let mut first_header = BatchReader::new(files.log.clone(), 0, size, LOCATE_CHUNK_BYTES);
+    let first_timestamp = first_header.next_header().await.map_err(broken)?.map(|(_, header)| header.max_timestamp);
+    let mut indexes = match read_indexes(files, base_offset, size).await {
+        Ok((offsets, times)) => IndexBuilder::resume(interval, offsets, times),
+        Err(reason) => {
+            warn!(segment = %path.display(), reason, "rebuilding the indexes of a segment");
+            let (offsets, times) =
+                rebuild_indexes(&files.log, base_offset, size, interval).await.map_err(broken)?.into_parts();
+            store(&files.index, &offsets.encode_from(0)).map_err(LogError::io("write the index of", path))?;
+            store(&files.time_index, &times.encode_from(0)).map_err(LogError::io("write the index of", path))?;
+            IndexBuilder::resume(interval, offsets, times)
+        }
+    };
+    let indexed = indexes.offsets().last();
+    let mut reader =
+        BatchReader::new(files.log.clone(), indexed.map_or(0, |(_, position)| position), size, LOCATE_CHUNK_BYTES);
+    let (mut batches, mut end_offset) = (TailBatches::default(), base_offset);
+    while let Some(batch) = reader.next_batch().await.map_err(broken)? {
+        let header: &BatchHeader = &batch.header;
+        if header.base_offset < end_offset {
+            let reason = format!("offset {} stands where {end_offset} should follow", header.base_offset);
+            return Err(request.damaged(path, batch.position, end_offset, reason));
+        }
+        match indexed {
+            Some((_, position)) if batch.position == position => indexes.add_indexed(header),
+            _ => indexes.add(header, batch.position),
+        }
+        batches.push(header.base_offset, batch.position);
+        end_offset = header.next_offset();
+    }
+    Ok(Tail { indexes, batches, first_timestamp, end_offset })
+}
+
+async fn read_indexes(files: &SegmentFiles, base_offset: i64, size: u64) -> Result<(OffsetIndex, TimeIndex), String> {
+    let read = async |file: &File| {
+        let len = usize::try_from(file.len().map_err(|error| error.to_string())?).unwrap_or(usize::MAX);
+        if len > INDEX_FILE_BYTES_MAX {
+            return Err("it is too large".to_string());
+        }
+        file.read_at(0, len).await.map_err(|error| error.to_string())
+    };
+    let (offsets, times) = (read(&files.index).await?, read(&files.time_index).await?);
+    let offsets = OffsetIndex::parse(base_offset, &offsets, size).map_err(|error| error.to_string())?;
+    let times = TimeIndex::parse(base_offset, &times).map_err(|error| error.to_string())?;
+    check_last_entry(files, &offsets, size).await?;
+    Ok((offsets, times))
+}
+
+/// The last entry must point to the batch that it names.
+async fn check_last_entry(files: &SegmentFiles, offsets: &OffsetIndex, size: u64) -> Result<(), String> {
+    let Some((last_offset, position)) = offsets.last() else { return Ok(()) };
+    let mut reader = BatchReader::new(files.log.clone(), position, size, LOCATE_CHUNK_BYTES);
+    match reader.next_header().await {
+        Ok(Some((_, header))) if header.last_offset() == last_offset => Ok(()),
+        _ => Err("its last entry does not point to its batch".to_string()),
+    }
+}
+
+fn store(file: &File, bytes: &[u8]) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.write_at(0, &[bytes])
+}
+
+/// Removes producer snapshots that belong to no segment, but for the last one, which the shutdown wrote.
+async fn remove_strays(
+    request: &OpenRequest,
+    disk: &Disk,
+    inventory: &Inventory,
+    end_offset: i64,
+) -> Result<(), LogError> {
+    let is_kept = |offset: i64| offset == end_offset || inventory.segments().contains_key(&offset);
+    inventory.remove_snapshots(disk, &request.path, |offset| !is_kept(offset)).await
+}

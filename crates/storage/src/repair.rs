@@ -1,0 +1,153 @@
+//! `ottla log repair`, the library part: what a damaged partition directory would lose, and the cut.
+//!
+//! Works on the files of a node that is stopped. [`plan`] changes nothing. [`apply`] copies what follows the damage to
+//! side files, cuts the log there, and sees to it that the next start recovers the log directory as after a power loss.
+
+use crate::LogError;
+use crate::dirs::{lock_dir, lower_recovery_point, mark_unclean};
+use crate::files::{self, SegmentFile};
+use crate::limits::SCAN_CHUNK_BYTES;
+use crate::log::{sync_dir, sync_file};
+use crate::recovery::{Inventory, keep_bytes};
+use crate::segment::{BatchReader, ScanStop};
+use crate::sites;
+use ottla_runtime::{Disk, OpenMode, Runtime};
+use std::path::{Path, PathBuf};
+
+/// What a check of every batch in a partition directory found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepairPlan {
+    /// The partition directory.
+    pub directory: PathBuf,
+    /// Bytes of valid batches before the damage.
+    pub valid_bytes: u64,
+    /// The damage; `None` if every batch is valid.
+    pub damage: Option<Damage>,
+}
+
+/// The first thing that is wrong, and what a cut there loses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment that would be cut, and where.
+    pub segment: PathBuf,
+    /// Its base offset.
+    pub base_offset: i64,
+    /// Position of the first byte that would be cut.
+    pub position: u64,
+    /// First offset that would be lost: the log would end here.
+    pub offset: i64,
+    /// What is wrong.
+    pub reason: String,
+    /// Bytes that would be cut, those of later segments included.
+    pub lost_bytes: u64,
+    /// Whole segments that would be lost.
+    pub lost_segments: usize,
+    /// Base offset of the last segment that would be lost: at least up to here records would be missing.
+    pub lost_up_to: Option<i64>,
+}
+
+/// What [`apply`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepairDone {
+    /// The log ends here now.
+    pub end_offset: i64,
+    /// Files that hold the bytes that were cut.
+    pub kept_in: Vec<PathBuf>,
+}
+
+/// Checks every batch of the partition directory `directory`.
+pub async fn plan(rt: &Runtime, directory: &Path) -> Result<RepairPlan, LogError> {
+    let disk = rt.disk();
+    let inventory = Inventory::take(disk, directory).await?;
+    let mut plan = RepairPlan { directory: directory.to_path_buf(), valid_bytes: 0, damage: None };
+    let mut end_offset = None;
+    for (&base_offset, &size) in inventory.segments() {
+        let found = check_segment(disk, directory, base_offset, size, &mut end_offset).await?;
+        plan.valid_bytes += found.as_ref().map_or(size, |(position, _)| *position);
+        if let Some((position, reason)) = found {
+            let offset = end_offset.unwrap_or(base_offset);
+            plan.damage = Some(damage(&inventory, directory, (base_offset, position), offset, reason));
+            break;
+        }
+    }
+    Ok(plan)
+}
+
+/// Cuts the log at the damage that `plan` names. The node must be stopped: its log directory is locked meanwhile.
+pub async fn apply(rt: &Runtime, plan: &RepairPlan) -> Result<Option<RepairDone>, LogError> {
+    let Some(damage) = &plan.damage else { return Ok(None) };
+    let (disk, directory) = (rt.disk(), plan.directory.as_path());
+    let log_dir = directory.parent().unwrap_or(Path::new("."));
+    let _locked = lock_dir(disk, log_dir).await?;
+    let inventory = Inventory::take(disk, directory).await?;
+    let mut kept_in = Vec::new();
+    kept_in.extend(keep_bytes(disk, directory, damage.base_offset, damage.position, damage.offset).await?);
+    for &base_offset in inventory.segments().range(damage.base_offset + 1..).map(|(base_offset, _)| base_offset) {
+        kept_in.extend(keep_bytes(disk, directory, base_offset, 0, damage.offset).await?);
+    }
+    sync_dir(disk, directory, sites::CUT_DIR).await?;
+    // The offsets and the marker first: a repair that is interrupted here is found as damage again.
+    mark_unclean(disk, log_dir).await?;
+    if let Some(partition) = directory.file_name().and_then(|name| files::parse_partition_dir(&name.to_string_lossy())) {
+        lower_recovery_point(disk, log_dir, &partition, damage.base_offset).await?;
+    }
+    let file = disk.open(&damage.segment, OpenMode::ReadWrite).await.map_err(LogError::io("open", &damage.segment))?;
+    file.set_len(damage.position).map_err(LogError::io("cut", &damage.segment))?;
+    sync_file(&file, sites::SEGMENT, &damage.segment).await?;
+    inventory.remove_segments(disk, directory, |base_offset| base_offset > damage.base_offset).await?;
+    sync_dir(disk, directory, sites::PARTITION_DIR).await?;
+    Ok(Some(RepairDone { end_offset: damage.offset, kept_in }))
+}
+
+/// Checks one segment, which should start at `end_offset`, and moves that behind its last valid batch. Returns where and
+/// how it is damaged.
+async fn check_segment(
+    disk: &Disk,
+    directory: &Path,
+    base_offset: i64,
+    size: u64,
+    end_offset: &mut Option<i64>,
+) -> Result<Option<(u64, String)>, LogError> {
+    if end_offset.is_some_and(|end_offset| end_offset > base_offset) {
+        return Ok(Some((0, format!("the segment starts before offset {}, where the last one ends", base_offset))));
+    }
+    let path = SegmentFile::Log.path(directory, base_offset);
+    let file = disk.open(&path, OpenMode::Read).await.map_err(LogError::io("open", &path))?;
+    let mut reader = BatchReader::new(file, 0, size, SCAN_CHUNK_BYTES);
+    let mut expected = base_offset;
+    let found = loop {
+        match reader.next_batch().await {
+            Ok(Some(batch)) if batch.header.base_offset < expected => {
+                break Some((batch.position, format!("offset {} comes again", batch.header.base_offset)));
+            }
+            Ok(Some(batch)) => expected = batch.header.next_offset(),
+            Ok(None) => break None,
+            Err(ScanStop::Invalid { position, reason, .. }) => break Some((position, reason)),
+            Err(ScanStop::Io(source)) => return Err(LogError::Io { action: "read", path, source }),
+        }
+    };
+    *end_offset = Some(expected);
+    Ok(found)
+}
+
+fn damage(
+    inventory: &Inventory,
+    directory: &Path,
+    (base_offset, position): (i64, u64),
+    offset: i64,
+    reason: String,
+) -> Damage {
+    let size = inventory.segments()[&base_offset];
+    let later: Vec<(i64, u64)> =
+        inventory.segments().range(base_offset + 1..).map(|(&base_offset, &size)| (base_offset, size)).collect();
+    Damage {
+        segment: SegmentFile::Log.path(directory, base_offset),
+        base_offset,
+        position,
+        offset,
+        reason,
+        lost_bytes: size - position + later.iter().map(|(_, size)| size).sum::<u64>(),
+        lost_segments: later.len(),
+        lost_up_to: later.last().map(|&(base_offset, _)| base_offset),
+    }
+}

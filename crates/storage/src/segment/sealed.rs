@@ -1,0 +1,200 @@
+//! A segment that no longer grows. It is known by name and size; file and indexes are opened when a read needs them.
+
+use crate::LogError;
+use crate::files::{self, SegmentFile};
+use crate::index::{IndexBuilder, OffsetIndex, TimeIndex, TimestampEntry};
+use crate::limits::{INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES};
+use crate::segment::{BatchReader, ScanStop};
+use crate::txn_index::{AbortedTxn, TransactionIndex};
+use ottla_runtime::{Disk, File, OpenMode};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use tracing::warn;
+
+/// One sealed segment of one log.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    dir: PathBuf,
+    base_offset: i64,
+    size: u64,
+    index_interval_bytes: u32,
+    /// Where retention counts from when no record has a timestamp: when this process first saw the segment sealed.
+    sealed_at_ms: i64,
+    max_timestamp: OnceLock<TimestampEntry>,
+    aborted: OnceLock<Arc<[AbortedTxn]>>,
+    is_deleted: AtomicBool,
+}
+
+/// The open file and the indexes of a sealed segment.
+#[derive(Debug)]
+pub(crate) struct OpenSegment {
+    /// The batches.
+    pub(crate) file: File,
+    /// Offset to position.
+    pub(crate) offsets: OffsetIndex,
+    /// Timestamp to offset.
+    pub(crate) times: TimeIndex,
+}
+
+impl Segment {
+    /// The segment of `size` bytes at `base_offset` in the partition directory `dir`.
+    pub(crate) fn new(dir: &Path, base_offset: i64, size: u64, index_interval_bytes: u32, now_ms: i64) -> Segment {
+        Segment {
+            dir: dir.to_path_buf(),
+            base_offset,
+            size,
+            index_interval_bytes,
+            sealed_at_ms: now_ms,
+            max_timestamp: OnceLock::new(),
+            aborted: OnceLock::new(),
+            is_deleted: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, with what is known from building it.
+    pub(crate) fn with_known(self, max_timestamp: TimestampEntry, aborted: Arc<[AbortedTxn]>) -> Segment {
+        Segment { max_timestamp: OnceLock::from(max_timestamp), aborted: OnceLock::from(aborted), ..self }
+    }
+
+    /// First offset.
+    pub(crate) fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    /// Bytes of batches.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The highest timestamp, if it is known without reading.
+    pub(crate) fn known_max_timestamp(&self) -> Option<TimestampEntry> {
+        self.max_timestamp.get().copied()
+    }
+
+    /// What `retention.ms` counts from, if it is known without reading: the highest timestamp.
+    pub(crate) fn known_retention_timestamp(&self) -> Option<i64> {
+        let max = self.known_max_timestamp()?.timestamp;
+        Some(if max >= 0 { max } else { self.sealed_at_ms })
+    }
+
+    /// From now on the files have `.deleted` behind their names.
+    pub(crate) fn mark_deleted(&self) {
+        self.is_deleted.store(true, Ordering::Release);
+    }
+
+    /// The path of one of the segment's files.
+    pub(crate) fn path(&self, kind: SegmentFile) -> PathBuf {
+        let path = kind.path(&self.dir, self.base_offset);
+        if self.is_deleted.load(Ordering::Acquire) { files::deleted(&path) } else { path }
+    }
+
+    /// The highest timestamp, read from the end of the time index if need be.
+    pub(crate) async fn max_timestamp(&self, disk: &Disk) -> Result<TimestampEntry, LogError> {
+        match self.max_timestamp.get() {
+            Some(&known) => Ok(known),
+            None => self.open(disk).await.map(|opened| opened.times.last()),
+        }
+    }
+
+    /// Opens file and indexes. Indexes that are missing or senseless are rebuilt, and written anew if that works.
+    pub(crate) async fn open(&self, disk: &Disk) -> Result<OpenSegment, LogError> {
+        let path = self.path(SegmentFile::Log);
+        let file = disk.open(&path, OpenMode::Read).await.map_err(LogError::io("open", &path))?;
+        let (offsets, times) = match self.read_indexes(disk).await {
+            Ok(indexes) => indexes,
+            Err(reason) => {
+                warn!(segment = %path.display(), reason, "rebuilding the indexes of a segment");
+                let builder = rebuild_indexes(&file, self.base_offset, self.size, self.index_interval_bytes).await;
+                let rebuilt = builder.map_err(|stop| stop.into_error(&self.dir, &path, self.base_offset))?.into_parts();
+                self.write_indexes(disk, &rebuilt).await;
+                rebuilt
+            }
+        };
+        // Another read may have been faster; both found the same.
+        let _ = self.max_timestamp.set(times.last());
+        Ok(OpenSegment { file, offsets, times })
+    }
+
+    /// The aborted transactions whose markers are in this segment.
+    pub(crate) async fn aborted(&self, disk: &Disk) -> Result<Arc<[AbortedTxn]>, LogError> {
+        if let Some(known) = self.aborted.get() {
+            return Ok(known.clone());
+        }
+        let path = self.path(SegmentFile::TxnIndex);
+        let aborted = match disk.exists(&path).await.map_err(LogError::io("find", &path))? {
+            true => {
+                let bytes = disk.read(&path, INDEX_FILE_BYTES_MAX).await.map_err(LogError::io("read", &path))?;
+                let index = TransactionIndex::parse(self.base_offset, &bytes).map_err(|error| LogError::Malformed {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                    next_step: "`ottla log repair` rebuilds it from the log",
+                })?;
+                index.entries().to_vec()
+            }
+            false => Vec::new(),
+        };
+        Ok(self.aborted.get_or_init(|| Arc::from(aborted)).clone())
+    }
+
+    async fn read_indexes(&self, disk: &Disk) -> Result<(OffsetIndex, TimeIndex), String> {
+        let read = async |kind: SegmentFile| disk.read(&self.path(kind), INDEX_FILE_BYTES_MAX).await;
+        let offsets = read(SegmentFile::Index).await.map_err(|error| error.to_string())?;
+        let times = read(SegmentFile::TimeIndex).await.map_err(|error| error.to_string())?;
+        let offsets = OffsetIndex::parse(self.base_offset, &offsets, self.size).map_err(|error| error.to_string())?;
+        let times = TimeIndex::parse(self.base_offset, &times).map_err(|error| error.to_string())?;
+        Ok((offsets, times))
+    }
+
+    async fn write_indexes(&self, disk: &Disk, (offsets, times): &(OffsetIndex, TimeIndex)) {
+        let parts = [(SegmentFile::Index, offsets.encode_from(0)), (SegmentFile::TimeIndex, times.encode_from(0))];
+        for (kind, bytes) in parts {
+            let path = self.path(kind);
+            if let Err(error) = write_whole(disk, &path, &bytes).await {
+                warn!(index = %path.display(), %error, "a rebuilt index was not written; it stays in memory");
+            }
+        }
+    }
+}
+
+/// Writes a file that can be rebuilt: in place, not synced.
+async fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let file = disk.open(path, OpenMode::Create).await?;
+    file.set_len(0)?;
+    file.write_at(0, &[bytes])
+}
+
+/// Builds the indexes of a segment from its batch headers.
+pub(crate) async fn rebuild_indexes(
+    file: &File,
+    base_offset: i64,
+    size: u64,
+    interval_bytes: u32,
+) -> Result<IndexBuilder, ScanStop> {
+    let mut builder = IndexBuilder::new(base_offset, interval_bytes);
+    let mut reader = BatchReader::new(file.clone(), 0, size, LOCATE_CHUNK_BYTES);
+    while let Some((position, header)) = reader.next_header().await? {
+        if !builder.offsets().can_hold(header.last_offset()) {
+            return Err(ScanStop::Invalid { position, reason: "offsets leave the segment".to_string(), is_torn: false });
+        }
+        builder.add(&header, position);
+    }
+    builder.seal();
+    Ok(builder)
+}
+
+impl ScanStop {
+    /// The error for a scan that ought to have reached the end.
+    pub(crate) fn into_error(self, directory: &Path, path: &Path, offset: i64) -> LogError {
+        match self {
+            ScanStop::Io(source) => LogError::Io { action: "read", path: path.to_path_buf(), source },
+            ScanStop::Invalid { position, reason, .. } => LogError::Damaged {
+                directory: directory.to_path_buf(),
+                path: path.to_path_buf(),
+                position,
+                offset,
+                reason,
+            },
+        }
+    }
+}

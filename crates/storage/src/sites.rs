@@ -1,0 +1,42 @@
+//! The name of every fsync in this crate. Tests turn each one off and show that something is lost then.
+
+/// Batches of a segment, by group commit, by the seal of a segment, or at the close.
+pub const SEGMENT: &str = "storage.segment";
+/// Offset index of a sealed or closed segment.
+pub const INDEX: &str = "storage.index";
+/// Time index of a sealed or closed segment.
+pub const TIME_INDEX: &str = "storage.timeindex";
+/// Aborted transactions of a sealed or closed segment.
+pub const TXN_INDEX: &str = "storage.txnindex";
+/// Producer state at a roll or close.
+pub const SNAPSHOT: &str = "storage.snapshot";
+/// Leader epochs (`.file` and `.dir`).
+pub const LEADER_EPOCHS: &str = "storage.leader-epochs";
+/// Names of a partition's files.
+pub const PARTITION_DIR: &str = "storage.partition-dir";
+/// Topic id of a partition.
+pub const PARTITION_METADATA: &str = "storage.partition-metadata";
+/// Names of partition directories in a log directory.
+pub const LOG_DIR: &str = "storage.log-dir";
+/// Names of a new log directory and of those above it.
+pub const LOG_DIR_ANCESTORS: &str = "storage.log-dir-ancestors";
+/// The dirty marker (`.file` and `.dir`).
+pub const DIRTY_MARKER: &str = "storage.dirty-marker";
+/// `meta.properties` (`.file` and `.dir`).
+pub const META_PROPERTIES: &str = "storage.meta-properties";
+/// `recovery-point-offset-checkpoint` (`.file` and `.dir`).
+pub const RECOVERY_POINTS: &str = "storage.recovery-points";
+/// `log-start-offset-checkpoint` (`.file` and `.dir`).
+pub const LOG_STARTS: &str = "storage.log-starts";
+/// Bytes cut from a log, before they leave it.
+pub const CUT_FILE: &str = "storage.cut-file";
+/// Names of cut files, before the bytes leave the log.
+pub const CUT_DIR: &str = "storage.cut-dir";
+/// Batches that recovery found and keeps.
+pub const RECOVERED_SEGMENT: &str = "storage.recovered-segment";
+/// Names of recovered files.
+pub const RECOVERED_DIR: &str = "storage.recovered-dir";
+/// Topic id of a recovered partition.
+pub const RECOVERED_METADATA: &str = "storage.recovered-metadata";
+/// Names of partition directories that an unclean run left.
+pub const RECOVERED_LOG_DIR: &str = "storage.recovered-log-dir";

@@ -1,0 +1,11 @@
+//! Tests of whole logs, on a disk in memory or in the simulator.
+
+mod append;
+mod dirs;
+mod kit;
+mod model;
+mod read;
+mod recover;
+mod repair;
+mod retain;
+mod sim;

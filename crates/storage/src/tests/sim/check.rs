@@ -1,0 +1,146 @@
+//! Compares a log that was just opened with what was promised.
+
+use super::oracle::{Model, Oracle};
+use crate::Log;
+use crate::files::SegmentFile;
+use crate::index::{OffsetIndex, TimeIndex};
+use crate::producer_state::ProducerState;
+use crate::recovery::Inventory;
+use crate::segment::rebuild_indexes;
+use crate::tests::kit::small_segments;
+use bytes::Bytes;
+use ottla_runtime::{OpenMode, Runtime};
+use ottla_types::LeaderEpoch;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// A broken promise.
+pub(super) type Check = Result<(), String>;
+
+/// `actual` must be `expected`.
+pub(super) fn same<T: PartialEq + Debug>(what: &str, actual: T, expected: T) -> Check {
+    match actual == expected {
+        true => Ok(()),
+        false => Err(format!("{what}: found {actual:?}, promised {expected:?}")),
+    }
+}
+
+/// `is_kept` must hold.
+pub(super) fn kept(is_kept: bool, what: impl FnOnce() -> String) -> Check {
+    if is_kept { Ok(()) } else { Err(what()) }
+}
+
+/// Checks everything that a log shows after it was opened.
+pub(super) async fn opened_log(rt: &Runtime, log: &Log, oracle: &Oracle, recovery_point: i64) -> Check {
+    let (start, end) = (log.log_start_offset(), log.log_end_offset());
+    kept(end >= oracle.flushed_offset, || {
+        format!("the log ends at {end}, but was flushed up to {}", oracle.flushed_offset)
+    })?;
+    kept(end <= oracle.log_end_offset().max(oracle.attempted_start), || {
+        format!("the log ends at {end}, but only {} was appended", oracle.log_end_offset())
+    })?;
+    kept(start >= oracle.answered_start && start <= oracle.attempted_start.max(oracle.answered_start), || {
+        format!("log start {start}, answered {}, attempted {}", oracle.answered_start, oracle.attempted_start)
+    })?;
+    let flushed_before = oracle.flushed_a_second_before_the_end();
+    kept(recovery_point >= flushed_before, || {
+        format!("the recovery point is {recovery_point}, a second before the end {flushed_before} was flushed")
+    })?;
+    same("flushed offset after opening", log.flushed_offset(), end)?;
+    records(log, oracle).await?;
+    let model = oracle.model(start, end);
+    same_producers(log.producers(), &model.producers)?;
+    same_epochs(log, &model, end)?;
+    let aborted = log.plan_aborted_transactions(start, end).run().await.map_err(|error| error.to_string())?;
+    let expected: Vec<_> = model.aborted.into_iter().filter(|txn| txn.last_offset >= start).collect();
+    let markers = |txns: &[crate::txn_index::AbortedTxn]| -> Vec<_> {
+        txns.iter().map(|txn| (txn.producer_id, txn.first_offset, txn.last_offset)).collect()
+    };
+    same("aborted transactions", markers(&aborted), markers(&expected))?;
+    indexes(rt, log).await
+}
+
+/// Every batch from the log start offset on is, byte for byte, the one that was appended there.
+pub(super) async fn records(log: &Log, oracle: &Oracle) -> Check {
+    let end = log.log_end_offset();
+    let mut offset = log.log_start_offset();
+    while offset < end {
+        let plan = log.plan_read(offset, 1000, end, true).map_err(|error| error.to_string())?;
+        offset = slice(plan, oracle, offset).await?;
+    }
+    same("end of the records", offset, end)
+}
+
+/// Checks what one read returns; the offset behind it.
+pub(super) async fn slice(plan: crate::ReadPlan, oracle: &Oracle, mut offset: i64) -> Result<i64, String> {
+    let read = plan.run().await.map_err(|error| error.to_string())?;
+    let range = read.range.ok_or_else(|| format!("nothing to read at {offset}"))?;
+    let bytes = range.file.read_at(range.offset, range.len as usize).await.map_err(|error| error.to_string())?;
+    let mut is_first = true;
+    for found in ottla_records::scan(&bytes, true) {
+        let (header, range) = found.map_err(|error| format!("at {offset}: {error}"))?;
+        let holds = header.base_offset <= offset && offset <= header.last_offset();
+        kept(holds && (is_first || header.base_offset == offset), || format!("{offset} is missing: {header:?}"))?;
+        let promised = oracle.batches.get(&header.base_offset).cloned().unwrap_or_default();
+        same("batch", bytes.slice(range), promised)?;
+        offset = header.next_offset();
+        is_first = false;
+    }
+    kept(!is_first, || format!("no whole batch at {offset}"))?;
+    Ok(offset)
+}
+
+fn same_producers(actual: &ProducerState, expected: &ProducerState) -> Check {
+    let state = |producers: &ProducerState| -> BTreeMap<_, _> {
+        let entries = producers.producers();
+        let fields = entries.map(|entry| {
+            let sequence = (entry.epoch(), entry.last_sequence(), entry.last_offset());
+            (entry.producer_id(), (sequence, entry.current_txn_first_offset(), entry.coordinator_epoch()))
+        });
+        fields.collect()
+    };
+    same("producers", state(actual), state(expected))?;
+    same("open transaction", actual.oldest_open_txn(), expected.oldest_open_txn())
+}
+
+fn same_epochs(log: &Log, model: &Model, end: i64) -> Check {
+    same("latest epoch", log.latest_epoch(), model.epochs.latest_epoch())?;
+    for entry in model.epochs.entries() {
+        let actual = log.offset_for_leader_epoch(entry.epoch, LeaderEpoch(i32::MAX));
+        same("end of an epoch", actual, model.epochs.end_offset_for(entry.epoch, end))?;
+    }
+    let older = LeaderEpoch(model.epochs.earliest_entry().map_or(0, |entry| entry.epoch.0 - 1));
+    let actual = log.offset_for_leader_epoch(older, LeaderEpoch(i32::MAX));
+    same("end of an older epoch", actual, model.epochs.end_offset_for(older, end))
+}
+
+/// The index files of sealed segments are what their batches give.
+async fn indexes(rt: &Runtime, log: &Log) -> Check {
+    let disk = rt.disk();
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let inventory = Inventory::take(disk, log.path()).await.map_err(|error| text(&error))?;
+    for (&base_offset, &size) in inventory.segments().range(..log.active_base_offset()) {
+        let path = |kind: SegmentFile| kind.path(log.path(), base_offset);
+        let read = async |kind| disk.read(&path(kind), 1 << 20).await.map_err(|error| text(&error));
+        let offsets = OffsetIndex::parse(base_offset, &read(SegmentFile::Index).await?, size);
+        let times = TimeIndex::parse(base_offset, &read(SegmentFile::TimeIndex).await?);
+        let file = disk.open(&path(SegmentFile::Log), OpenMode::Read).await.map_err(|error| text(&error))?;
+        let rebuilt = rebuild_indexes(&file, base_offset, size, small_segments().index_interval_bytes).await;
+        let rebuilt = rebuilt.map_err(|stop| format!("{stop:?}"))?;
+        let offsets = offsets.map_err(|error| format!("segment {base_offset}: {error}"))?;
+        let times = times.map_err(|error| format!("segment {base_offset}: {error}"))?;
+        same("offset index", &offsets, rebuilt.offsets())?;
+        // A clean shutdown adds an entry where it happened.
+        same("end of the time index", times.last(), rebuilt.times().last())?;
+    }
+    Ok(())
+}
+
+/// The side files that recoveries named are still there.
+pub(super) async fn kept_files(rt: &Runtime, oracle: &Oracle) -> Check {
+    for (path, bytes) in &oracle.kept {
+        let found = rt.disk().read(path, 1 << 24).await.unwrap_or_else(|_| Bytes::new());
+        same(&format!("bytes kept in {}", path.display()), &found, bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! The node under test: a log behind its lock, and the tasks that use it.
+
+use super::check::{self, Check, kept, same};
+use super::oracle::Oracle;
+use crate::producer_state::Origin;
+use crate::tests::kit::{
+    DATA, TOPIC_ID, batch_at, idempotent, partition, small_segments, transactional,
+};
+use crate::{AppendError, AppendOutcome, Log, LogConfig, LogDirs, LogDirsOptions, Retention};
+use ottla_records::{EndTxnMarker, ValidatedBatch};
+use ottla_runtime::Runtime;
+use ottla_types::{LeaderEpoch, NodeId, ProducerEpoch, ProducerId};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Idempotent producers 1 to 4; a transactional one.
+const PRODUCERS: u64 = 4;
+const TRANSACTIONAL: i64 = 100;
+
+/// What the tasks of a node share.
+#[derive(Clone)]
+struct Node {
+    rt: Runtime,
+    log: Arc<Mutex<Log>>,
+    oracle: Arc<Mutex<Oracle>>,
+    epoch: LeaderEpoch,
+}
+
+fn config() -> LogConfig {
+    LogConfig { retention_bytes: Some(12_000), retention_ms: None, segment_bytes: 3000, ..small_segments() }
+}
+
+/// A life: opens the log, checks it, works for `steps` steps, and shuts down cleanly if it gets so far.
+pub(super) async fn serve(rt: Runtime, oracle: Arc<Mutex<Oracle>>, life: u64, steps: u64) -> Check {
+    let options = LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None };
+    let dirs = LogDirs::open(&rt, options).await.map_err(|error| error.to_string())?;
+    let id = dirs.dirs()[0].id();
+    same("directory id", id, *oracle.lock().unwrap().directory_id.get_or_insert(id))?;
+    let log = open_log(&rt, &dirs, &oracle).await?;
+    dirs.finish_recovery(true).await.map_err(|error| error.to_string())?;
+    let node = Node { rt: rt.clone(), log: Arc::new(Mutex::new(log)), oracle, epoch: LeaderEpoch(life as i32) };
+    let housekeeping = rt.spawn("housekeeping", {
+        let dirs = dirs.clone();
+        async move { dirs.housekeeping().await }
+    });
+    let tasks = [
+        rt.spawn("append", node.clone().append_records(steps)),
+        rt.spawn("flush", node.clone().flush(steps)),
+        rt.spawn("delete", node.clone().delete_records(steps / 10)),
+        rt.spawn("retain", node.clone().retain(steps / 10)),
+        rt.spawn("read", node.clone().read(steps / 3)),
+    ];
+    for task in tasks {
+        task.await.map_err(|_| "a task ended".to_string())??;
+    }
+    housekeeping.abort();
+    let _ = housekeeping.await;
+    let log = Arc::into_inner(node.log).expect("all tasks have ended").into_inner().unwrap();
+    let end = log.log_end_offset();
+    log.close().await.map_err(|error| error.to_string())?;
+    node.oracle.lock().unwrap().flushed(rt.now(), end);
+    dirs.shutdown().await;
+    Ok(())
+}
+
+/// Opens the log that is there, or creates it, and compares it with what was promised.
+async fn open_log(rt: &Runtime, dirs: &LogDirs, oracle: &Arc<Mutex<Oracle>>) -> Result<Log, String> {
+    let found = dirs.discover().await.map_err(|error| error.to_string())?;
+    let Some(mut found) = found.into_iter().next() else {
+        {
+            let mut oracle = oracle.lock().unwrap();
+            same("partition directory is missing, flushed offset", oracle.flushed_offset, 0)?;
+            oracle.recovered(rt.now(), 0);
+        }
+        let log = dirs.create_log(&partition(), TOPIC_ID, config()).await;
+        return log.map_err(|error| error.to_string());
+    };
+    if oracle.lock().unwrap().flushed_offset > 0 {
+        same("topic id", found.topic_id, Some(TOPIC_ID))?;
+    }
+    found.topic_id = Some(TOPIC_ID);
+    let recovery_point = dirs.dirs()[0].recovery_points.get(&partition()).unwrap_or(0);
+    let (log, report) = dirs.open_log(&found, config()).await.map_err(|error| error.to_string())?;
+    let before = std::mem::take(&mut *oracle.lock().unwrap());
+    let checked = check::opened_log(rt, &log, &before, recovery_point).await;
+    let kept = check::kept_files(rt, &before).await;
+    *oracle.lock().unwrap() = before;
+    checked?;
+    kept?;
+    for path in report.cut.into_iter().flat_map(|cut| cut.kept_in) {
+        let bytes = rt.disk().read(&path, 1 << 24).await.map_err(|error| error.to_string())?;
+        oracle.lock().unwrap().kept.insert(path, bytes);
+    }
+    oracle.lock().unwrap().recovered(rt.now(), log.log_end_offset());
+    Ok(log)
+}
+
+impl Node {
+    async fn rest(&self, ms_max: u64) {
+        self.rt.sleep(Duration::from_millis(self.rt.random_range(0..ms_max))).await;
+    }
+
+    fn oracle(&self) -> std::sync::MutexGuard<'_, Oracle> {
+        self.oracle.lock().unwrap()
+    }
+
+    fn log(&self) -> std::sync::MutexGuard<'_, Log> {
+        self.log.lock().unwrap()
+    }
+
+    async fn append_records(self, steps: u64) -> Check {
+        for _ in 0..steps {
+            let (batch, origin) = self.next_batch();
+            self.append(&batch, origin).await?;
+            self.rest(12).await;
+        }
+        Ok(())
+    }
+
+    /// The next batch of a random producer.
+    fn next_batch(&self) -> (ValidatedBatch, Origin) {
+        let log = self.log();
+        let next_sequence = |id: i64| log.producers().producer(ProducerId(id)).map_or(0, |entry| entry.last_sequence() + 1);
+        let records = self.rt.random_range(1..5) as usize;
+        match self.rt.random_range(0..10) {
+            0..4 => (batch_at(&vec![self.rt.wall_clock_ms(); records], self.rt.random_range(1..300) as usize), Origin::Client),
+            4..7 => {
+                let id = self.rt.random_range(1..PRODUCERS + 1) as i64;
+                (idempotent(id, 0, next_sequence(id), records), Origin::Client)
+            }
+            7 | 8 => (transactional(TRANSACTIONAL, next_sequence(TRANSACTIONAL), records), Origin::Client),
+            _ => {
+                let committed = self.rt.random_range(0..2) == 0;
+                let marker = EndTxnMarker { committed, coordinator_epoch: 0 };
+                let batch = marker.to_batch(ProducerId(TRANSACTIONAL), ProducerEpoch(0), self.rt.wall_clock_ms());
+                (batch, Origin::Coordinator { transaction_version: 1 })
+            }
+        }
+    }
+
+    async fn append(&self, batch: &ValidatedBatch, origin: Origin) -> Check {
+        loop {
+            let outcome = {
+                let mut log = self.log();
+                let first_offset = log.log_end_offset();
+                let stored = [&batch.stamped_header(first_offset, self.epoch)[..], batch.records()].concat();
+                // Before the write: a process that dies in it may have written everything.
+                self.oracle().batches.insert(first_offset, stored.into());
+                let outcome = log.append_as_leader(batch, self.epoch, origin, self.rt.wall_clock_ms());
+                if matches!(outcome, Err(AppendError::RollNeeded) | Ok(AppendOutcome::Duplicate { .. })) {
+                    self.oracle().batches.remove(&first_offset);
+                }
+                outcome
+            };
+            match outcome {
+                Ok(AppendOutcome::Appended(_)) => return Ok(()),
+                Ok(AppendOutcome::Duplicate { .. }) => return Err("a new batch was taken for a duplicate".to_string()),
+                Err(AppendError::RollNeeded) => self.roll().await?,
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    async fn roll(&self) -> Check {
+        let job = self.log().begin_roll();
+        let Some(job) = job else {
+            self.rest(3).await;
+            return Ok(());
+        };
+        let done = job.run().await;
+        self.log().finish_roll(done).map_err(|error| error.to_string())
+    }
+
+    async fn flush(self, steps: u64) -> Check {
+        for _ in 0..steps {
+            let job = self.log().begin_flush();
+            if let Some(job) = job {
+                let done = job.run().await;
+                let flushed = self.log().finish_flush(done).map_err(|error| error.to_string())?;
+                self.oracle().flushed(self.rt.now(), flushed);
+            }
+            self.rest(if self.rt.random_range(0..8) == 0 { 300 } else { 15 }).await;
+        }
+        Ok(())
+    }
+
+    async fn delete_records(self, steps: u64) -> Check {
+        for _ in 0..steps {
+            self.rest(400).await;
+            let (job, offset) = {
+                let mut log = self.log();
+                let high_watermark = log.flushed_offset();
+                let behind = (high_watermark - log.log_start_offset()).max(1) as u64;
+                let offset = (high_watermark - self.rt.random_range(0..behind) as i64).max(0);
+                let mut oracle = self.oracle();
+                oracle.attempted_start = oracle.attempted_start.max(offset);
+                (log.delete_records_to(offset), offset)
+            };
+            if let Some(job) = job {
+                job.run().await.map_err(|error| error.to_string())?;
+                let mut oracle = self.oracle();
+                oracle.answered_start = oracle.answered_start.max(offset);
+            }
+        }
+        Ok(())
+    }
+
+    async fn retain(self, steps: u64) -> Check {
+        for _ in 0..steps {
+            self.rest(300).await;
+            loop {
+                let next = {
+                    let mut log = self.log();
+                    let high_watermark = log.flushed_offset();
+                    let mut oracle = self.oracle();
+                    oracle.attempted_start = oracle.attempted_start.max(high_watermark);
+                    log.retention(self.rt.wall_clock_ms(), high_watermark)
+                };
+                match next {
+                    Retention::Nothing => break,
+                    Retention::LoadNeeded(load) => load.run().await.map_err(|error| error.to_string())?,
+                    Retention::RollNeeded => self.roll().await?,
+                    Retention::Delete(job) => job.run().await.map_err(|error| error.to_string())?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(self, steps: u64) -> Check {
+        for _ in 0..steps {
+            self.rest(40).await;
+            let (plan, offset) = {
+                let log = self.log();
+                let span = log.flushed_offset() - log.log_start_offset();
+                if span <= 0 {
+                    continue;
+                }
+                let offset = log.log_start_offset() + self.rt.random_range(0..span as u64) as i64;
+                (log.plan_read(offset, 500, log.flushed_offset(), true).map_err(|error| error.to_string())?, offset)
+            };
+            let batches = self.oracle().batches.clone();
+            let promised = Oracle { batches, ..Oracle::default() };
+            let end = check::slice(plan, &promised, offset).await?;
+            kept(end > offset, || format!("a read at {offset} returned nothing new"))?;
+        }
+        Ok(())
+    }
+}

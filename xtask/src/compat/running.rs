@@ -1,0 +1,225 @@
+//! Runs suites: prepares, starts the broker, starts the suite's program, reads its lines, ends what outlives its limit.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::suite::{Broker, Program, Reader, Suite};
+use super::{PeerKind, ready};
+use crate::prepare::{Need, Workshop};
+use crate::tally::Tally;
+use crate::paths;
+
+/// How long a broker may take to stop after SIGTERM before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// Everything that outlives one suite: the shared broker and the folder of this run.
+pub(super) struct Stage {
+    kind: PeerKind,
+    long: bool,
+    dir: PathBuf,
+    broker: Option<RunningBroker>,
+}
+
+struct RunningBroker {
+    child: Child,
+    address: SocketAddr,
+    data_dir: PathBuf,
+}
+
+impl Stage {
+    pub(super) fn new(kind: PeerKind, long: bool) -> Result<Stage> {
+        let dir = paths::cache()?.join("runs").join(format!("{}-{}", kind.name(), std::process::id()));
+        std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        println!("compat   peer {}, logs in {}", kind.name(), dir.display());
+        Ok(Stage { kind, long, dir, broker: None })
+    }
+
+    /// Runs one suite; whatever goes wrong becomes a failure under its name.
+    pub(super) fn run_suite(&mut self, suite: &Suite, workshop: &mut Workshop) -> Tally {
+        let started = Instant::now();
+        let mut tally = match self.command(suite, workshop) {
+            Ok(command) => self.watch(suite, command),
+            Err(error) => Tally::one_failed(suite.name, &format!("{error:#}")),
+        };
+        if let Some(reason) = self.broker_death() {
+            tally.failures.push(format!("{}/broker: {reason}", suite.name));
+        }
+        println!("compat   {:<16} {tally}  ({:.1} s)", suite.name, started.elapsed().as_secs_f32());
+        tally
+    }
+
+    /// The suite's program with everything in its environment that `compat/README.md` promises.
+    fn command(&mut self, suite: &Suite, workshop: &mut Workshop) -> Result<Command> {
+        for need in suite.needs {
+            workshop.get(*need)?;
+        }
+        let start = self.start_command(workshop)?;
+        let mut command = program(suite.program, workshop)?;
+        let work = self.dir.join(suite.name);
+        std::fs::create_dir_all(&work)?;
+        command
+            .current_dir(&work)
+            .env("COMPAT_PEER", self.kind.name())
+            .env("COMPAT_LONG", if self.long { "1" } else { "0" })
+            .env("COMPAT_WORK", &work)
+            .env("COMPAT_DIR", paths::root().join("compat"))
+            .env("COMPAT_START", serde_json::to_string(&start)?)
+            .env("PYTHONPATH", paths::root().join("compat/lib"))
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        if suite.needs.contains(&Need::Npm) {
+            command.env("NODE_PATH", workshop.get(Need::Npm)?);
+        }
+        if suite.broker == Broker::Shared {
+            let broker = self.shared_broker(&start)?;
+            command
+                .env("COMPAT_BOOTSTRAP", broker.address.to_string())
+                .env("COMPAT_DATA_DIR", &broker.data_dir)
+                .env("COMPAT_PID", broker.child.id().to_string());
+        }
+        Ok(command)
+    }
+
+    /// The words that start a broker of this kind; `--data-dir DIR [--port PORT] [-o KEY=VALUE]...` follow.
+    fn start_command(&self, workshop: &mut Workshop) -> Result<Vec<String>> {
+        let (flag, path) = match self.kind {
+            PeerKind::Ottla => ("--ottla", crate::test::cargo::ottla_program()?),
+            PeerKind::Kafka => ("--jars", workshop.get(Need::Jars)?),
+        };
+        let this = std::env::current_exe()?;
+        let words = [&*this.to_string_lossy(), "peer", self.kind.name(), flag, &*path.to_string_lossy()];
+        Ok(words.map(str::to_owned).into())
+    }
+
+    fn shared_broker(&mut self, start: &[String]) -> Result<&RunningBroker> {
+        if self.broker.is_none() {
+            let data_dir = self.dir.join("shared-broker");
+            let log = File::create(self.dir.join("shared-broker.log"))?;
+            let mut command = Command::new(&start[0]);
+            command.args(&start[1..]).arg("--data-dir").arg(&data_dir);
+            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+            let address = match ready::wait(&mut child) {
+                Ok(address) => address,
+                Err(error) => {
+                    end(&mut child);
+                    return Err(error.context(format!("log: {}", self.dir.join("shared-broker.log").display())));
+                }
+            };
+            self.broker = Some(RunningBroker { child, address, data_dir });
+        }
+        self.broker.as_ref().context("the shared broker is running")
+    }
+
+    /// Why the shared broker no longer serves; it is then started anew for the next suite.
+    fn broker_death(&mut self) -> Option<String> {
+        let broker = self.broker.as_mut()?;
+        let reason = match broker.child.try_wait() {
+            Ok(None) => format!("does not answer: {:#}", ready::answers(broker.address).err()?),
+            Ok(Some(status)) => format!("ended: {status}"),
+            Err(error) => error.to_string(),
+        };
+        end(&mut broker.child);
+        let data_dir = broker.data_dir.clone();
+        let kept = data_dir.with_extension(format!("of-pid-{}", broker.child.id()));
+        std::fs::rename(&data_dir, &kept).ok();
+        self.broker = None;
+        Some(format!("{reason}; its data is kept in {}", kept.display()))
+    }
+
+    /// Starts the program and reads its lines until it ends or its time is over.
+    fn watch(&self, suite: &Suite, mut command: Command) -> Tally {
+        let mut reader = Reader::default();
+        let end = self.watch_lines(suite, &mut command, &mut reader);
+        reader.finish(suite.name, end.map_err(|error| format!("{error:#}")))
+    }
+
+    fn watch_lines(&self, suite: &Suite, command: &mut Command, reader: &mut Reader) -> Result<()> {
+        let log_path = self.dir.join(format!("{}.log", suite.name));
+        let mut log = File::create(&log_path)?;
+        let limit = Duration::from_secs(if self.long { suite.limit_seconds.1 } else { suite.limit_seconds.0 });
+        let deadline = Instant::now() + limit;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.try_clone()?).spawn()?;
+        let output = child.stdout.take().context("standard output is piped")?;
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    writeln!(log, "{line}")?;
+                    if reader.line(suite.name, &line) && !line.starts_with("ok ") {
+                        println!("  {line}");
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    end(&mut child);
+                    reader.tally.failures.push(format!("{}/limit: not finished after {limit:?}", suite.name));
+                    return Ok(());
+                }
+            }
+        }
+        let status = child.wait()?;
+        ensure!(status.success(), "{status}, log: {}", log_path.display());
+        Ok(())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(broker) = self.broker.as_mut() {
+            end(&mut broker.child);
+            std::fs::remove_dir_all(&broker.data_dir).ok();
+        }
+    }
+}
+
+/// SIGTERM, and SIGKILL when that does not end it in time.
+fn end(child: &mut Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let (Some(pid), Ok(None)) = (pid, child.try_wait()) {
+        kill_process(pid, Signal::TERM).ok();
+    }
+    let deadline = Instant::now() + STOP_LIMIT;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().ok();
+    child.wait().ok();
+}
+
+fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
+    let compat = paths::root().join("compat");
+    Ok(match program {
+        Program::Python(script) => {
+            let mut command = Command::new(workshop.get(Need::Python)?);
+            command.arg(compat.join(script));
+            command
+        }
+        Program::Java(class) => {
+            let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
+            let mut command = Command::new("java");
+            command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m", "-cp"]);
+            command.arg(format!("{}:{}/*", classes.display(), jars.display())).arg(class);
+            command
+        }
+        Program::Node(script) => {
+            let mut command = Command::new("node");
+            command.arg(compat.join(script));
+            command
+        }
+        Program::FranzGo => Command::new(workshop.get(Need::FranzGo)?),
+    })
+}

@@ -1,0 +1,108 @@
+//! Gets what the suites need: Debian packages, Python environment, npm packages, Maven jars, compiled helpers.
+//!
+//! Everything lands in the cache under a name that contains a fingerprint of its inputs, says once what it installs,
+//! and is reused while the inputs stay the same. What cannot be prepared is an error that fails the suites that need it.
+
+mod debian;
+mod go;
+mod java;
+mod npm;
+mod python;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths;
+
+/// One thing a suite cannot run without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    /// Virtual environment of `compat/python/requirements.txt`.
+    Python,
+    /// `npm ci` of `compat/kafkajs`.
+    Npm,
+    /// Jars of `compat/pom.xml`.
+    Jars,
+    /// Classes compiled from `compat/java` and `compat/tools`.
+    JavaClasses,
+    /// The program of `compat/franz-go`.
+    FranzGo,
+    /// A command and the Debian package that brings it.
+    Debian { command: &'static str, package: &'static str },
+    /// File systems are made, mounted and shut down.
+    Root,
+}
+
+/// Prepares each need once and remembers the outcome.
+#[derive(Default)]
+pub(crate) struct Workshop {
+    outcomes: BTreeMap<Need, Result<PathBuf, String>>,
+    apt_is_fresh: bool,
+}
+
+impl Workshop {
+    /// The folder or file that `need` was prepared into. The error says what failed, in one line.
+    pub(crate) fn get(&mut self, need: Need) -> Result<PathBuf> {
+        if !self.outcomes.contains_key(&need) {
+            let outcome = self.prepare(need).map_err(|error| format!("{error:#}").replace('\n', " | "));
+            self.outcomes.insert(need, outcome);
+        }
+        self.outcomes[&need].clone().map_err(|reason| anyhow::anyhow!("cannot be prepared: {reason}"))
+    }
+
+    fn prepare(&mut self, need: Need) -> Result<PathBuf> {
+        match need {
+            Need::Python => python::environment(self),
+            Need::Npm => npm::modules(self),
+            Need::Jars => java::jars(self),
+            Need::JavaClasses => java::classes(self),
+            Need::FranzGo => go::program(self),
+            Need::Debian { command, package } => debian::command(self, command, package),
+            Need::Root if rustix::process::geteuid().is_root() => Ok(PathBuf::new()),
+            Need::Root => bail!("needs root (file systems are mounted); run as root or leave it out with --skip"),
+        }
+    }
+
+    /// Shorthand for a Debian package, used by the other preparations.
+    fn debian(&mut self, command: &'static str, package: &'static str) -> Result<PathBuf> {
+        self.get(Need::Debian { command, package })
+    }
+}
+
+/// A folder in the cache that is filled once: `fill` writes into it, a marker file says that it finished.
+fn cached(kind: &str, inputs: &[&[u8]], fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let dir = paths::cache()?.join("prepared").join(format!("{kind}-{}", paths::fingerprint(inputs)));
+    let marker = dir.join(".ready");
+    if !marker.exists() {
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).with_context(|| format!("removing the unfinished {}", dir.display()))?;
+        }
+        std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        println!("prepare  {kind} into {}", dir.display());
+        fill(&dir)?;
+        std::fs::write(&marker, b"")?;
+    }
+    Ok(dir)
+}
+
+/// Runs a command quietly; the error holds the last lines that it printed.
+fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let output = command.output().with_context(|| format!("starting {shown}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let tail: Vec<&str> = text.lines().rev().take(8).collect();
+    bail!("{shown} ended with {}: {}", output.status, tail.into_iter().rev().collect::<Vec<_>>().join(" | "))
+}
+
+/// True when `name` is found on PATH.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}

@@ -1,0 +1,76 @@
+//! Calls to cargo: `cargo test` with its counts read, and the path of the built `ottla`.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::paths;
+use crate::tally::Tally;
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(paths::root());
+    command
+}
+
+/// Builds the `ottla` binary in the profile of the tests and returns its path; `OTTLA_BIN` overrides it.
+pub(crate) fn ottla_program() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("OTTLA_BIN") {
+        return Ok(path.into());
+    }
+    let output = cargo()
+        .args(["build", "--quiet", "--package", "ottla-cli", "--bin", "ottla", "--message-format=json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(output.status.success(), "cargo build of ottla failed");
+    let artifacts = String::from_utf8(output.stdout)?;
+    let path = artifacts.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    path.context("cargo named no executable")
+}
+
+/// Runs `cargo test ARGUMENTS`, passing its output through, and counts what it says.
+pub(crate) fn test(arguments: &[&str]) -> Result<Tally> {
+    let mut child = cargo().arg("test").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let output = child.stdout.take().context("standard output is piped")?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(output).lines() {
+        count_line(&line?, &mut tally);
+    }
+    let status = child.wait()?;
+    if !status.success() && tally.failures.is_empty() {
+        tally.failures.push(format!("cargo test {}: {status}", arguments.join(" ")));
+    }
+    Ok(tally)
+}
+
+/// Adds one line of a test binary's output; lines that are no passing test are shown.
+fn count_line(line: &str, tally: &mut Tally) {
+    match line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) {
+        Some((_, "ok")) => tally.passed += 1,
+        Some((name, "FAILED")) => tally.failures.push(format!("{name}: see the output above")),
+        Some((name, end)) if end.starts_with("ignored") => tally.failures.push(format!("{name}: is ignored")),
+        _ if line.trim().is_empty() || line.starts_with("running ") || line.starts_with("test result: ok") => {}
+        _ => println!("{line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passing_failing_and_ignored_tests_are_counted() {
+        let mut tally = Tally::default();
+        for line in ["running 3 tests", "test a ... ok", "test b ... FAILED", "test c ... ignored", "test result: ok. 1"] {
+            count_line(line, &mut tally);
+        }
+        assert_eq!(tally.passed, 1);
+        assert_eq!(tally.failures, ["b: see the output above", "c: is ignored"]);
+    }
+}
