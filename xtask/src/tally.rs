@@ -15,9 +15,9 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// One passed case.
-    pub(crate) fn one_passed() -> Tally {
-        Tally { passed: 1, ..Tally::default() }
+    /// So many passed cases.
+    pub(crate) fn passed(count: usize) -> Tally {
+        Tally { passed: count, ..Tally::default() }
     }
 
     /// One failed case.

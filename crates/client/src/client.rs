@@ -184,6 +184,11 @@ impl Client {
         self.lock().topics.remove(name);
     }
 
+    /// Forgets which broker takes changes: it said that it does not.
+    pub(crate) fn forget_controller(&self) {
+        self.lock().controller_id = None;
+    }
+
     fn candidates(&self) -> (Option<Connection>, Vec<String>) {
         let mut state = self.lock();
         state.connections.retain(|_, connection| !connection.is_closed());

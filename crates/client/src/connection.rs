@@ -15,10 +15,10 @@ use crate::versions::BrokerVersions;
 use bytes::Bytes;
 use driver::{Outgoing, Waiting};
 use ottla_protocol::{Encoded, Message, Reader, Request, ResponseHeader, frame};
-use ottla_runtime::{AbortOnDrop, Part, Runtime};
+use ottla_runtime::{Part, Runtime, TaskHandle};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -38,7 +38,9 @@ struct Shared {
     /// Bounds what is queued and unanswered together.
     in_flight: Arc<Semaphore>,
     next_correlation_id: AtomicI32,
-    _driver: AbortOnDrop<()>,
+    driver: TaskHandle<()>,
+    /// An answer did not come in time.
+    given_up: AtomicBool,
 }
 
 /// A request that was sent and is not answered yet.
@@ -56,10 +58,7 @@ impl Connection {
     /// # Errors
     /// `Connect`, `NotKafka`, or what ApiVersions answers with.
     pub async fn connect(runtime: &Runtime, address: &str, options: &ClientOptions) -> Result<Connection, ClientError> {
-        let timeout = || ClientError::Connect {
-            address: address.to_string(),
-            failure: crate::ConnectFailure::Timeout,
-        };
+        let timeout = || ClientError::Connect { address: address.to_string(), failure: crate::ConnectFailure::Timeout };
         let opening = Connection::open(runtime, address, options);
         runtime.timeout(options.connect_timeout, opening).await.map_err(|_| timeout())?
     }
@@ -76,7 +75,8 @@ impl Connection {
             outgoing,
             in_flight: Arc::new(Semaphore::new(options.in_flight_max)),
             next_correlation_id: AtomicI32::new(0),
-            _driver: runtime.spawn("client.connection", driving).abort_on_drop(),
+            driver: runtime.spawn("client.connection", driving),
+            given_up: AtomicBool::new(false),
         };
         let mut connection = Connection { shared: Arc::new(shared), versions: Arc::default() };
         connection.versions = Arc::new(negotiate::negotiate(&connection).await?);
@@ -95,7 +95,7 @@ impl Connection {
 
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
-        self.shared.outgoing.is_closed()
+        self.shared.given_up.load(Ordering::Relaxed) || self.shared.outgoing.is_closed()
     }
 
     /// The highest version of `R` that both sides know.
@@ -175,6 +175,12 @@ impl Connection {
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
 impl<R: Request> PendingResponse<R> {
     /// The same, waiting for at most this long beyond the time that the broker was asked to take.
     pub fn allow(mut self, more: Duration) -> PendingResponse<R> {
@@ -202,7 +208,12 @@ impl<R: Request> PendingResponse<R> {
     pub(crate) async fn wait_for_frame(self) -> Result<Bytes, ClientError> {
         let api = R::KEY.name();
         let answered = self.shared.runtime.timeout(self.timeout, self.answer).await;
-        let answered = answered.map_err(|_| ClientError::Timeout { api, after: self.timeout })?;
+        let answered = answered.map_err(|_| {
+            // Answers come in order: everything behind this one would wait too.
+            self.shared.given_up.store(true, Ordering::Relaxed);
+            self.shared.driver.abort();
+            ClientError::Timeout { api, after: self.timeout }
+        })?;
         answered.unwrap_or_else(|_| {
             let reason = "it was closed".to_string();
             Err(ClientError::Disconnected { address: self.shared.address.clone(), reason })

@@ -78,6 +78,14 @@ pub enum ClientError {
         /// What was wrong.
         reason: String,
     },
+    /// A producer gave up on a batch.
+    #[error("the batch was not acknowledged: {why}")]
+    Undelivered {
+        /// What stood in the way last.
+        why: Box<ClientError>,
+        /// Whether the batch was sent at least once, so that the broker may have it.
+        was_sent: bool,
+    },
     /// The request cannot be written: a mistake of the caller.
     #[error("the request cannot be sent: {0}")]
     Invalid(String),
@@ -111,6 +119,7 @@ impl ClientError {
             ClientError::NotKafka { .. }
             | ClientError::NoCommonVersion { .. }
             | ClientError::Unreadable { .. }
+            | ClientError::Undelivered { .. }
             | ClientError::Invalid(_) => false,
         }
     }
@@ -122,6 +131,7 @@ impl ClientError {
             ClientError::Broker { code, .. } => {
                 matches!(code, ErrorCode::RequestTimedOut | ErrorCode::NotEnoughReplicasAfterAppend)
             }
+            ClientError::Undelivered { was_sent, .. } => *was_sent,
             ClientError::Connect { .. }
             | ClientError::NotKafka { .. }
             | ClientError::NoBrokers { .. }
@@ -134,6 +144,7 @@ impl ClientError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             ClientError::Broker { code, .. } => Some(*code),
+            ClientError::Undelivered { why, .. } => why.code(),
             _ => None,
         }
     }
@@ -156,7 +167,9 @@ impl ClientError {
         }
         let (code, message) = match ErrorCode::from_code(code) {
             Some(code) => (code, message.map(str::to_string)),
-            None => (ErrorCode::UnknownServerError, Some(format!("error code {code}, which this client does not know"))),
+            None => {
+                (ErrorCode::UnknownServerError, Some(format!("error code {code}, which this client does not know")))
+            }
         };
         Err(ClientError::Broker { subject: subject(), code, message: message.filter(|text| !text.is_empty()) })
     }

@@ -95,11 +95,8 @@ impl Client {
     /// Those of the connection, and the partition's error code.
     pub async fn fetch(&self, spec: &FetchSpec<'_>) -> Result<Fetched, ClientError> {
         let (topic, partition, leader) = self.leader(spec.topic, spec.partition).await?;
-        let filled = FetchSpec {
-            topic_id: topic.topic_id,
-            current_leader_epoch: partition.leader_epoch,
-            ..spec.clone()
-        };
+        let filled =
+            FetchSpec { topic_id: topic.topic_id, current_leader_epoch: partition.leader_epoch, ..spec.clone() };
         let fetched = leader.fetch(&filled).await;
         if fetched.as_ref().is_err_and(ClientError::is_retriable) {
             self.forget_topic(spec.topic);

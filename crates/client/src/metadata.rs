@@ -72,9 +72,10 @@ impl BrokerAddress {
 
 impl ClusterMetadata {
     pub(crate) fn from_response(response: MetadataResponse) -> ClusterMetadata {
-        let brokers = response.brokers.into_iter().map(|broker| {
-            (broker.node_id, BrokerAddress { host: broker.host, port: broker.port, rack: broker.rack })
-        });
+        let brokers = response
+            .brokers
+            .into_iter()
+            .map(|broker| (broker.node_id, BrokerAddress { host: broker.host, port: broker.port, rack: broker.rack }));
         let topics = response.topics.into_iter().map(topic).map(|topic| (topic.name.clone(), topic));
         ClusterMetadata {
             cluster_id: response.cluster_id,

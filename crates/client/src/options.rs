@@ -33,7 +33,7 @@ impl Default for ClientOptions {
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
             in_flight_max: 64,
-            response_bytes_max: 512 * 1024 * 1024,
+            response_bytes_max: 256 * 1024 * 1024,
         }
     }
 }

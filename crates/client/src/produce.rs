@@ -128,11 +128,8 @@ impl PendingProduce {
 fn request(spec: &ProduceSpec<'_>) -> ProduceRequest {
     let len = u32::try_from(spec.batches.len()).expect("a request is smaller than 4 GiB");
     let partition = PartitionProduceData { index: spec.partition, records: Records::External { len, index: 0 } };
-    let topic = TopicProduceData {
-        name: spec.topic.to_string(),
-        topic_id: spec.topic_id,
-        partition_data: vec![partition],
-    };
+    let topic =
+        TopicProduceData { name: spec.topic.to_string(), topic_id: spec.topic_id, partition_data: vec![partition] };
     ProduceRequest {
         transactional_id: None,
         acks: spec.acks.code(),

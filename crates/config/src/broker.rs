@@ -61,10 +61,15 @@ impl BrokerConfig {
         BrokerConfig::build(fixed, ConfigMap::new(), ConfigMap::new())
     }
 
+    /// Checks dynamic configs as they will stand, those of all brokers and of one, together with the fixed ones.
+    pub fn check_dynamic(&self, default_broker: &ConfigMap, broker: &ConfigMap) -> Result<(), ConfigErrors> {
+        BrokerConfig::build(self.fixed.clone(), default_broker.clone(), broker.clone()).map(|_| ())
+    }
+
     /// This config with other dynamic configs laid over the fixed ones: those of all brokers and of this one.
     ///
-    /// Texts that are not valid are passed over, because they were checked when they were set and a broker must start
-    /// with what is stored.
+    /// Texts that are not valid are passed over, because they were checked when they were set and a broker must run
+    /// with what is stored; dynamic configs that contradict this node's fixed ones are passed over altogether.
     pub fn with_dynamic(&self, default_broker: &ConfigMap, broker: &ConfigMap) -> BrokerConfig {
         let valid = |configs: &ConfigMap| -> ConfigMap {
             let is_valid = |name: &str, text: &str| {
@@ -73,10 +78,9 @@ impl BrokerConfig {
             };
             configs.iter().filter(|(name, text)| is_valid(name, text)).map(|(n, t)| (n.clone(), t.clone())).collect()
         };
-        match BrokerConfig::build(self.fixed.clone(), valid(default_broker), valid(broker)) {
-            Ok(config) => config,
-            Err(_) => self.clone(),
-        }
+        BrokerConfig::build(self.fixed.clone(), valid(default_broker), valid(broker))
+            .or_else(|_| BrokerConfig::build(self.fixed.clone(), ConfigMap::new(), ConfigMap::new()))
+            .unwrap_or_else(|errors| unreachable!("the fixed configs were valid before: {errors}"))
     }
 
     fn build(fixed: ConfigMap, default_broker: ConfigMap, broker: ConfigMap) -> Result<BrokerConfig, ConfigErrors> {

@@ -35,6 +35,15 @@ impl Pending {
         }
     }
 
+    /// Whether the connection is known to end here. What is awaited may still decide so.
+    pub(crate) fn ends_connection(&self) -> bool {
+        match self {
+            Pending::Ready(reply) => reply.close.is_some(),
+            Pending::Later(_) => false,
+            Pending::Close(_) => true,
+        }
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Pending::Ready(reply) => bytes_in_memory(reply),

@@ -40,7 +40,12 @@ impl Reader<'_> {
                 next = self.next_request(&mut framer) => next,
             };
             match next {
-                Ok(request) => self.handle(request).await,
+                Ok(request) => {
+                    let ends_here = self.handle(request).await;
+                    if ends_here {
+                        return std::future::pending().await;
+                    }
+                }
                 Err(Close::Malformed(malformed)) if !malformed.peer_is_gone() => {
                     self.outbound.push(Pending::Close(Close::Malformed(malformed)));
                     return std::future::pending().await;
@@ -62,13 +67,15 @@ impl Reader<'_> {
         Ok(Request { connection: self.connection.clone(), header, body, size, charge: RequestCharge::new(charge) })
     }
 
-    async fn handle(&self, request: Request) {
+    /// Returns whether the connection ends with this request: nothing after it is handled.
+    async fn handle(&self, request: Request) -> bool {
         let working = self.activity.working();
         let outcome = self.context.handler.call(request).await;
         drop(working);
-        if let Some(pending) = Pending::from_outcome(outcome) {
-            self.outbound.push(pending);
-        }
+        let Some(pending) = Pending::from_outcome(outcome) else { return false };
+        let ends_here = pending.ends_connection();
+        self.outbound.push(pending);
+        ends_here
     }
 
     /// Waits out a throttle time (KIP-219).

@@ -13,14 +13,13 @@ use crate::handle::{Quorum, QuorumHandle};
 use crate::machine::StateMachine;
 use crate::store::Store;
 use crate::transport::Transport;
-use ottla_runtime::{Disk, OpenMode, Runtime};
+use ottla_runtime::{Disk, Runtime};
 use raft::eraftpb::SnapshotMetadata;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Sync site of the identity file's content. Its name needs none of its own: it becomes durable with that of the first
-/// segment, before anything is acknowledged.
+/// Sync site of the identity file (`.file` and `.dir`).
 const IDENTITY_SITE: &str = "quorum.identity";
 /// Sync site of the name of the metadata directory.
 const DIRECTORY_SITE: &str = "quorum.directory";
@@ -105,12 +104,7 @@ async fn form(runtime: &Runtime, disk: &Disk, config: &QuorumConfig) -> Result<I
         InitialVoters::Listed(directories) => directories.iter().map(|id| PeerId::of_directory(*id)).collect(),
     };
     let identity = Identity { directory_id, peer_id, initial_voters };
-    let unfinished = config.dir.join(format!("{IDENTITY_FILE}.tmp"));
-    let file = disk.open(&unfinished, OpenMode::Create).await?;
-    file.set_len(0)?;
-    file.write_at(0, &[&identity.encode()])?;
-    file.sync(IDENTITY_SITE).await?;
-    disk.rename(&unfinished, &config.dir.join(IDENTITY_FILE)).await?;
+    disk.write_atomic(&config.dir.join(IDENTITY_FILE), &identity.encode(), IDENTITY_SITE).await?;
     Ok(identity)
 }
 

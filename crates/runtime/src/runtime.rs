@@ -143,6 +143,14 @@ impl Runtime {
         }
     }
 
+    /// This machine's host name, in the simulator the node's name.
+    pub fn host_name(&self) -> String {
+        match &self.world {
+            WorldHandle::Real(_) => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            WorldHandle::Sim(life) => life.node.name.clone(),
+        }
+    }
+
     /// The disk, its operations on the data lane's threads.
     pub fn disk(&self) -> &Disk {
         &self.data_disk

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -13,12 +13,15 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::suite::{Broker, Program, Reader, Suite};
 use super::{PeerKind, ready};
+use crate::paths;
 use crate::prepare::{Need, Workshop};
 use crate::tally::Tally;
-use crate::paths;
 
 /// How long a broker may take to stop after SIGTERM before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// Folders with logs of earlier runs that stay in the cache.
+const RUNS_KEPT: usize = 10;
 
 /// Everything that outlives one suite: the shared broker and the folder of this run.
 pub(super) struct Stage {
@@ -36,8 +39,12 @@ struct RunningBroker {
 
 impl Stage {
     pub(super) fn new(kind: PeerKind, long: bool) -> Result<Stage> {
-        let dir = paths::cache()?.join("runs").join(format!("{}-{}", kind.name(), std::process::id()));
+        let runs = paths::cache()?.join("runs");
+        forget_old_runs(&runs);
+        let dir = runs.join(format!("{}-{}", kind.name(), std::process::id()));
         std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        // Cargo may replace the program file while we run; the suites start brokers with this copy.
+        std::fs::copy("/proc/self/exe", dir.join("xtask")).context("copying this program")?;
         println!("compat   peer {}, logs in {}", kind.name(), dir.display());
         Ok(Stage { kind, long, dir, broker: None })
     }
@@ -51,6 +58,9 @@ impl Stage {
         };
         if let Some(reason) = self.broker_death() {
             tally.failures.push(format!("{}/broker: {reason}", suite.name));
+        }
+        if tally.failures.is_empty() {
+            std::fs::remove_dir_all(self.dir.join(suite.name)).ok();
         }
         println!("compat   {:<16} {tally}  ({:.1} s)", suite.name, started.elapsed().as_secs_f32());
         tally
@@ -93,7 +103,7 @@ impl Stage {
             PeerKind::Ottla => ("--ottla", crate::test::cargo::ottla_program()?),
             PeerKind::Kafka => ("--jars", workshop.get(Need::Jars)?),
         };
-        let this = std::env::current_exe()?;
+        let this = self.dir.join("xtask");
         let words = [&*this.to_string_lossy(), "peer", self.kind.name(), flag, &*path.to_string_lossy()];
         Ok(words.map(str::to_owned).into())
     }
@@ -183,6 +193,19 @@ impl Drop for Stage {
             end(&mut broker.child);
             std::fs::remove_dir_all(&broker.data_dir).ok();
         }
+    }
+}
+
+/// Removes the folders of all but the newest runs; one that is in use keeps itself by being young.
+fn forget_old_runs(runs: &Path) {
+    let mut found: Vec<_> = std::fs::read_dir(runs)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok().and_then(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))))
+        .collect();
+    found.sort();
+    for (_, path) in found.iter().rev().skip(RUNS_KEPT) {
+        std::fs::remove_dir_all(path).ok();
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("malformed", &[Need::Python], Program::Python("malformed/suite.py"), Broker::Own),
     suite("kill9", &[Need::Python], Program::Python("kill9/suite.py"), Broker::Own),
     suite("powerloss", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("powerloss/suite.py"), Broker::Own),
+    suite("fulldisk", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("fulldisk/suite.py"), Broker::Own),
 ];
 
 const fn suite(name: &'static str, needs: &'static [Need], program: Program, broker: Broker) -> Suite {

@@ -22,7 +22,15 @@ pub(crate) fn ottla_program() -> Result<PathBuf> {
         return Ok(path.into());
     }
     let output = cargo()
-        .args(["build", "--quiet", "--package", "ottla-cli", "--bin", "ottla", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "ottla-cli",
+            "--bin",
+            "ottla",
+            "--message-format=json-render-diagnostics",
+        ])
         .stderr(Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "cargo build of ottla failed");
@@ -49,6 +57,34 @@ pub(crate) fn test(arguments: &[&str]) -> Result<Tally> {
     Ok(tally)
 }
 
+/// Runs `cargo run ARGUMENTS`, passing its output through; its line `N passed, N failed` is what counts.
+pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<Tally> {
+    let mut child =
+        cargo().args(["run", "--quiet"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let output = child.stdout.take().context("standard output is piped")?;
+    let (mut passed, mut failed) = (0, 0);
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        if let Some(counts) = closing_line(&line) {
+            (passed, failed) = counts;
+        }
+    }
+    let status = child.wait()?;
+    let mut tally = Tally::passed(passed);
+    if !status.success() || failed > 0 {
+        tally.failures.push(format!("{name}: {failed} failed, {status}, see the output above"));
+    }
+    Ok(tally)
+}
+
+/// Reads `N passed, N failed`, whatever stands behind it.
+fn closing_line(line: &str) -> Option<(usize, usize)> {
+    let (passed, rest) = line.split_once(" passed, ")?;
+    let (failed, _) = rest.split_once(" failed")?;
+    Some((passed.parse().ok()?, failed.parse().ok()?))
+}
+
 /// Adds one line of a test binary's output; lines that are no passing test are shown.
 fn count_line(line: &str, tally: &mut Tally) {
     match line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) {
@@ -65,9 +101,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_closing_line_is_read() {
+        assert_eq!(closing_line("12 passed, 3 failed"), Some((12, 3)));
+        assert_eq!(closing_line("1 passed, 0 failed, 2 skipped"), Some((1, 0)));
+        assert_eq!(closing_line("frames: 12 inputs"), None);
+    }
+
+    #[test]
     fn passing_failing_and_ignored_tests_are_counted() {
         let mut tally = Tally::default();
-        for line in ["running 3 tests", "test a ... ok", "test b ... FAILED", "test c ... ignored", "test result: ok. 1"] {
+        for line in
+            ["running 3 tests", "test a ... ok", "test b ... FAILED", "test c ... ignored", "test result: ok. 1"]
+        {
             count_line(line, &mut tally);
         }
         assert_eq!(tally.passed, 1);

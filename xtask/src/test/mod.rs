@@ -38,28 +38,29 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     compat::check_names(args.only.iter().chain(&args.skip), &known)?;
     let only: BTreeSet<String> = args.only.iter().cloned().collect();
     let skip: BTreeSet<String> = args.skip.iter().cloned().collect();
+    let mut workshop = Workshop::default();
     let mut tally = Tally::default();
     for step in STEPS {
         let wanted = only.is_empty() && (step.quick || !args.quick) || only.contains(step.name);
         if wanted && skip.contains(step.name) {
             tally.skipped.push(step.name.to_owned());
         } else if wanted {
-            tally.add(run_step(step, args));
+            tally.add(run_step(step, args, &mut workshop));
         }
     }
     let any_suite = SUITES.iter().any(|suite| only.contains(suite.name));
     if any_suite || (only.is_empty() && !args.quick) {
         let selection = Selection { peer: PeerKind::Ottla, only, skip, long: args.long };
-        tally.add(compat::run_selection(&selection, &mut Workshop::default())?);
+        tally.add(compat::run_selection(&selection, &mut workshop)?);
     }
     tally.print_summary();
     tally.into_result()
 }
 
-fn run_step(step: &steps::Step, args: &Args) -> Tally {
+fn run_step(step: &steps::Step, args: &Args, workshop: &mut Workshop) -> Tally {
     println!("step     {} ({})", step.name, step.about);
     let started = Instant::now();
-    let tally = (step.run)(&steps::Form { quick: args.quick, long: args.long })
+    let tally = (step.run)(&steps::Form { quick: args.quick, long: args.long }, workshop)
         .unwrap_or_else(|error| Tally::one_failed(step.name, &format!("{error:#}")));
     println!("step     {:<16} {tally}  ({:.1} s)", step.name, started.elapsed().as_secs_f32());
     tally

@@ -3,8 +3,9 @@
 use anyhow::Result;
 
 use super::cargo;
+use crate::prepare::{Need, Workshop};
 use crate::tally::Tally;
-use crate::tidy;
+use crate::{golden, paths, tidy};
 
 /// Which form was asked for.
 pub(super) struct Form {
@@ -12,21 +13,45 @@ pub(super) struct Form {
     pub(super) long: bool,
 }
 
+impl Form {
+    /// The value for the form that was asked for.
+    fn choose<'a>(&self, quick: &'a str, short: &'a str, long: &'a str) -> &'a str {
+        match (self.quick, self.long) {
+            (true, _) => quick,
+            (false, false) => short,
+            (false, true) => long,
+        }
+    }
+}
+
 /// One step.
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    /// Part of `--quick`.
+    /// Part of `--quick`: needs no foreign client.
     pub(super) quick: bool,
-    pub(super) run: fn(&Form) -> Result<Tally>,
+    pub(super) run: fn(&Form, &mut Workshop) -> Result<Tally>,
 }
 
 /// In the order in which they run: cheap ones first.
 pub(super) const STEPS: &[Step] = &[
-    Step { name: "tidy", about: "layers, licences, sizes, forbidden calls", quick: true, run: |_| tidy::check() },
-    Step { name: "unit", about: "cargo test of the workspace", quick: true, run: |_| unit() },
+    Step { name: "tidy", about: "layers, licences, sizes, forbidden calls", quick: true, run: |_, _| tidy::check() },
+    Step { name: "unit", about: "cargo test of the workspace", quick: true, run: |_, _| unit() },
+    Step { name: "fuzz", about: "every decoder, for a bounded time", quick: true, run: |form, _| fuzz(form) },
+    Step { name: "golden", about: "bytes of every message against Kafka's", quick: false, run: |_, shop| golden(shop) },
 ];
 
 fn unit() -> Result<Tally> {
     cargo::test(&["--workspace", "--no-fail-fast"])
+}
+
+fn fuzz(form: &Form) -> Result<Tally> {
+    cargo::run("fuzz", &["--package", "ottla-fuzz", "--", "--seconds", form.choose("6", "20", "1800")])
+}
+
+fn golden(workshop: &mut Workshop) -> Result<Tally> {
+    let jars = workshop.get(Need::Jars)?;
+    let summary = golden::run(&jars, &paths::cache()?.join("golden"))?;
+    println!("{summary}");
+    Ok(Tally::passed(summary.java_to_rust + summary.rust_to_java))
 }

@@ -7,7 +7,15 @@ use cargo_metadata::Metadata;
 use super::Verdict;
 
 /// `(package, reason)` of packages that may be there in several versions.
-const DUPLICATES: &[(&str, &str)] = &[];
+const DUPLICATES: &[(&str, &str)] = &[
+    ("bitflags", "raft-proto builds with protobuf-build, which stays on 1.x; build time only"),
+    ("getrandom", "raft pins rand 0.8"),
+    ("rand", "raft pins rand 0.8"),
+    ("rand_core", "raft pins rand 0.8, imbl is at 0.9, proptest and chacha20 at 0.10"),
+    ("syn", "raft's derive macros stay on 2.x; build time only"),
+    ("thiserror", "raft pins 1.x"),
+    ("thiserror-impl", "raft pins thiserror 1.x; build time only"),
+];
 
 /// Cryptography that must not come in beside aws-lc-rs.
 const OTHER_TLS: &[&str] = &["ring", "openssl", "openssl-sys", "native-tls", "boring", "boring-sys", "mbedtls"];

@@ -28,7 +28,7 @@ fn literal_end(bytes: &[u8], at: usize) -> usize {
     if rest.starts_with(b"/*") {
         return at + find(rest, b"*/").map_or(rest.len(), |end| end + 2);
     }
-    if rest[0] == b'r' && !after_word || rest.starts_with(b"br") && !after_word {
+    if !after_word && (rest[0] == b'r' || rest.starts_with(b"br")) {
         let start = if rest[0] == b'b' { 2 } else { 1 };
         let hashes = rest[start..].iter().take_while(|byte| **byte == b'#').count();
         if rest.get(start + hashes) == Some(&b'"') {
@@ -60,7 +60,10 @@ fn character_end(rest: &[u8]) -> usize {
     }
     let text = &rest[1..rest.len().min(6)];
     let width = text.first().map_or(1, |first| usize::from(*first >= 0x80) + 1);
-    (1..=4.max(width)).find(|length| rest.get(1 + length) == Some(&b'\'')).filter(|length| is_one_char(&rest[1..=*length])).map_or(0, |length| length + 2)
+    (1..=4.max(width))
+        .find(|length| rest.get(1 + length) == Some(&b'\''))
+        .filter(|length| is_one_char(&rest[1..=*length]))
+        .map_or(0, |length| length + 2)
 }
 
 fn is_one_char(bytes: &[u8]) -> bool {

@@ -35,7 +35,8 @@ async fn ask(connection: &Connection, version: i16) -> Result<ApiVersionsRespons
 }
 
 fn read(frame: &Bytes, version: i16) -> Result<ApiVersionsResponse, ottla_protocol::DecodeError> {
-    let code = frame.get(CORRELATION_ID_BYTES..CORRELATION_ID_BYTES + 2).map(|code| i16::from_be_bytes([code[0], code[1]]));
+    let code =
+        frame.get(CORRELATION_ID_BYTES..CORRELATION_ID_BYTES + 2).map(|code| i16::from_be_bytes([code[0], code[1]]));
     let unsupported = code == Some(ErrorCode::UnsupportedVersion.code());
     let version = if unsupported { 0 } else { version };
     let mut reader = Reader::new(frame);

@@ -143,6 +143,16 @@ fn dynamic_configs_lie_over_the_fixed_ones_and_wrong_ones_are_passed_over() {
 }
 
 #[test]
+fn dynamic_configs_that_contradict_the_fixed_ones_are_refused_and_never_stop_a_node() {
+    let config = parse(&[("log.cleaner.threads", "4"), ("log.retention.hours", "1")]).unwrap();
+    let map = |entries: &[(&str, &str)]| entries.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+    let small: ConfigMap = map(&[("log.cleaner.dedupe.buffer.size", "4000000"), ("log.retention.ms", "5")]);
+    let error = config.check_dynamic(&small, &NO_CONFIGS).unwrap_err().to_string();
+    assert_eq!(error, "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.");
+    assert_eq!(config.with_dynamic(&small, &NO_CONFIGS), config);
+}
+
+#[test]
 fn limits_per_address_are_read() {
     let config = parse(&[("max.connections.per.ip.overrides", "127.0.0.1:5, host:7")]).unwrap();
     let overrides: Vec<_> = config.network.max_connections_per_ip_overrides.into_iter().collect();

@@ -144,3 +144,21 @@ fn subscriptions_match_known_attributes_at_a_sane_interval() {
     );
     assert_eq!(error("intervals", "1"), "Unknown client metrics configuration: intervals. Did you mean interval.ms?");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_a_check_panic(value in "[-+0-9a-zA-Z:,.*=@/\\[\\] ]{0,24}|\\PC{0,12}") {
+        let broker = Layers::defaults(Cluster::of_brokers(1));
+        for scope in [Scope::Broker, Scope::Topic, Scope::Group, Scope::ClientMetrics] {
+            for key in catalog::all(scope) {
+                let configs = map(&[(key.name, &value)]);
+                let _ = match scope {
+                    Scope::Broker => dynamic_broker(true, &configs),
+                    Scope::Topic => super::topic(&configs, &configs, &broker),
+                    Scope::Group => group(&configs, &broker),
+                    Scope::ClientMetrics => client_metrics(&configs),
+                };
+            }
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub(super) fn check_resource(
     match resource.resource_type {
         ResourceType::Topic if name.is_empty() => invalid_request("Default topic resources are not allowed."),
         ResourceType::Topic => check_topic(image, resource, configs, context),
-        ResourceType::Broker => check_broker(image, name, configs),
+        ResourceType::Broker => check_broker(image, name, configs, context),
         ResourceType::Group if name.is_empty() => invalid_request("Default group resources are not allowed."),
         ResourceType::Group => {
             let none = ConfigMap::new();
@@ -78,7 +78,12 @@ fn check_topic(
     }
 }
 
-fn check_broker(image: &MetadataImage, name: &str, configs: &ConfigMap) -> Result<(), ApiError> {
+fn check_broker(
+    image: &MetadataImage,
+    name: &str,
+    configs: &ConfigMap,
+    context: &DecideContext<'_>,
+) -> Result<(), ApiError> {
     let invalid_request = |text: &str| Err(ApiError::new(ErrorCode::InvalidRequest, text));
     if !name.is_empty() {
         match name.parse::<i32>() {
@@ -92,8 +97,13 @@ fn check_broker(image: &MetadataImage, name: &str, configs: &ConfigMap) -> Resul
         }
     }
     // Kafka answers a wrong dynamic broker config with INVALID_REQUEST.
-    validate::dynamic_broker(!name.is_empty(), configs)
-        .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.to_string()))
+    let refuse = |text: String| ApiError::new(ErrorCode::InvalidRequest, text);
+    validate::dynamic_broker(!name.is_empty(), configs).map_err(|error| refuse(error.to_string()))?;
+    let (default_broker, broker) = match name {
+        "" => (configs, image.configs(&ConfigResource::broker(context.config.node_id))),
+        _ => (image.configs(&ConfigResource::DEFAULT_BROKER), configs),
+    };
+    context.config.check_dynamic(default_broker, broker).map_err(|errors| refuse(errors.to_string()))
 }
 
 fn any_cluster(image: &MetadataImage) -> Cluster {

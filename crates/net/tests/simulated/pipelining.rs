@@ -87,6 +87,7 @@ fn replies_before_a_close_arrive() {
             assert_eq!(rest.ends_with(b"b"), commands[1] == "last b", "{rest:?}");
         }
         Inquiry::new(&client_runtime).until("both ended", || script.closed.lock().unwrap().len() == 2).await;
+        assert_eq!(script.calls(), ["later 20 a", "close", "later 20 a", "last b"], "nothing after the end is handled");
     });
 }
 

@@ -101,9 +101,10 @@ impl RaftLog {
         self.next.carried.clear();
     }
 
-    /// Removes the segments that hold no entry above `index`.
+    /// Removes the segments that hold no entry above `index`, but never the newest one: the next start counts on from its
+    /// sequence, and a sequence that is used twice could join a new segment to an old one that a power loss brought back.
     pub(crate) async fn remove_through(&mut self, index: u64) {
-        while self.closed.front().is_some_and(|segment| segment.last_index <= index) {
+        while self.segments() > 1 && self.closed.front().is_some_and(|segment| segment.last_index <= index) {
             if let Some(segment) = self.closed.pop_front() {
                 remove_quietly(&self.disk, &segment.path).await;
             }

@@ -5,7 +5,7 @@ use super::journal::Journal;
 use crate::{InitialVoters, PeerId, PeerMessage, ProposeError, Quorum, QuorumConfig, QuorumHandle, Role, Transport};
 use bytes::Bytes;
 use ottla_runtime::Runtime;
-use ottla_runtime::sim::World;
+use ottla_runtime::sim::{Outage, World};
 use ottla_types::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -95,6 +95,7 @@ impl Cluster {
 
     pub(super) async fn start(&mut self, number: usize) {
         let runtime = self.world.node(&self.names[number]);
+        self.world.disk_faults(&self.names[number]).cancel_outage();
         prepare_log_directory(&runtime).await;
         let config = QuorumConfig {
             directory_id: Some(self.directories[number]),
@@ -116,6 +117,21 @@ impl Cluster {
         self.wires.lock().unwrap().ends.remove(&self.peer(number));
         self.quorums.remove(&number);
         self.world.power_loss(&self.names[number]);
+    }
+
+    /// The node loses power in the middle of one of its next disk operations.
+    pub(super) fn plan_power_loss(&self, number: usize) {
+        let operations = self.world.random_range(1..60);
+        self.world.disk_faults(&self.names[number]).plan_outage(operations, Outage::PowerLoss);
+    }
+
+    /// Notes which nodes have gone down as planned.
+    pub(super) fn note_outages(&mut self) {
+        for number in 0..self.names.len() {
+            if self.is_up(number) && !self.world.is_up(&self.names[number]) {
+                self.power_loss(number);
+            }
+        }
     }
 
     pub(super) fn handle(&self, number: usize) -> &QuorumHandle {
@@ -170,9 +186,11 @@ impl Cluster {
     pub(super) async fn check_convergence(&mut self) {
         self.join_all();
         self.lose_percent(0);
+        self.note_outages();
         for number in 0..self.names.len() {
-            if !self.is_up(number) {
-                self.start(number).await;
+            match self.is_up(number) {
+                true => self.world.disk_faults(&self.names[number]).cancel_outage(),
+                false => self.start(number).await,
             }
         }
         let last = loop {

@@ -117,13 +117,15 @@ fn nothing_acknowledged_is_lost_whatever_happens_to_the_voters() {
                 let number = world.random_range(0..3) as usize;
                 match world.random_range(0..20) {
                     0 if cluster.is_up(number) => cluster.power_loss(number),
-                    1..=2 => cluster.isolate(number),
+                    1 if cluster.is_up(number) => cluster.plan_power_loss(number),
+                    2 => cluster.isolate(number),
                     3..=5 => cluster.join_all(),
                     6..=8 if !cluster.is_up(number) => cluster.start(number).await,
                     9..=11 => cluster.sleep(world.random_range(1..1500)).await,
                     _ => cluster.propose(format!("seed {seed} step {step} {}", "x".repeat(60))).await,
                 }
                 cluster.note_applied();
+                cluster.note_outages();
             }
             cluster.check_convergence().await;
         });

@@ -42,11 +42,11 @@ impl Log {
         Ok(())
     }
 
-    /// Whether nothing happened since a clean start, or ever.
+    /// Whether nothing happened since a clean start.
     fn is_as_opened(&self) -> bool {
         let is_saved = self.last_snapshot_offset == Some(self.log_end_offset) && self.dirty_bytes() == 0;
         let is_untouched = self.unflushed.is_empty() && self.epochs_version == self.epochs_saved_version;
-        self.log_end_offset == 0 || is_saved && is_untouched
+        is_saved && is_untouched
     }
 
     async fn write_snapshot(&mut self) -> Result<Option<File>, LogError> {

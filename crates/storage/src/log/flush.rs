@@ -49,6 +49,7 @@ struct Round {
     sealed: usize,
     dir_changes: u64,
     is_created: bool,
+    /// The version of the leader epochs that it writes, or that is written already.
     epochs_version: u64,
 }
 
@@ -148,6 +149,8 @@ impl Log {
         let alive = Arc::new(());
         let identity = &self.identity;
         let unflushed = &mut self.unflushed;
+        // Epochs that begin in the active segment are found again by recovery.
+        let epochs_version = if unflushed.epochs_due { self.epochs_version } else { self.epochs_saved_version };
         unflushed.round = Some(Round {
             job: Arc::downgrade(&alive),
             began: identity.dir.rt.now(),
@@ -158,7 +161,7 @@ impl Log {
             sealed: unflushed.sealed.len(),
             dir_changes: unflushed.dir_changes,
             is_created: unflushed.created.is_some(),
-            epochs_version: self.epochs_version,
+            epochs_version,
         });
         FlushJob {
             alive,
@@ -168,9 +171,7 @@ impl Log {
             sealed: unflushed.sealed.clone(),
             sync_dir: unflushed.is_dir_dirty(),
             created: unflushed.created.clone().map(|metadata| (metadata, identity.dir.path().to_path_buf())),
-            // Epochs that begin in the active segment are found again by recovery.
-            epochs: (unflushed.epochs_due && self.epochs_version > self.epochs_saved_version)
-                .then(|| self.epochs.encode()),
+            epochs: (epochs_version > self.epochs_saved_version).then(|| self.epochs.encode()),
         }
     }
 
@@ -195,7 +196,7 @@ impl Log {
             warn!(partition = %self.identity.partition, %error, "the leader epochs were not written: the recovery point waits");
             self.identity.dir.note_log_error(&error);
         } else {
-            self.epochs_saved_version = self.epochs_saved_version.max(round.epochs_version);
+            self.epochs_saved_version = round.epochs_version;
             self.unflushed.epochs_due = !self.unflushed.sealed.is_empty();
         }
         if !self.unflushed.epochs_due {

@@ -228,6 +228,11 @@ impl Log {
         self.epochs.epoch_for_offset(offset)
     }
 
+    #[cfg(test)]
+    pub(crate) fn epochs_for_test(&self) -> &[crate::leader_epoch_cache::EpochEntry] {
+        self.epochs.entries()
+    }
+
     /// Takes the log offline.
     fn go_offline(&mut self, reason: String) {
         error!(

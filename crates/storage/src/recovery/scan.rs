@@ -1,4 +1,4 @@
-//! Reads and checks every batch from the segment of the recovery point on.
+//! Reads and checks every batch from the segment that holds the last record below the recovery point on.
 
 use super::verdict::{self, Verdict};
 use super::{Checkpointed, Inventory, Loaded, OpenMode, OpenRequest, RecoveryReport, cut, replay, save};
@@ -64,7 +64,9 @@ pub(super) async fn recover(
     checkpointed: Checkpointed,
     inventory: &Inventory,
 ) -> Result<Loaded, LogError> {
-    let floor = inventory.floor(checkpointed.recovery_point).expect("there is a segment");
+    // A segment that starts exactly at the recovery point may be new, and what the seal of the one before it wrote may not
+    // be durable: that one is looked at, too.
+    let floor = inventory.floor(checkpointed.recovery_point - 1).expect("there is a segment");
     let state = replay::load_state(request, disk, inventory, floor).await?;
     let loaded_snapshot = state.snapshot_offset;
     let mut scan = Scan {

@@ -161,6 +161,10 @@ fn brokers_are_altered_one_or_all_at_a_time() {
         change(&mut cluster, BROKER, "", &[("log.retention.m", SET, Some("9"))]),
         "INVALID_REQUEST Unknown config name: log.retention.m. Did you mean log.retention.ms?"
     );
+    assert_eq!(
+        change(&mut cluster, BROKER, "", &[("log.cleaner.dedupe.buffer.size", SET, Some("1"))]),
+        "INVALID_REQUEST log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."
+    );
 }
 
 #[test]

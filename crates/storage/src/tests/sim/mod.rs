@@ -115,3 +115,36 @@ fn equal_seeds_give_equal_traces() {
     assert_eq!(hash(7), hash(7));
     assert_ne!(hash(7), hash(8));
 }
+
+#[test]
+fn zz_debug() {
+    let Ok(seed) = std::env::var("SEED") else { return };
+    let plan = plan(seed.parse().unwrap());
+    let world = World::new(plan.seed);
+    world.keep_trace();
+    let oracle = Arc::new(Mutex::new(Oracle::default()));
+    let result: Check = world.run(async {
+        for life in 0..plan.lives {
+            live(&world, &oracle, plan, life).await.map_err(|broken| format!("life {life}: {broken}"))?;
+        }
+        Ok(())
+    });
+    for line in world.trace() {
+        println!("{line}");
+    }
+    println!("{result:?}");
+}
+
+#[test]
+fn zz_many() {
+    let Ok(seeds) = std::env::var("SEEDS") else { return };
+    let mut failures = 0;
+    for seed in 1000..1000 + seeds.parse::<u64>().unwrap() {
+        if let Err(broken) = std::panic::catch_unwind(|| run(plan(seed))).unwrap_or_else(|_| Err(format!("panic {seed}"))) {
+            println!("{broken}");
+            failures += 1;
+            if failures > 10 { break; }
+        }
+    }
+    println!("failures {failures}");
+}

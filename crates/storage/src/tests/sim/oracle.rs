@@ -55,7 +55,9 @@ impl Oracle {
     /// The log was found to end here: what follows is gone for good, what is there counts as flushed from now on.
     pub(super) fn recovered(&mut self, now: Instant, log_end_offset: i64) {
         self.batches.retain(|&first_offset, _| first_offset < log_end_offset);
-        self.flushed(now, log_end_offset);
+        self.flushed_offset = self.flushed_offset.max(log_end_offset);
+        // How far the recovery point may be behind counts from here, if this life lasts that long.
+        self.flushed_at = vec![(now, log_end_offset)];
     }
 
     /// The highest offset that was reported as flushed at least a second before the last life ended.

@@ -1,0 +1,183 @@
+//! `ottla serve`: runs a node until it is told to stop.
+//!
+//! Configs come from, later over earlier: what the command line needs to be short (one node, both roles, 127.0.0.1:9092), the
+//! file of `--config`, `--data-dir` and `--listen`, then each `-o`.
+
+use anyhow::{Context, Result, bail};
+use ottla_config::{BrokerConfig, ConfigMap, parse_override, parse_properties};
+use ottla_node::Node;
+use ottla_runtime::{RealOptions, Runtime};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Where data goes when nobody says.
+const DATA_DIR_DEFAULT: &str = "ottla-data";
+/// Where a node listens when nobody says: this machine only.
+const LISTEN_DEFAULT: &str = "127.0.0.1:9092";
+/// The data directory that is none: everything stays in memory.
+const IN_MEMORY: &str = ":memory:";
+/// Path of the log directory on the disk in memory.
+const IN_MEMORY_DIR: &str = "/ottla";
+/// For tests that make a power loss without a reboot: used instead of the machine's boot id.
+const BOOT_ID_VARIABLE: &str = "OTTLA_BOOT_ID";
+
+/// What `ottla serve` accepts.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Directory for topics and metadata, prepared by itself; `:memory:` keeps everything in memory.
+    /// [default: ./ottla-data, or what --config says]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Address for clients; port 0 takes a free port. [default: 127.0.0.1:9092, or what --config says]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// A broker config file in Kafka's format, such as Kafka's own config/server.properties.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One broker config by Kafka's name; may be given several times.
+    #[arg(short = 'o', long = "override", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// error, warn, info, debug or trace, or a list such as info,ottla_storage=debug. [default: $RUST_LOG, or info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+/// Runs the node; returns after a clean shutdown.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let started = Instant::now();
+    ottla_telemetry::init_logs(args.log_level.as_deref())?;
+    let config = BrokerConfig::parse(configs(args)?)?;
+    let in_memory = args.data_dir.as_deref() == Some(IN_MEMORY);
+    let executor = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("ottla").build()?;
+    executor.block_on(serve(config, in_memory, started))
+}
+
+async fn serve(config: BrokerConfig, in_memory: bool, started: Instant) -> Result<()> {
+    let runtime = match in_memory {
+        true => Runtime::in_memory(),
+        false => Runtime::real(RealOptions {
+            boot_id_override: std::env::var(BOOT_ID_VARIABLE).ok(),
+            ..RealOptions::default()
+        })?,
+    };
+    let data = if in_memory { "memory".to_string() } else { config.storage.log_dirs.join(", ") };
+    let controller_listeners = config.controller_listener_names.clone();
+    let node = Node::start(&runtime, config).await?;
+    let for_clients = node.addresses().iter().filter(|(name, _)| !controller_listeners.contains(name));
+    let addresses: Vec<String> = for_clients.map(|(_, address)| address.to_string()).collect();
+    println!(
+        "ottla {} ready on {} after {} ms (cluster {}, data in {data})",
+        env!("CARGO_PKG_VERSION"),
+        addresses.join(", "),
+        started.elapsed().as_millis(),
+        node.cluster_id(),
+    );
+    let signal = runtime.shutdown_signal().await?;
+    tracing::info!(signal, "shutting down");
+    node.shutdown().await;
+    Ok(())
+}
+
+fn configs(args: &Args) -> Result<ConfigMap> {
+    let mut configs = match &args.config {
+        Some(file) => read_file(file)?,
+        None => ConfigMap::new(),
+    };
+    if let Some(dir) = &args.data_dir {
+        let dir = if dir == IN_MEMORY { IN_MEMORY_DIR } else { dir };
+        set_data_dir(&mut configs, dir);
+    }
+    if let Some(address) = &args.listen {
+        set_address(&mut configs, address)?;
+    }
+    for text in &args.overrides {
+        let (name, value) = parse_override(text)?;
+        configs.insert(name, value);
+    }
+    let default = |configs: &mut ConfigMap, unless: &[&str], name: &str, value: &str| {
+        if !unless.iter().any(|name| configs.contains_key(*name)) {
+            configs.insert(name.to_string(), value.to_string());
+        }
+    };
+    default(&mut configs, &["process.roles"], "process.roles", "broker,controller");
+    default(&mut configs, &["node.id", "broker.id"], "node.id", "1");
+    default(&mut configs, &["log.dirs", "log.dir"], "log.dirs", DATA_DIR_DEFAULT);
+    default(&mut configs, &["listeners"], "listeners", &format!("PLAINTEXT://{LISTEN_DEFAULT}"));
+    Ok(configs)
+}
+
+fn read_file(file: &Path) -> Result<ConfigMap> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    parse_properties(&text).with_context(|| format!("{} is not a properties file", file.display()))
+}
+
+/// `--data-dir` replaces every directory of the file.
+fn set_data_dir(configs: &mut ConfigMap, dir: &str) {
+    for name in ["log.dir", "metadata.log.dir"] {
+        configs.remove(name);
+    }
+    configs.insert("log.dirs".to_string(), dir.to_string());
+}
+
+/// `--listen` replaces the client listeners of the file; its controller listeners stay.
+fn set_address(configs: &mut ConfigMap, address: &str) -> Result<()> {
+    if !address.contains(':') {
+        bail!("--listen {address} has no port: write HOST:PORT, for example 127.0.0.1:9092");
+    }
+    let controllers: Vec<String> = configs
+        .get("controller.listener.names")
+        .map(|names| names.split(',').map(|name| name.trim().to_ascii_uppercase()).collect())
+        .unwrap_or_default();
+    let kept = configs.get("listeners").map(|listeners| {
+        let is_controller = |entry: &&str| {
+            entry.split_once("://").is_some_and(|(name, _)| controllers.contains(&name.trim().to_ascii_uppercase()))
+        };
+        listeners.split(',').map(str::trim).filter(is_controller).map(str::to_string).collect::<Vec<_>>()
+    });
+    let mut listeners = vec![format!("PLAINTEXT://{address}")];
+    listeners.extend(kept.unwrap_or_default());
+    configs.insert("listeners".to_string(), listeners.join(","));
+    configs.remove("advertised.listeners");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(listen: Option<&str>, overrides: &[&str]) -> Args {
+        Args {
+            data_dir: None,
+            listen: listen.map(str::to_string),
+            config: None,
+            overrides: overrides.iter().map(ToString::to_string).collect(),
+            log_level: None,
+        }
+    }
+
+    #[test]
+    fn nothing_needs_to_be_said() {
+        let config = BrokerConfig::parse(configs(&args(None, &[])).unwrap()).unwrap();
+        assert_eq!(config.listeners[0].to_string(), "PLAINTEXT://127.0.0.1:9092");
+        assert_eq!(config.storage.log_dirs, vec!["ottla-data"]);
+    }
+
+    #[test]
+    fn overrides_win_and_must_be_known() {
+        let config = BrokerConfig::parse(configs(&args(Some("127.0.0.1:0"), &["node.id=7"])).unwrap()).unwrap();
+        assert_eq!((config.node_id.0, config.listeners[0].port), (7, 0));
+        let error = BrokerConfig::parse(configs(&args(None, &["num.partition=3"])).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("num.partitions"), "{error}");
+    }
+
+    #[test]
+    fn listen_keeps_the_controllers_listener() {
+        let mut configs = parse_properties(
+            "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n",
+        )
+        .unwrap();
+        set_address(&mut configs, "127.0.0.1:0").unwrap();
+        assert_eq!(configs["listeners"], "PLAINTEXT://127.0.0.1:0,CONTROLLER://:9093");
+    }
+}

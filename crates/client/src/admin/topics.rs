@@ -1,0 +1,160 @@
+//! Creating, listing, describing, enlarging and deleting topics.
+
+use super::{Admin, ConfigEntry};
+use crate::error::ClientError;
+use crate::metadata::{ClusterMetadata, TopicMetadata};
+use ottla_protocol::create_partitions_request::CreatePartitionsTopic;
+use ottla_protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use ottla_protocol::delete_topics_request::DeleteTopicState;
+use ottla_protocol::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
+use ottla_types::{ErrorCode, Uuid};
+
+/// From this version on, DeleteTopics has a structure for each topic (KIP-516).
+const DELETE_BY_STATE_VERSION: i16 = 6;
+
+/// A topic to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Name.
+    pub name: String,
+    /// Number of partitions; `None` leaves it to the broker (`num.partitions`).
+    pub partitions: Option<i32>,
+    /// Replicas of each partition; `None` leaves it to the broker (`default.replication.factor`).
+    pub replication_factor: Option<i16>,
+    /// Configs that differ from the defaults.
+    pub configs: Vec<(String, String)>,
+}
+
+/// A topic that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// Name.
+    pub name: String,
+    /// Topic id; zero from brokers that do not tell.
+    pub topic_id: Uuid,
+    /// Number of partitions; -1 from brokers that do not tell.
+    pub partitions: i32,
+    /// Replicas of each partition; -1 from brokers that do not tell.
+    pub replication_factor: i16,
+}
+
+/// A topic in detail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Partitions, leaders and replicas.
+    pub metadata: TopicMetadata,
+    /// Its configs, all of them.
+    pub configs: Vec<ConfigEntry>,
+}
+
+impl Admin {
+    /// Makes a topic; with `validate_only` only says whether it could be made.
+    ///
+    /// # Errors
+    /// TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_CONFIG ... and those of the connection.
+    pub async fn create_topic(&self, topic: &NewTopic, validate_only: bool) -> Result<CreatedTopic, ClientError> {
+        let configs = topic.configs.iter();
+        let configs =
+            configs.map(|(name, value)| CreatableTopicConfig { name: name.clone(), value: Some(value.clone()) });
+        let wanted = CreatableTopic {
+            name: topic.name.clone(),
+            num_partitions: topic.partitions.unwrap_or(-1),
+            replication_factor: topic.replication_factor.unwrap_or(-1),
+            assignments: Vec::new(),
+            configs: configs.collect(),
+        };
+        let request = CreateTopicsRequest { topics: vec![wanted], timeout_ms: self.timeout_ms(), validate_only };
+        self.patiently(|| async {
+            let response = self.client.controller().await?.send(&request).await?;
+            let made = response.topics.into_iter().next();
+            let made = made.ok_or_else(|| ClientError::missing("CreateTopics", &topic.name))?;
+            ClientError::check(made.error_code, made.error_message.as_deref(), || subject(&topic.name))?;
+            Ok(CreatedTopic {
+                name: made.name,
+                topic_id: made.topic_id,
+                partitions: made.num_partitions,
+                replication_factor: made.replication_factor,
+            })
+        })
+        .await
+    }
+
+    /// Every topic that this client may see, and the brokers.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn list_topics(&self) -> Result<ClusterMetadata, ClientError> {
+        self.patiently(|| self.client.fetch_metadata(None, false)).await
+    }
+
+    /// One topic in detail.
+    ///
+    /// # Errors
+    /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
+    pub async fn describe_topic(&self, name: &str) -> Result<TopicDescription, ClientError> {
+        let metadata = self
+            .patiently(|| async {
+                let mut cluster = self.client.fetch_metadata(Some(&[name]), false).await?;
+                let topic = cluster.topics.remove(name).ok_or_else(|| ClientError::missing("Metadata", name))?;
+                topic.partitions.clone()?;
+                Ok(topic)
+            })
+            .await?;
+        let configs = self.describe_topic_configs(name).await?;
+        Ok(TopicDescription { metadata, configs })
+    }
+
+    /// Raises the number of partitions to `total`.
+    ///
+    /// # Errors
+    /// INVALID_PARTITIONS when that is not more than now ... and those of the connection.
+    pub async fn create_partitions(&self, name: &str, total: i32) -> Result<(), ClientError> {
+        let wanted = CreatePartitionsTopic { name: name.to_string(), count: total, assignments: None };
+        let (topics, timeout_ms) = (vec![wanted], self.timeout_ms());
+        let request = CreatePartitionsRequest { topics, timeout_ms, validate_only: false };
+        self.patiently(|| async {
+            let response = self.client.controller().await?.send(&request).await?;
+            let result = response.results.into_iter().next();
+            let result = result.ok_or_else(|| ClientError::missing("CreatePartitions", name))?;
+            ClientError::check(result.error_code, result.error_message.as_deref(), || subject(name))
+        })
+        .await?;
+        self.client.forget_topic(name);
+        Ok(())
+    }
+
+    /// Deletes a topic and its records.
+    ///
+    /// # Errors
+    /// UNKNOWN_TOPIC_OR_PARTITION, TOPIC_DELETION_DISABLED ... and those of the connection.
+    pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
+        self.patiently(|| async {
+            let controller = self.client.controller().await?;
+            let by_state = controller.version_of::<DeleteTopicsRequest>()? >= DELETE_BY_STATE_VERSION;
+            let state = DeleteTopicState { name: Some(name.to_string()), topic_id: Uuid::ZERO };
+            let request = DeleteTopicsRequest {
+                topics: if by_state { vec![state] } else { Vec::new() },
+                topic_names: if by_state { Vec::new() } else { vec![name.to_string()] },
+                timeout_ms: self.timeout_ms(),
+            };
+            let response = controller.send(&request).await?;
+            let result = response.responses.into_iter().next();
+            let result = result.ok_or_else(|| ClientError::missing("DeleteTopics", name))?;
+            ClientError::check(result.error_code, result.error_message.as_deref(), || subject(name))
+        })
+        .await?;
+        self.client.forget_topic(name);
+        Ok(())
+    }
+}
+
+impl ClientError {
+    /// Whether this says that a topic does not exist.
+    pub fn is_unknown_topic(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId))
+    }
+}
+
+fn subject(name: &str) -> String {
+    format!("topic '{name}'")
+}

@@ -1,0 +1,6 @@
+//! The client against a small broker, on simulated sockets and a paused clock.
+
+mod admin;
+mod broker;
+mod connection;
+mod producer;

@@ -1,0 +1,35 @@
+//! Why a node does not start.
+
+use ottla_controller::ControllerOpenError;
+use ottla_metadata::ControllerError;
+use ottla_net::BindError;
+use ottla_storage::{LogDirsError, LogError};
+
+/// Why a node does not start. Every text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A config that this version cannot do.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A port is taken, or an address is not this machine's.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The log directories cannot be used.
+    #[error(transparent)]
+    LogDirs(#[from] LogDirsError),
+    /// The log directories cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log directories name a cluster id that is none.
+    #[error("meta.properties names cluster.id '{0}', which is not a Kafka UUID. Next step: correct the file, or use another directory")]
+    ClusterId(String),
+    /// The metadata quorum cannot be opened.
+    #[error(transparent)]
+    Controller(#[from] ControllerOpenError),
+    /// The metadata quorum cannot take the node's registration.
+    #[error("the node could not be registered: {0}")]
+    Registration(#[from] ControllerError),
+    /// The controller refused the node.
+    #[error("the node was refused: {0}")]
+    Refused(String),
+}

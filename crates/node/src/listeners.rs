@@ -1,0 +1,115 @@
+//! From a node's configs to listeners, limits and advertised endpoints.
+
+use crate::StartError;
+use ottla_config::{BrokerConfig, Listener};
+use ottla_metadata::{BrokerEndpoint, MetadataImage};
+use ottla_net::{BoundServer, ConnectionLimits, ListenerConfig, ListenerLimits, NetConfig, Server};
+use ottla_runtime::ListenOptions;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What the network layer is told.
+pub(crate) fn net_config(config: &BrokerConfig) -> Result<NetConfig, StartError> {
+    let network = &config.network;
+    let listeners = config.listeners.iter().map(|listener| listener_config(config, listener)).collect();
+    let defaults = NetConfig::new(listeners);
+    Ok(NetConfig {
+        connections: connection_limits(config)?,
+        socket_request_max_bytes: u32::try_from(network.socket_request_max_bytes).unwrap_or(u32::MAX),
+        queued_max_request_bytes: network.queued_max_request_bytes.unwrap_or(NetConfig::QUEUED_MAX_REQUEST_BYTES),
+        connections_max_idle: network.connections_max_idle_ms.map(Duration::from_millis),
+        ..defaults
+    })
+}
+
+fn listener_config(config: &BrokerConfig, listener: &Listener) -> ListenerConfig {
+    ListenerConfig {
+        name: listener.name.clone(),
+        address: listener.bind_address(),
+        limits: listener_limits(config, &listener.name),
+        socket: ListenOptions {
+            backlog: config.network.socket_listen_backlog_size,
+            receive_buffer_bytes: config.network.socket_receive_buffer_bytes,
+            send_buffer_bytes: config.network.socket_send_buffer_bytes,
+        },
+    }
+}
+
+fn listener_limits(config: &BrokerConfig, name: &str) -> ListenerLimits {
+    let own = |key: &str| {
+        let name = format!("listener.name.{}.{key}", name.to_lowercase());
+        config.fixed().get(&name).and_then(|text| text.trim().parse::<u32>().ok())
+    };
+    let defaults = ListenerLimits::default();
+    ListenerLimits {
+        max_connections: own("max.connections").unwrap_or(defaults.max_connections),
+        max_connection_creation_rate: own("max.connection.creation.rate")
+            .unwrap_or(defaults.max_connection_creation_rate),
+        inter_broker: name == config.inter_broker_listener_name && config.listeners.len() > 1,
+    }
+}
+
+fn connection_limits(config: &BrokerConfig) -> Result<ConnectionLimits, StartError> {
+    let network = &config.network;
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let overrides = network.max_connections_per_ip_overrides.iter();
+    let overrides = overrides.map(|(host, limit)| Ok((address(host)?, count(*limit))));
+    Ok(ConnectionLimits {
+        max_connections: count(network.max_connections),
+        max_connection_creation_rate: network.max_connection_creation_rate,
+        max_connections_per_ip: count(network.max_connections_per_ip),
+        per_ip_overrides: overrides.collect::<Result<_, StartError>>()?,
+    })
+}
+
+/// Looking up other names once, at the start, would hide later changes.
+fn address(host: &str) -> Result<IpAddr, StartError> {
+    match host.trim_start_matches('[').trim_end_matches(']') {
+        "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        text => text.parse().map_err(|_| {
+            StartError::Unsupported(format!(
+                "max.connections.per.ip.overrides names '{host}'. Next step: write an IP address instead of a name"
+            ))
+        }),
+    }
+}
+
+/// Applies limits that are changed at runtime.
+pub(crate) async fn follow_limits(
+    server: Arc<Server>,
+    config: BrokerConfig,
+    mut images: watch::Receiver<Arc<MetadataImage>>,
+) {
+    while images.changed().await.is_ok() {
+        let now = images.borrow_and_update().broker_config(&config);
+        // Values were checked when they were set; one that is wrong all the same changes nothing.
+        if let Ok(connections) = connection_limits(&now) {
+            let listeners: Vec<_> =
+                now.listeners.iter().map(|l| (l.name.clone(), listener_limits(&now, &l.name))).collect();
+            server.update_limits(connections, &listeners);
+        }
+    }
+}
+
+/// What clients are told: hosts and ports with what was bound filled in.
+pub(crate) fn advertised_endpoints(
+    config: &BrokerConfig,
+    bound: &BoundServer,
+    host_name: &str,
+) -> Vec<BrokerEndpoint> {
+    let endpoint = |listener: &Listener| {
+        let port = match listener.port {
+            0 => bound.local_addr(&listener.name).map_or(0, |address| address.port()),
+            port => port,
+        };
+        BrokerEndpoint {
+            name: listener.name.clone(),
+            host: listener.host.clone().unwrap_or_else(|| host_name.to_string()),
+            port,
+            security_protocol: listener.protocol.code(),
+        }
+    };
+    config.advertised_listeners.iter().map(endpoint).collect()
+}
