@@ -53,7 +53,6 @@ def must_close(name, data):
     cases.add(name, check)
 
 
-# (name, header of api key, version, correlation id, client id "x", then a body that cannot be decoded)
 def request(key, version, body=b""):
     return frame(struct.pack(">hhih", key, version, 9, 1) + b"x" + body)
 

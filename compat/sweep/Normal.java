@@ -68,12 +68,25 @@ final class Normal {
         });
     }
 
+    /** A list of things with different names, whose order means nothing. */
+    private static boolean named(JsonNode node) {
+        return node.isArray() && !node.isEmpty() && byName(node).size() == node.size();
+    }
+
+    private static ObjectNode byName(JsonNode array) {
+        ObjectNode object = new ObjectMapper().createObjectNode();
+        for (JsonNode element : array) if (element.has("name")) object.set(element.get("name").asText(), element);
+        return object;
+    }
+
     /** Prints a finding for every place where two answers differ. */
     static void differences(String path, JsonNode kafka, JsonNode ours) {
         if (kafka.isObject() && ours.isObject()) {
             Set<String> names = names((ObjectNode) kafka);
             names.addAll(names((ObjectNode) ours));
             for (String name : names) differences(path + "." + name, kafka.path(name), ours.path(name));
+        } else if (named(kafka) && named(ours)) {
+            differences(path, byName(kafka), byName(ours));
         } else if (kafka.isArray() && ours.isArray() && kafka.size() == ours.size()) {
             for (int i = 0; i < kafka.size(); i++) differences(path + "[" + i + "]", kafka.get(i), ours.get(i));
         } else if (!kafka.equals(ours)) {

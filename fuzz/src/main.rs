@@ -1,8 +1,10 @@
 //! Runs each fuzz target for a bounded time on mutations of valid input.
 //!
-//! 1. Each target gets an equal share of the time. 2. Input n of a target depends only on the seed, the
-//! target's name and n, so a failure is replayed with `--seed`. 3. The first failure ends the run with the
-//! target, the seed and the input.
+//! Each target gets an equal share of the time. Input n of a target depends only on the seed, the target's name and n, so a
+//! failure is replayed with `--seed`. The first failure of a target ends it with the seed and the input.
+
+// A tool: it measures real time.
+#![allow(clippy::disallowed_methods)]
 
 mod alloc;
 mod mutate;
@@ -62,7 +64,9 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
 /// Whether the target survived.
 fn fuzz(target: &Target, seed: u64, share: Duration) -> bool {
     let end = Instant::now() + share;
-    let mut rng = Rng::with_seed(seed ^ target.name.bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte)));
+    let mut rng = Rng::with_seed(
+        seed ^ target.name.bytes().fold(0, |sum, byte| u64::wrapping_add(u64::wrapping_mul(sum, 31), u64::from(byte))),
+    );
     let mut inputs = 0u64;
     while Instant::now() < end {
         let valid = (target.seed)(&mut rng);

@@ -50,8 +50,8 @@ impl Tally {
 
     /// Error when anything failed, so that the exit code says so.
     pub(crate) fn into_result(self) -> anyhow::Result<()> {
-        anyhow::ensure!(self.passed > 0 || !self.skipped.is_empty(), "no test was executed");
         anyhow::ensure!(self.failures.is_empty(), "{} failed", self.failures.len());
+        anyhow::ensure!(self.passed > 0 || !self.skipped.is_empty(), "no test was executed");
         Ok(())
     }
 }

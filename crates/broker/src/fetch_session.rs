@@ -14,7 +14,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cache::{Fetching, FetchSessions};
+pub(crate) use cache::{FetchSessions, Fetching, SessionRequest};
 pub(crate) use session::{FetchPartition, News, PartitionKey, TopicKey};
 
 /// Session id of "no session".

@@ -5,7 +5,7 @@
 //! flushes, the queue of partitions that may wait a little, and the bound on unflushed bytes.
 
 use crate::partition::Partition;
-use ottla_runtime::{Instant, Runtime};
+use ottla_runtime::{AbortOnDrop, Instant, Runtime};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -14,8 +14,8 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// Partitions whose fdatasync may run at the same time.
 const FLUSHES_IN_PARALLEL: usize = 64;
-/// Unflushed bytes of a node above which producers are held back.
-pub(crate) const UNFLUSHED_BYTES_MAX: u64 = 1 << 30;
+/// Flushed bytes of a node after which recovery points are checkpointed before their time.
+const CHECKPOINT_BYTES: u64 = 64 << 20;
 /// A partition with more unflushed bytes than this is flushed without waiting for its turn.
 pub(crate) const PARTITION_UNFLUSHED_BYTES_MAX: u64 = 32 << 20;
 /// How long write-caching topics stay unflushed, so that recovery stays bounded.
@@ -24,8 +24,13 @@ pub(crate) const WRITE_CACHING_FLUSH_INTERVAL: Duration = Duration::from_secs(2)
 /// Flushing as all partitions of a node share it.
 pub(crate) struct FlushControl {
     slots: Semaphore,
+    /// `log.unflushed.max.bytes`: above it producers are held back.
+    unflushed_bytes_max: u64,
     unflushed_bytes: AtomicU64,
     room: Notify,
+    /// Bytes flushed since recovery points were last asked to be checkpointed.
+    flushed_bytes: AtomicU64,
+    checkpoint_due: Notify,
     queue: Mutex<Queue>,
     /// The earliest due time has changed.
     earlier: Notify,
@@ -39,20 +44,37 @@ struct Queue {
 }
 
 impl FlushControl {
-    pub(crate) fn new() -> Arc<FlushControl> {
+    pub(crate) fn new(unflushed_bytes_max: u64) -> Arc<FlushControl> {
         Arc::new(FlushControl {
             slots: Semaphore::new(FLUSHES_IN_PARALLEL),
+            unflushed_bytes_max,
             unflushed_bytes: AtomicU64::new(0),
             room: Notify::new(),
+            flushed_bytes: AtomicU64::new(0),
+            checkpoint_due: Notify::new(),
             queue: Mutex::default(),
             earlier: Notify::new(),
         })
     }
 
-    /// The task that flushes what is due; it runs until the node stops.
-    pub(crate) fn start(self: &Arc<Self>, runtime: &Runtime) {
+    /// The task that flushes what is due; it runs until it is dropped.
+    pub(crate) fn start(self: &Arc<Self>, runtime: &Runtime) -> AbortOnDrop<()> {
         let (control, clock) = (Arc::clone(self), runtime.clone());
-        runtime.spawn("broker.flush-queue", async move { control.run(&clock).await });
+        runtime.spawn("broker.flush-queue", async move { control.run(&clock).await }).abort_on_drop()
+    }
+
+    /// A flush made `bytes` durable.
+    pub(crate) fn note_flushed(&self, bytes: u64) {
+        let flushed = self.flushed_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if flushed >= CHECKPOINT_BYTES {
+            self.flushed_bytes.store(0, Ordering::Relaxed);
+            self.checkpoint_due.notify_one();
+        }
+    }
+
+    /// Resolves when so much was flushed that recovery points should follow.
+    pub(crate) async fn checkpoint_due(&self) {
+        self.checkpoint_due.notified().await;
     }
 
     /// Has `partition` flushed at `due`.
@@ -87,11 +109,12 @@ impl FlushControl {
         self.room.notify_waiters();
     }
 
-    /// Waits until fewer than [`UNFLUSHED_BYTES_MAX`] bytes are unflushed.
+    /// Waits until fewer than `log.unflushed.max.bytes` are unflushed.
     pub(crate) async fn room(&self) {
-        while self.unflushed_bytes() >= UNFLUSHED_BYTES_MAX {
+        while self.unflushed_bytes() >= self.unflushed_bytes_max {
+            // Made before the second look, so that what is freed in between is not missed.
             let freed = self.room.notified();
-            if self.unflushed_bytes() < UNFLUSHED_BYTES_MAX {
+            if self.unflushed_bytes() < self.unflushed_bytes_max {
                 return;
             }
             self.flush_due(None);

@@ -1,7 +1,11 @@
 //! One file per API key. A handler decodes its request, asks partitions, image or controller, and encodes
 //! the response; each opens with its contract: versions, errors, what is left out.
+//!
+//! What is waited for happens in [`Outcome::Later`], which is polled only when the replies before it have left, and not at
+//! all while a slow client has to take those: deadlines are taken before, and no lock is held across a wait in one.
 
 mod alter_configs;
+mod answer;
 mod api_versions;
 mod codec;
 mod controlled;
@@ -25,16 +29,15 @@ mod produce;
 
 use crate::Broker;
 use ottla_net::{Outcome, Request};
-use ottla_protocol::ApiKey;
+use ottla_protocol::{ApiKey, versions};
 use std::sync::Arc;
 
 /// Starts one request. What must happen in the order of the connection's requests happens before this
 /// resolves; waiting goes into [`Outcome::Later`].
 pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
     let outcome = match request.header.api_key {
-        ApiKey::ApiVersions => api_versions::handle(&broker, &request),
         ApiKey::Produce => produce::handle(&broker, &request).await,
-        ApiKey::Fetch => fetch::handle(&broker, request),
+        ApiKey::Fetch => fetch::handle(&broker, request).await,
         ApiKey::Metadata => metadata::handle(&broker, request),
         ApiKey::ListOffsets => list_offsets::handle(&broker, request),
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(&broker, &request),
@@ -53,5 +56,14 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::DescribeProducers => describe_producers::handle(&broker, &request),
         key => Err(codec::Refused::not_served(key)),
     };
-    outcome.unwrap_or_else(|refused| Outcome::Close { reason: refused.to_string() })
+    finished(outcome)
+}
+
+/// ApiVersions, which depends on the listener: `table` is what that one serves.
+pub(crate) fn api_versions(broker: &Broker, request: &Request, table: &[versions::Row]) -> Outcome {
+    finished(api_versions::handle(broker, request, table))
+}
+
+fn finished(handled: codec::Handled) -> Outcome {
+    handled.unwrap_or_else(|refused| Outcome::Close { reason: refused.to_string() })
 }

@@ -1,50 +1,112 @@
 //! What a broker does now and then: retention, checkpoints, numbers for the metrics.
 
-use crate::Broker;
-use std::sync::{Arc, PoisonError, Weak};
+use crate::fetch_session::FetchSessions;
+use crate::partition::Shared;
+use crate::partitions::Partitions;
+use crate::tasks::{Stopping, Tasks};
+use ottla_config::BrokerConfig;
+use ottla_storage::LogDirState;
+use ottla_storage::limits::HOUSEKEEPING_INTERVAL;
+use ottla_types::Uuid;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often gauges are brought up to date.
+/// How often gauges that cost little are brought up to date.
 const GAUGES_INTERVAL: Duration = Duration::from_secs(1);
+/// Of so many rounds one also adds up the sizes of all logs.
+const SIZES_EVERY_ROUNDS: u64 = 10;
 
-/// Starts the tasks; they end with the broker.
-pub(crate) fn start(broker: &Arc<Broker>) {
-    let runtime = broker.runtime();
-    let log_dirs = broker.log_dirs().clone();
-    runtime.spawn("broker.log-dirs", async move { log_dirs.housekeeping().await });
-    runtime.spawn("broker.retention", retention(Arc::downgrade(broker)));
-    runtime.spawn("broker.gauges", gauges(Arc::downgrade(broker)));
+/// Starts the tasks.
+pub(crate) fn start(
+    tasks: &Tasks,
+    shared: &Arc<Shared>,
+    partitions: &Arc<Partitions>,
+    sessions: &Arc<Mutex<FetchSessions>>,
+    config: &BrokerConfig,
+) {
+    let storage = &config.storage;
+    let milliseconds = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    let delay = milliseconds(storage.log_initial_task_delay_ms);
+    let interval = milliseconds(storage.log_retention_check_interval_ms.max(1));
+    // A task for each directory: a disk that hangs holds up only its own logs.
+    for dir in shared.log_dirs.dirs() {
+        let (shared, partitions, dir) = (Arc::clone(shared), Arc::clone(partitions), dir.id());
+        tasks.spawn("broker.retention", |stopping| retention(stopping, shared, partitions, dir, delay, interval));
+    }
+    let own = Arc::clone(shared);
+    tasks.spawn("broker.log-dirs", |stopping| log_dirs(stopping, own));
+    let unopened = storage.log_dirs.len().saturating_sub(shared.log_dirs.dirs().len()) as u64;
+    let (shared, partitions, sessions) = (Arc::clone(shared), Arc::clone(partitions), Arc::clone(sessions));
+    tasks.spawn("broker.gauges", move |stopping| gauges(stopping, shared, partitions, sessions, unopened));
 }
 
-async fn retention(broker: Weak<Broker>) {
-    let Some(first) = broker.upgrade() else { return };
-    let delay = Duration::from_millis(first.config().storage.log_initial_task_delay_ms.max(0) as u64);
-    let runtime = first.runtime().clone();
-    drop(first);
-    runtime.sleep(delay).await;
-    while let Some(broker) = broker.upgrade() {
-        for partition in broker.partitions.all() {
-            partition.apply_retention().await;
-            partition.forget_idle_producers();
+async fn retention(
+    mut stopping: Stopping,
+    shared: Arc<Shared>,
+    partitions: Arc<Partitions>,
+    dir: Uuid,
+    delay: Duration,
+    interval: Duration,
+) {
+    let mut pause = delay;
+    while stopping.sleep(&shared.runtime, pause).await {
+        for partition in partitions.all() {
+            if stopping.is_set() {
+                return;
+            }
+            if partition.dir_id() == Some(dir) {
+                partition.apply_retention().await;
+                partition.forget_idle_producers();
+            }
         }
-        let interval = broker.config().storage.log_retention_check_interval_ms.max(1) as u64;
-        drop(broker);
-        runtime.sleep(Duration::from_millis(interval)).await;
+        pause = interval;
     }
 }
 
-async fn gauges(broker: Weak<Broker>) {
-    while let Some(broker) = broker.upgrade() {
-        let metrics = &broker.shared.metrics;
-        let (sessions, evictions) = {
-            let sessions = broker.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+/// Recovery points, free space, deleted files.
+async fn log_dirs(mut stopping: Stopping, shared: Arc<Shared>) {
+    while !stopping.is_set() {
+        tokio::select! {
+            biased;
+            () = stopping.set() => return,
+            // The recovery points follow the flushed offsets within a time or a number of bytes.
+            _ = shared.runtime.timeout(HOUSEKEEPING_INTERVAL, shared.flush.checkpoint_due()) => {}
+        }
+        shared.log_dirs.housekeeping_round().await;
+    }
+}
+
+async fn gauges(
+    mut stopping: Stopping,
+    shared: Arc<Shared>,
+    partitions: Arc<Partitions>,
+    sessions: Arc<Mutex<FetchSessions>>,
+    unopened_dirs: u64,
+) {
+    let mut round = 0;
+    loop {
+        let (broker, log) = (&shared.metrics.broker, &shared.metrics.log);
+        let (open, evictions) = {
+            let sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
             (sessions.len() as u64, sessions.evictions())
         };
-        metrics.broker.fetch_sessions.set(sessions);
-        metrics.broker.fetch_sessions_evicted.add(evictions - metrics.broker.fetch_sessions_evicted.get());
-        metrics.log.dirty_bytes.set(broker.shared.flush.unflushed_bytes());
-        let runtime = broker.runtime().clone();
-        drop(broker);
-        runtime.sleep(GAUGES_INTERVAL).await;
+        broker.fetch_sessions.set(open);
+        broker.fetch_sessions_evicted.add(evictions.saturating_sub(broker.fetch_sessions_evicted.get()));
+        log.dirty_bytes.set(shared.flush.unflushed_bytes());
+        let offline = shared.log_dirs.dirs().iter().filter(|dir| matches!(dir.state(), LogDirState::Offline(_)));
+        log.offline_log_dirs.set(unopened_dirs + offline.count() as u64);
+        if round % SIZES_EVERY_ROUNDS == 0 {
+            let usages = partitions.all().into_iter().filter_map(|partition| partition.usage());
+            let add = |(bytes, segments): (u64, u64), usage: crate::partition::Usage| {
+                (bytes + usage.bytes, segments + usage.segments as u64)
+            };
+            let (bytes, segments) = usages.fold((0, 0), add);
+            log.log_bytes.set(bytes);
+            log.segments.set(segments);
+        }
+        round += 1;
+        if !stopping.sleep(&shared.runtime, GAUGES_INTERVAL).await {
+            return;
+        }
     }
 }

@@ -1,36 +1,53 @@
 //! The broker role: API handlers, partitions, fetch sessions, parked requests.
 //!
-//! [`Broker`] is the network layer's [`Handler`]: `handlers` holds one file per API key. `partition` is a partition of this
-//! node, `partitions` all of them and how they follow the metadata image; `flush` says when they are flushed, `watchers`
-//! who waits for them. Metadata changes go to the controller through a [`ControllerChannel`].
+//! [`BrokerHandler`] is the network layer's [`Handler`]: `handlers` holds one file per API key. `partition` is a partition of
+//! this node, `partitions` all of them, `follow` how they follow the metadata image; `flush` says when they are flushed,
+//! `watchers` who waits for them. Metadata changes go to the controller through a [`ControllerChannel`].
 
+mod answered;
 mod fetch_session;
 mod flush;
+mod follow;
+mod handler;
 mod handlers;
 mod housekeeping;
+mod parked;
 mod partition;
 mod partitions;
 mod producer_ids;
-mod topic_config;
+mod tasks;
 mod watchers;
 
+pub use handler::BrokerHandler;
+
+use answered::Answered;
 use fetch_session::FetchSessions;
 use flush::FlushControl;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use follow::{Applied, Follower};
+use futures_util::StreamExt;
+use futures_util::stream;
 use ottla_config::BrokerConfig;
 use ottla_metadata::{ControllerChannel, MetadataImage};
-use ottla_net::{Handler, Outcome, Request};
-use ottla_runtime::{Instant, Runtime};
+use ottla_runtime::{AbortOnDrop, Instant, Runtime};
 use ottla_storage::{LogDirs, LogError};
 use ottla_telemetry::Metrics;
 use ottla_types::NodeId;
+use parked::{FETCHED_PARTITIONS_MAX, FetchRoom};
 use partition::Shared;
 use partitions::{Applier, Partitions};
 use producer_ids::ProducerIds;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use tasks::Tasks;
 use tokio::sync::watch;
+
+/// How long a shutdown waits for the broker's own tasks.
+const TASKS_PATIENCE: Duration = Duration::from_secs(15);
+/// How long it waits until every log is closed; those that are not are recovered by the next start.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
+/// Logs that are closed at the same time.
+const CLOSES_IN_PARALLEL: usize = 64;
 
 /// What a broker is made of.
 pub struct BrokerParts {
@@ -52,13 +69,17 @@ pub struct BrokerParts {
 pub struct Broker {
     shared: Arc<Shared>,
     static_config: BrokerConfig,
-    config: RwLock<Arc<BrokerConfig>>,
+    config: Arc<RwLock<Arc<BrokerConfig>>>,
     controller: Arc<dyn ControllerChannel>,
     images: watch::Receiver<Arc<MetadataImage>>,
-    applied: watch::Sender<Arc<MetadataImage>>,
-    pub(crate) partitions: Arc<Partitions>,
-    pub(crate) fetch_sessions: Mutex<FetchSessions>,
-    pub(crate) producer_ids: ProducerIds,
+    applied: Applied,
+    partitions: Arc<Partitions>,
+    fetch_sessions: Arc<Mutex<FetchSessions>>,
+    fetch_room: FetchRoom,
+    answered: Answered,
+    producer_ids: ProducerIds,
+    tasks: Arc<Tasks>,
+    _flush_queue: AbortOnDrop<()>,
 }
 
 /// Where a broker is reached on the inter-broker listener, for responses that name a new leader.
@@ -83,67 +104,57 @@ impl Broker {
             runtime: runtime.clone(),
             node_id: config.node_id,
             log_dirs,
-            flush: FlushControl::new(),
+            flush: FlushControl::new(config.storage.log_unflushed_max_bytes),
             metrics,
-            producer_id_expiration_ms: i64::from(config.storage.producer_id_expiration_ms),
+            producer_id_expiration_ms: AtomicI64::new(i64::from(config.storage.producer_id_expiration_ms)),
             replica_lag_time_max_ms: config.long("replica.lag.time.max.ms"),
         });
-        shared.flush.start(&runtime);
+        let flush_queue = shared.flush.start(&runtime);
         let partitions = Partitions::new(Arc::clone(&shared), images.clone());
-        let applier = Applier::new(Arc::clone(&partitions), found, has_failed_directory);
-        let broker = Arc::new(Broker {
-            config: RwLock::new(Arc::new(config.clone())),
-            producer_ids: ProducerIds::new(config.node_id, Arc::clone(&controller), images.clone()),
-            fetch_sessions: Mutex::new(FetchSessions::new(config.fetch.max_incremental_fetch_session_cache_slots)),
-            applied: watch::Sender::new(Arc::new(MetadataImage::empty())),
+        let applied = Applied::new(images.clone());
+        let current_config = Arc::new(RwLock::new(Arc::new(config.clone())));
+        let sessions = FetchSessions::new(config.fetch.max_incremental_fetch_session_cache_slots);
+        let sessions = Arc::new(Mutex::new(sessions));
+        let tasks = Arc::new(Tasks::new(&runtime));
+        let applier = Applier::new(Arc::clone(&partitions), found, has_failed_directory, Arc::clone(&tasks));
+        let mut follower =
+            Follower::new(images.clone(), applied.clone(), applier, config.clone(), Arc::clone(&current_config));
+        follower.apply_first().await;
+        tasks.spawn("broker.follow-metadata", |stopping| follower.follow(stopping));
+        housekeeping::start(&tasks, &shared, &partitions, &sessions, &config);
+        Ok(Arc::new(Broker {
+            producer_ids: ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone()),
+            config: current_config,
             static_config: config,
-            shared,
             controller,
             images,
+            applied,
             partitions,
-        });
-        broker.follow_metadata(applier).await;
-        housekeeping::start(&broker);
-        Ok(broker)
-    }
-
-    /// Applies the image of now, then every later one in a task.
-    async fn follow_metadata(self: &Arc<Self>, mut applier: Applier) {
-        let mut images = self.images.clone();
-        let first = Arc::clone(&images.borrow_and_update());
-        self.apply(&mut applier, &first).await;
-        applier.set_strays_aside().await;
-        let broker = Arc::clone(self);
-        self.runtime().spawn("broker.follow-metadata", async move {
-            while images.changed().await.is_ok() {
-                let image = Arc::clone(&images.borrow_and_update());
-                broker.apply(&mut applier, &image).await;
-            }
-        });
-    }
-
-    async fn apply(&self, applier: &mut Applier, image: &Arc<MetadataImage>) {
-        let config = Arc::new(image.broker_config(&self.static_config));
-        applier.apply(image, &config).await;
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
-        self.applied.send_replace(Arc::clone(image));
-    }
-
-    /// Waits until everything that is committed now is applied to this node's partitions, at most until `deadline`.
-    pub(crate) async fn wait_until_applied(&self, deadline: Instant) {
-        let target = self.image();
-        let mut applied = self.applied.subscribe();
-        let is_there = applied.wait_for(|image| Arc::ptr_eq(image, &target) || Arc::ptr_eq(image, &self.image()));
-        let left = deadline.saturating_duration_since(self.runtime().now());
-        let _ = self.runtime().timeout(left, is_there).await;
+            fetch_sessions: sessions,
+            fetch_room: FetchRoom::new(FETCHED_PARTITIONS_MAX),
+            answered: Answered::new(&shared.metrics.broker),
+            tasks,
+            _flush_queue: flush_queue,
+            shared,
+        }))
     }
 
     /// Closes every log cleanly. Requests that come later are refused.
     pub async fn shutdown(&self) {
-        for partition in self.partitions.all() {
-            partition.close().await;
+        // First whatever opens, creates or changes logs of its own accord.
+        self.tasks.stop(TASKS_PATIENCE).await;
+        let partitions = self.partitions.all();
+        let all = stream::iter(partitions)
+            .for_each_concurrent(CLOSES_IN_PARALLEL, |partition| async move { partition.close().await });
+        if self.runtime().timeout(CLOSE_PATIENCE, all).await.is_err() {
+            tracing::error!("some logs could not be closed in time; the next start recovers them");
         }
         self.shared.log_dirs.clone().shutdown().await;
+    }
+
+    /// Waits until everything that is committed now is applied to this node's partitions, at most until `deadline`.
+    pub(crate) async fn wait_until_applied(&self, deadline: Instant) {
+        self.applied.wait_for_committed(self.runtime(), deadline).await;
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -182,7 +193,7 @@ impl Broker {
 
     /// `request.timeout.ms`.
     pub(crate) fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.config().long("request.timeout.ms").max(0) as u64)
+        Duration::from_millis(u64::try_from(self.config().long("request.timeout.ms")).unwrap_or(0))
     }
 
     /// Where the given nodes are reached.
@@ -195,14 +206,5 @@ impl Broker {
             Some(LeaderEndpoint { node_id, host, port, rack: broker.rack.clone() })
         };
         ids.iter().filter_map(endpoint).collect()
-    }
-}
-
-/// The handler of the node's listeners.
-pub struct BrokerHandler(pub Arc<Broker>);
-
-impl Handler for BrokerHandler {
-    fn call(&self, request: Request) -> BoxFuture<'_, Outcome> {
-        handlers::dispatch(Arc::clone(&self.0), request).boxed()
     }
 }

@@ -1,39 +1,21 @@
-//! All partitions of this node, as the committed metadata says.
-//!
-//! [`Partitions::apply`] turns each new image into work: new partitions are created, changed ones told, vanished ones
-//! deleted. At the start it also pairs the directories that were found with the image: a known topic id is opened (in the
-//! background, many at a time), an unknown one is set aside. Creations are awaited, so that an image counts as applied only
-//! when what it brought can be used.
+//! All partitions of this node, and how a request finds one.
 
-use crate::partition::{Leadership, Partition, PartitionError, RETIRED, Shared};
-use futures_util::StreamExt;
-use futures_util::stream;
-use ottla_config::{BrokerConfig, TopicConfig};
-use ottla_metadata::{ConfigResource, MetadataImage, Topic};
-use ottla_storage::FoundPartition;
-use ottla_types::{ErrorCode, TopicPartition, Uuid};
+use crate::partition::{Leadership, Partition, PartitionError, Shared};
+use ottla_metadata::{MetadataImage, Topic};
+use ottla_types::{ErrorCode, Uuid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
-/// Logs that are opened or created at the same time.
-const OPENINGS_IN_PARALLEL: usize = 16;
+mod applier;
+
+pub(crate) use applier::Applier;
 
 /// The partitions of this node.
 pub(crate) struct Partitions {
     shared: Arc<Shared>,
     images: watch::Receiver<Arc<MetadataImage>>,
     by_id: RwLock<BTreeMap<(Uuid, i32), Arc<Partition>>>,
-}
-
-/// What [`Partitions::apply`] remembers from one image to the next. Owned by the one task that applies images.
-pub(crate) struct Applier {
-    partitions: Arc<Partitions>,
-    applied: Arc<MetadataImage>,
-    /// Directories that no image has claimed yet.
-    found: BTreeMap<TopicPartition, FoundPartition>,
-    /// Whether one of `log.dirs` could not be opened: what is missing may be there.
-    has_failed_directory: bool,
 }
 
 impl Partitions {
@@ -91,151 +73,23 @@ impl Partitions {
         self.shared.metrics.broker.partitions.set(by_id.len() as u64);
     }
 
-    fn take(&self, topic_id: Uuid) -> Vec<Arc<Partition>> {
+    fn take(&self, topic_id: Uuid, index: i32) -> Option<Arc<Partition>> {
         let mut by_id = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
-        let keys: Vec<_> = by_id.range((topic_id, i32::MIN)..=(topic_id, i32::MAX)).map(|(key, _)| *key).collect();
-        let taken = keys.iter().filter_map(|key| by_id.remove(key)).collect();
+        let taken = by_id.remove(&(topic_id, index));
         self.shared.metrics.broker.partitions.set(by_id.len() as u64);
         taken
     }
 
     fn leadership(&self, partition: &ottla_metadata::Partition) -> Leadership {
+        let node_id = self.shared.node_id;
         Leadership {
             leader: partition.leader,
             leader_epoch: partition.leader_epoch,
             replicas: partition.replicas.clone(),
             isr: partition.isr.clone(),
-            is_local: partition.leader == Some(self.shared.node_id),
+            is_local: partition.leader == Some(node_id)
+                && partition.replicas.contains(&node_id)
+                && partition.isr.contains(&node_id),
         }
     }
-}
-
-impl Applier {
-    pub(crate) fn new(partitions: Arc<Partitions>, found: Vec<FoundPartition>, has_failed_directory: bool) -> Applier {
-        let found = found.into_iter().map(|found| (found.topic_partition.clone(), found)).collect();
-        Applier { partitions, applied: Arc::new(MetadataImage::empty()), found, has_failed_directory }
-    }
-
-    /// Brings the node's partitions to what `image` says. The first image also opens, in the background, the logs that
-    /// were found.
-    pub(crate) async fn apply(&mut self, image: &Arc<MetadataImage>, config: &BrokerConfig) {
-        let before = Arc::clone(&self.applied);
-        self.delete_vanished(&before, image).await;
-        let mut creations = Vec::new();
-        let mut openings = Vec::new();
-        let has_new_broker_configs = has_other_broker_configs(&before, image, config);
-        for topic in image.topics() {
-            let old = before.topic_by_id(topic.id);
-            let resource = ConfigResource::topic(&topic.name);
-            let is_as_before = old.is_some_and(|old| Arc::ptr_eq(old, topic))
-                && std::ptr::eq(before.configs(&resource), image.configs(&resource))
-                && !has_new_broker_configs;
-            if !is_as_before {
-                let topic_config = Arc::new(image.topic_config(topic, config));
-                self.apply_topic(topic, &topic_config, &mut creations, &mut openings);
-            }
-        }
-        self.run_creations(creations).await;
-        self.start_openings(openings);
-        self.applied = Arc::clone(image);
-    }
-
-    /// Sets aside the directories that no topic of the first image claimed.
-    pub(crate) async fn set_strays_aside(&mut self) {
-        for found in std::mem::take(&mut self.found).into_values() {
-            if let Err(error) = self.partitions.shared.log_dirs.set_aside_stray(&found).await {
-                tracing::warn!(partition = %found.topic_partition, %error, "a stray partition directory could not be set aside");
-            }
-        }
-    }
-
-    fn apply_topic(
-        &mut self,
-        topic: &Topic,
-        config: &Arc<TopicConfig>,
-        creations: &mut Vec<Arc<Partition>>,
-        openings: &mut Vec<(Arc<Partition>, FoundPartition)>,
-    ) {
-        for (index, metadata) in topic.partitions.iter().enumerate() {
-            let index = index as i32;
-            let leadership = self.partitions.leadership(metadata);
-            if !metadata.replicas.contains(&self.partitions.shared.node_id) {
-                continue;
-            }
-            if let Some(partition) = self.partitions.local(topic.id, index) {
-                partition.update(leadership, Arc::clone(config));
-                continue;
-            }
-            let name = TopicPartition::new(Arc::clone(&topic.name), index);
-            let shared = Arc::clone(&self.partitions.shared);
-            let partition = Partition::new(shared, topic.id, &name, leadership, Arc::clone(config));
-            self.partitions.insert(&partition);
-            match self.claim(&name, topic.id) {
-                Some(found) => openings.push((partition, found)),
-                None if self.has_failed_directory => partition.on_failed_directory(),
-                None => creations.push(partition),
-            }
-        }
-    }
-
-    /// The directory that was found for the partition, if it is that topic's.
-    fn claim(&mut self, name: &TopicPartition, topic_id: Uuid) -> Option<FoundPartition> {
-        let is_its_own = self.found.get(name)?.topic_id.is_none_or(|found| found == topic_id);
-        let mut found = is_its_own.then(|| self.found.remove(name)).flatten()?;
-        found.topic_id = Some(topic_id);
-        Some(found)
-    }
-
-    async fn run_creations(&mut self, creations: Vec<Arc<Partition>>) {
-        // A stray directory of the same name, of another topic id, would be in the way.
-        for partition in &creations {
-            if let Some(found) = self.found.remove(&partition.name())
-                && let Err(error) = self.partitions.shared.log_dirs.set_aside_stray(&found).await
-            {
-                tracing::warn!(partition = %found.topic_partition, %error, "a stray partition directory could not be set aside");
-            }
-        }
-        let log_dirs = &self.partitions.shared.log_dirs;
-        let create = |partition: Arc<Partition>| async move { partition.create(log_dirs).await };
-        stream::iter(creations).for_each_concurrent(OPENINGS_IN_PARALLEL, create).await;
-    }
-
-    fn start_openings(&self, openings: Vec<(Arc<Partition>, FoundPartition)>) {
-        let shared = Arc::clone(&self.partitions.shared);
-        let is_first = self.applied.cluster_id().is_none();
-        if openings.is_empty() && !is_first {
-            return;
-        }
-        self.partitions.shared.runtime.spawn("broker.open-logs", async move {
-            let log_dirs = &shared.log_dirs;
-            let open = |(partition, found): (Arc<Partition>, FoundPartition)| async move {
-                partition.open(log_dirs, &found).await;
-                partition.is_online()
-            };
-            let opened = stream::iter(openings).map(open).buffer_unordered(OPENINGS_IN_PARALLEL);
-            let all_opened = opened.fold(true, |all, one| async move { all && one }).await;
-            if let Err(error) = log_dirs.finish_recovery(all_opened).await {
-                tracing::error!(%error, "the end of recovery could not be recorded; the next start recovers again");
-            }
-        });
-    }
-
-    async fn delete_vanished(&self, before: &MetadataImage, image: &MetadataImage) {
-        for topic in before.topics().filter(|topic| image.topic_by_id(topic.id).is_none()) {
-            for partition in self.partitions.take(topic.id) {
-                let Some(log) = partition.retire(RETIRED) else { continue };
-                if let Err(error) = self.partitions.shared.log_dirs.delete_log(log).await {
-                    tracing::error!(topic = %partition.topic, partition = partition.index, %error, "a deleted partition's directory could not be removed");
-                }
-            }
-        }
-    }
-}
-
-/// Whether configs that topics inherit have changed.
-fn has_other_broker_configs(before: &MetadataImage, image: &MetadataImage, config: &BrokerConfig) -> bool {
-    let own = ConfigResource::broker(config.node_id);
-    let resources = [&ConfigResource::DEFAULT_BROKER, &own];
-    before.broker_count() != image.broker_count()
-        || resources.iter().any(|resource| before.configs(resource) != image.configs(resource))
 }

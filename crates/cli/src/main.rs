@@ -1,8 +1,15 @@
 //! The `ottla` binary: one program for everything. Each command has a file of its own.
+// A command line never runs in the simulator: it may use clock, files and threads directly.
+#![allow(clippy::disallowed_methods)]
 
+mod cluster;
+mod failure;
 mod serve;
+mod table;
+mod topic;
 
 use clap::{Parser, Subcommand};
+use failure::Failure;
 use std::process::ExitCode;
 
 /// The whole Apache Kafka platform as one program.
@@ -17,18 +24,29 @@ struct Cli {
 enum Command {
     /// Run a node: a broker that any Kafka client can use.
     Serve(serve::Args),
+    /// Create, list, describe, alter and delete topics.
+    Topic(topic::Args),
 }
 
 fn main() -> ExitCode {
     ottla_runtime::install_abort_on_panic_hook();
     let outcome = match Cli::parse().command {
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => serve::run(&args).map_err(Failure::from),
+        Command::Topic(args) => topic::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
     }
 }

@@ -173,10 +173,9 @@ mod tests {
 
     #[test]
     fn listen_keeps_the_controllers_listener() {
-        let mut configs = parse_properties(
-            "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n",
-        )
-        .unwrap();
+        let mut configs =
+            parse_properties("listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n")
+                .unwrap();
         set_address(&mut configs, "127.0.0.1:0").unwrap();
         assert_eq!(configs["listeners"], "PLAINTEXT://127.0.0.1:0,CONTROLLER://:9093");
     }

@@ -162,7 +162,12 @@ impl Client {
         partition: i32,
     ) -> Result<(TopicMetadata, PartitionMetadata, Connection), ClientError> {
         let error = |code| ClientError::Broker { subject: format!("{topic}-{partition}"), code, message: None };
-        let metadata = self.topic(topic).await?;
+        let mut metadata = self.topic(topic).await?;
+        if metadata.partition(partition).is_none() {
+            // It may be new.
+            self.forget_topic(topic);
+            metadata = self.topic(topic).await?;
+        }
         let found = metadata.partition(partition).cloned();
         let found = found.ok_or_else(|| error(ErrorCode::UnknownTopicOrPartition))?;
         let leader = found.leader.ok_or_else(|| error(ErrorCode::LeaderNotAvailable));

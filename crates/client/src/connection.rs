@@ -39,7 +39,7 @@ struct Shared {
     in_flight: Arc<Semaphore>,
     next_correlation_id: AtomicI32,
     driver: TaskHandle<()>,
-    /// An answer did not come in time.
+    /// Closed by us, most often because an answer did not come in time.
     given_up: AtomicBool,
 }
 
@@ -96,6 +96,11 @@ impl Connection {
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         self.shared.given_up.load(Ordering::Relaxed) || self.shared.outgoing.is_closed()
+    }
+
+    /// Ends the connection for all its clones; what is unanswered fails.
+    pub fn close(&self) {
+        self.shared.give_up();
     }
 
     /// The highest version of `R` that both sides know.
@@ -175,6 +180,13 @@ impl Connection {
     }
 }
 
+impl Shared {
+    fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.driver.abort();
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         self.driver.abort();
@@ -210,8 +222,7 @@ impl<R: Request> PendingResponse<R> {
         let answered = self.shared.runtime.timeout(self.timeout, self.answer).await;
         let answered = answered.map_err(|_| {
             // Answers come in order: everything behind this one would wait too.
-            self.shared.given_up.store(true, Ordering::Relaxed);
-            self.shared.driver.abort();
+            self.shared.give_up();
             ClientError::Timeout { api, after: self.timeout }
         })?;
         answered.unwrap_or_else(|_| {

@@ -98,7 +98,7 @@ impl Connection {
     pub async fn produce(&self, spec: &ProduceSpec<'_>) -> Result<Option<Produced>, ClientError> {
         if spec.acks == Acks::None {
             let (request, version) = (request(spec), self.produce_version(spec.topic_id)?);
-            self.send_without_answer(&request, version, &[spec.batches.clone()]).await?;
+            self.send_without_answer(&request, version, std::slice::from_ref(&spec.batches)).await?;
             return Ok(None);
         }
         self.begin_produce(spec).await?.wait().await.map(Some)
@@ -108,7 +108,7 @@ impl Connection {
     pub(crate) async fn begin_produce(&self, spec: &ProduceSpec<'_>) -> Result<PendingProduce, ClientError> {
         assert!(spec.acks != Acks::None, "a Produce with acks=0 is not answered");
         let version = self.produce_version(spec.topic_id)?;
-        let response = self.begin(&request(spec), version, &[spec.batches.clone()]).await?;
+        let response = self.begin(&request(spec), version, std::slice::from_ref(&spec.batches)).await?;
         Ok(PendingProduce { response, subject: format!("{}-{}", spec.topic, spec.partition) })
     }
 

@@ -141,7 +141,8 @@ impl SimpleProducer {
     }
 
     async fn init_producer_id(&self) -> Result<ProducerIdentity, ClientError> {
-        let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
+        let request =
+            InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: i32::MAX, ..Default::default() };
         let response = self.client.any_broker().await?.send(&request).await?;
         ClientError::check(response.error_code, None, || "producer id".to_string())?;
         let (producer_id, producer_epoch) = (ProducerId(response.producer_id), ProducerEpoch(response.producer_epoch));
@@ -186,8 +187,11 @@ impl SimpleProducer {
             }
             let Some(first) = in_flight.pop_front() else { return Ok(()) };
             let left = deadline.saturating_duration_since(self.client.runtime().now());
-            let answered = self.client.runtime().timeout(left, first.wait()).await;
-            let result = answered.unwrap_or(Err(ClientError::Timeout { api: "Produce", after: self.delivery_timeout }));
+            let result = self.client.runtime().timeout(left, first.wait()).await.unwrap_or_else(|_| {
+                // What comes after must not wait behind an answer that may never come.
+                leader.close();
+                Err(ClientError::Timeout { api: "Produce", after: self.delivery_timeout })
+            });
             let refused = result.is_err();
             delivery.take_result(result)?;
             if refused {

@@ -1,131 +1,41 @@
-//! The controller role: decides about the cluster's metadata, through the quorum.
+//! The controller role: decides what happens to the cluster's metadata, through the metadata quorum.
 //!
-//! [`Controller::open`] opens the metadata quorum with [`machine`] as its state machine: committed entries replay into a
-//! [`MetadataImage`], which is published to the whole node. `service` is the one owner of decisions: requests that arrive
-//! while an entry is under way are decided one after another on the committed image plus what is pending, and go into the
-//! next entry; their replies leave when it is committed and applied.
+//! 1. A request arrives at the [`ControllerChannel`](ottla_metadata::ControllerChannel) and waits in a bounded queue.
+//! 2. While an entry is being committed, more requests queue up. Then all that wait are decided one after another, each
+//!    on the image that the ones before it lead to ([`round`]). That pending image is the only speculative state, and
+//!    lives no longer than the round.
+//! 3. Their records are packed into entries and proposed in order. An entry is one atomic list of records.
+//! 4. A committed entry changes the image ([`machine`]), which is published; only then the replies leave, also those of
+//!    requests that changed nothing but saw what the entry does.
+//!
+//! If an entry is not committed, its round ends: the requests are answered with an error, and the next round begins from
+//! the image that was committed. Nothing of the round is left anywhere.
 
-mod error;
+mod channel;
+mod controller;
+mod errors;
 mod machine;
-mod service;
+mod registration;
+mod round;
+mod task;
+
 #[cfg(test)]
 mod tests;
 
-pub use error::ControllerOpenError;
+pub use controller::{Controller, ControllerConfig};
+pub use registration::{LocalBroker, Registered, RegistrationError};
 
-use machine::MetadataMachine;
-use ottla_config::BrokerConfig;
-use ottla_metadata::{ControllerChannel, ControllerError, MetadataImage};
-use ottla_quorum::{NoPeers, Quorum, QuorumConfig, QuorumStatus, Role, StorageState};
-use ottla_runtime::{AbortOnDrop, Runtime};
-use ottla_types::Uuid;
-use service::{LocalChannel, Service};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::watch;
+/// The limits of the controller, each with its unit.
+pub mod limits {
+    use std::time::Duration;
 
-/// How a controller is opened.
-#[derive(Debug, Clone)]
-pub struct ControllerOptions {
-    /// The node's configs.
-    pub config: BrokerConfig,
-    /// The quorum's directory, below `metadata.log.dir`.
-    pub metadata_dir: PathBuf,
-    /// The id that a new cluster shall have; random if none.
-    pub cluster_id: Option<Uuid>,
-}
-
-/// The controller role of a node.
-pub struct Controller {
-    quorum: Quorum,
-    channel: Arc<LocalChannel>,
-    images: watch::Receiver<Arc<MetadataImage>>,
-    _service: AbortOnDrop<()>,
-}
-
-impl Controller {
-    /// Opens the metadata directory, makes it when missing, and starts the role.
-    ///
-    /// # Errors
-    /// See [`ControllerOpenError`].
-    pub async fn open(runtime: &Runtime, options: ControllerOptions) -> Result<Controller, ControllerOpenError> {
-        let image = Arc::new(MetadataImage::empty());
-        let (publisher, images) = watch::channel(image);
-        let (roles, role) = watch::channel(Role::Follower { leader: None });
-        let machine = MetadataMachine::new(publisher, roles);
-        let config = quorum_config(&options);
-        let quorum = Quorum::open(runtime, config, Box::new(machine), Arc::new(NoPeers)).await?;
-        let (channel, requests) = LocalChannel::new();
-        let service = Service {
-            runtime: runtime.clone(),
-            config: options.config,
-            wanted_cluster_id: options.cluster_id,
-            quorum: quorum.handle().clone(),
-            images: images.clone(),
-            role,
-            metadata_index: 0,
-        };
-        let task = runtime.spawn("controller.service", service.run(requests)).abort_on_drop();
-        Ok(Controller { quorum, channel: Arc::new(channel), images, _service: task })
-    }
-
-    /// The cluster's id, once there is one. Waits for the first leader of a new cluster to commit it.
-    ///
-    /// # Errors
-    /// When the metadata log fails before that.
-    pub async fn bootstrapped(&self) -> Result<Uuid, ControllerError> {
-        let mut images = self.images.clone();
-        let mut status = self.status();
-        loop {
-            if let Some(id) = images.borrow_and_update().cluster_id() {
-                return Ok(id);
-            }
-            if let StorageState::Failed(reason) = &status.borrow_and_update().storage {
-                return Err(ControllerError::Storage(reason.to_string()));
-            }
-            let changed = tokio::select! {
-                biased;
-                changed = images.changed() => changed.is_ok(),
-                changed = status.changed() => changed.is_ok(),
-            };
-            if !changed {
-                return Err(ControllerError::Unknown("the metadata quorum has ended".to_string()));
-            }
-        }
-    }
-
-    /// The way to this controller.
-    pub fn channel(&self) -> Arc<dyn ControllerChannel> {
-        Arc::clone(&self.channel) as Arc<dyn ControllerChannel>
-    }
-
-    /// The committed metadata, as it is and as it changes.
-    pub fn images(&self) -> watch::Receiver<Arc<MetadataImage>> {
-        self.images.clone()
-    }
-
-    /// How the quorum is.
-    pub fn status(&self) -> watch::Receiver<QuorumStatus> {
-        self.quorum.handle().status()
-    }
-
-    /// Ends the role after what it is doing.
-    pub async fn shutdown(self) {
-        self.quorum.shutdown().await;
-    }
-}
-
-fn quorum_config(options: &ControllerOptions) -> QuorumConfig {
-    let config = &options.config;
-    let snapshot_interval_ms = config.long("metadata.log.max.snapshot.interval.ms");
-    QuorumConfig {
-        snapshot_after_bytes: config.quorum.snapshot_bytes.max(1) as u64,
-        // Kafka's 0 switches time-based snapshots off.
-        snapshot_after: match snapshot_interval_ms {
-            interval if interval > 0 => Duration::from_millis(interval as u64),
-            _ => Duration::MAX,
-        },
-        ..QuorumConfig::new(&options.metadata_dir)
-    }
+    /// Requests that wait for a decision; above it a request is refused as busy.
+    pub const REQUESTS_QUEUED_MAX: usize = 1000;
+    /// Requests that are decided in one round.
+    pub const ROUND_REQUESTS_MAX: usize = 1000;
+    /// Bytes up to which decisions are packed into one entry. A larger decision gets an entry of its own, up to
+    /// the quorum's `ENTRY_BYTES_MAX`.
+    pub const ENTRY_PACKED_BYTES_MAX: usize = 1024 * 1024;
+    /// Pause before forming a new cluster, or registering, is tried again.
+    pub const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 }

@@ -52,10 +52,8 @@ impl Connections {
     ) -> Result<Place, TooManyFromAddress> {
         let mut state = self.lock();
         state.quotas.open(now, &handle.info.listener, handle.info.peer.ip().to_canonical())?;
-        if state.quotas.over_node_limit() {
-            if let Some(unprotected) = state.least_recently_used() {
-                unprotected.displaced.notify_one();
-            }
+        if let Some(displaced) = state.must_make_room() {
+            displaced.displaced.notify_one();
         }
         state.open.insert(handle.info.id, handle.clone());
         self.metrics.connections.set(u64::from(state.quotas.total()));
@@ -84,7 +82,11 @@ impl Connections {
 }
 
 impl State {
-    fn least_recently_used(&self) -> Option<&Arc<ConnectionHandle>> {
+    /// The least recently used unprotected connection, when there are too many.
+    fn must_make_room(&self) -> Option<&Arc<ConnectionHandle>> {
+        if !self.quotas.over_node_limit() {
+            return None;
+        }
         let unprotected = self.open.values().filter(|handle| !self.quotas.is_protected(&handle.info.listener));
         unprotected.min_by_key(|handle| (handle.activity.last(), handle.info.id))
     }

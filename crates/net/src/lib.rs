@@ -16,7 +16,6 @@ mod config;
 mod connection;
 mod connections;
 mod frame;
-mod from_config;
 mod handler;
 mod log_limit;
 mod malformed;
@@ -28,6 +27,5 @@ mod server;
 mod writer;
 
 pub use config::{ConnectionLimits, ListenerConfig, ListenerLimits, NetConfig, UNLIMITED};
-pub use from_config::InvalidNetConfig;
 pub use handler::{ClientSoftware, ConnectionInfo, Handler, Outcome, Reply, Request, RequestCharge};
 pub use server::{BindError, BoundServer, Server};

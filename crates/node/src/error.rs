@@ -1,8 +1,9 @@
 //! Why a node does not start.
 
-use ottla_controller::ControllerOpenError;
+use ottla_controller::RegistrationError;
 use ottla_metadata::ControllerError;
 use ottla_net::BindError;
+use ottla_quorum::OpenError;
 use ottla_storage::{LogDirsError, LogError};
 
 /// Why a node does not start. Every text says what to do.
@@ -21,15 +22,17 @@ pub enum StartError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log directories name a cluster id that is none.
-    #[error("meta.properties names cluster.id '{0}', which is not a Kafka UUID. Next step: correct the file, or use another directory")]
+    #[error(
+        "meta.properties names cluster.id '{0}', which is not a Kafka UUID. Next step: correct the file, or use another directory"
+    )]
     ClusterId(String),
     /// The metadata quorum cannot be opened.
     #[error(transparent)]
-    Controller(#[from] ControllerOpenError),
-    /// The metadata quorum cannot take the node's registration.
-    #[error("the node could not be registered: {0}")]
-    Registration(#[from] ControllerError),
-    /// The controller refused the node.
-    #[error("the node was refused: {0}")]
-    Refused(String),
+    Quorum(#[from] OpenError),
+    /// The metadata quorum failed before the cluster had an id.
+    #[error("the metadata quorum did not become ready: {0}")]
+    Controller(#[from] ControllerError),
+    /// The node was refused, or the metadata quorum failed.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
 }

@@ -9,15 +9,15 @@
 
 mod error;
 mod listeners;
-mod registration;
 
 pub use error::StartError;
 
 use listeners::{advertised_endpoints, net_config};
 use ottla_broker::{Broker, BrokerHandler, BrokerParts};
 use ottla_config::BrokerConfig;
-use ottla_controller::{Controller, ControllerOptions};
+use ottla_controller::{Controller, ControllerConfig, LocalBroker};
 use ottla_net::{BoundServer, Server};
+use ottla_quorum::{NoPeers, QuorumConfig};
 use ottla_runtime::{AbortOnDrop, Runtime};
 use ottla_storage::{LogDirs, LogDirsOptions};
 use ottla_telemetry::Metrics;
@@ -49,22 +49,22 @@ impl Node {
     /// # Errors
     /// See [`StartError`]; nothing stays open.
     pub async fn start(runtime: &Runtime, config: BrokerConfig) -> Result<Node, StartError> {
-        registration::check_supported(&config)?;
+        check_supported(&config)?;
         let metrics = Metrics::new();
         let bound = BoundServer::bind(runtime, net_config(&config)?).await?;
         let log_dirs = LogDirs::open(runtime, log_dirs_options(&config)).await?;
         let wanted = wanted_cluster_id(&log_dirs)?;
-        let options = ControllerOptions {
-            config: config.clone(),
-            metadata_dir: PathBuf::from(&config.storage.metadata_log_dir).join(METADATA_DIR),
-            cluster_id: wanted,
-        };
-        let controller = Controller::open(runtime, options).await?;
-        let cluster_id = controller.bootstrapped().await?;
+        let controller =
+            Controller::open(runtime, controller_config(&config, &log_dirs, wanted), Arc::new(NoPeers)).await?;
+        let cluster_id = controller.ready().await?;
         log_dirs.set_cluster_id(&cluster_id.to_string()).await?;
-        let endpoints = advertised_endpoints(&config, &bound, &runtime.host_name());
-        let directories = log_dirs.dirs().iter().map(|dir| dir.id()).collect();
-        registration::register(runtime, &config, &controller, cluster_id, endpoints, directories).await?;
+        let registration = LocalBroker {
+            node_id: config.node_id,
+            endpoints: advertised_endpoints(&config, &bound, &runtime.host_name()),
+            rack: config.rack.clone(),
+            directories: log_dirs.dirs().iter().map(|dir| dir.id()).collect(),
+        };
+        controller.register_broker(runtime, &registration).await?;
         let broker = Broker::start(BrokerParts {
             runtime: runtime.clone(),
             config: config.clone(),
@@ -78,11 +78,8 @@ impl Node {
         let addresses = names.filter_map(|name| bound.local_addr(&name).map(|address| (name, address))).collect();
         let handler = BrokerHandler::new(Arc::clone(&broker), config.controller_listener_names.clone());
         let server = Arc::new(bound.serve(Arc::new(handler), metrics.net.clone()));
-        let limits = runtime.spawn("node.follow-limits", listeners::follow_limits(
-            Arc::clone(&server),
-            config,
-            controller.images(),
-        ));
+        let limits = runtime
+            .spawn("node.follow-limits", listeners::follow_limits(Arc::clone(&server), config, controller.images()));
         Ok(Node { server, broker, controller, metrics, addresses, cluster_id, _limits: limits.abort_on_drop() })
     }
 
@@ -107,6 +104,39 @@ impl Node {
         self.broker.shutdown().await;
         self.controller.shutdown().await;
     }
+}
+
+/// Refuses what this version cannot do, before anything is touched.
+fn check_supported(config: &BrokerConfig) -> Result<(), StartError> {
+    if !config.roles.broker || !config.roles.controller {
+        let message = "process.roles must be broker,controller: nodes with one role come with clustering. Next step: set \
+                       process.roles=broker,controller";
+        return Err(StartError::Unsupported(message.to_string()));
+    }
+    if config.quorum.voters.len() > 1 {
+        let message = "controller.quorum.voters names more than one node: clusters of several nodes are not supported yet. \
+                       Next step: name this node alone, or leave the config out";
+        return Err(StartError::Unsupported(message.to_string()));
+    }
+    Ok(())
+}
+
+fn controller_config(config: &BrokerConfig, log_dirs: &LogDirs, cluster_id: Option<Uuid>) -> ControllerConfig {
+    let metadata_log_dir = PathBuf::from(&config.storage.metadata_log_dir);
+    let shared = log_dirs.dirs().iter().find(|dir| dir.path() == metadata_log_dir);
+    let snapshot_interval_ms = config.long("metadata.log.max.snapshot.interval.ms");
+    let quorum = QuorumConfig {
+        snapshot_after_bytes: config.quorum.snapshot_bytes.max(1) as u64,
+        // Kafka's 0 switches snapshots by time off.
+        snapshot_after: u64::try_from(snapshot_interval_ms)
+            .ok()
+            .filter(|&interval| interval > 0)
+            .map_or(Duration::from_secs(u64::from(u32::MAX)), Duration::from_millis),
+        // A metadata directory that was copied from elsewhere is refused.
+        directory_id: shared.map(|dir| dir.id()),
+        ..QuorumConfig::new(metadata_log_dir.join(METADATA_DIR))
+    };
+    ControllerConfig { quorum, broker: Arc::new(config.clone()), cluster_id }
 }
 
 fn log_dirs_options(config: &BrokerConfig) -> LogDirsOptions {

@@ -94,11 +94,7 @@ pub(crate) async fn follow_limits(
 }
 
 /// What clients are told: hosts and ports with what was bound filled in.
-pub(crate) fn advertised_endpoints(
-    config: &BrokerConfig,
-    bound: &BoundServer,
-    host_name: &str,
-) -> Vec<BrokerEndpoint> {
+pub(crate) fn advertised_endpoints(config: &BrokerConfig, bound: &BoundServer, host_name: &str) -> Vec<BrokerEndpoint> {
     let endpoint = |listener: &Listener| {
         let port = match listener.port {
             0 => bound.local_addr(&listener.name).map_or(0, |address| address.port()),

@@ -50,6 +50,9 @@ pub struct QuorumConfig {
     pub snapshot_after_bytes: u64,
     /// `metadata.log.max.snapshot.interval.ms`: time after which a snapshot is due if anything was applied.
     pub snapshot_after: Duration,
+    /// Entries before a snapshot that stay readable, so that a peer that lags a little needs no snapshot. A quorum of one
+    /// keeps none.
+    pub trailing_entries: u64,
     /// Bytes that are kept allocated for the log, so that metadata can be written on a full disk; 0 keeps none.
     pub reserve_bytes: u64,
 }
@@ -64,6 +67,7 @@ impl QuorumConfig {
             tick: Duration::from_millis(50),
             snapshot_after_bytes: 20 * 1024 * 1024,
             snapshot_after: Duration::from_secs(3600),
+            trailing_entries: limits::TRAILING_ENTRIES_DEFAULT,
             reserve_bytes: limits::RESERVE_BYTES_DEFAULT,
         }
     }
@@ -94,8 +98,8 @@ pub mod limits {
     pub const MESSAGE_BYTES_MAX: u64 = MIB as u64;
     /// Append messages under way to one peer.
     pub const MESSAGES_IN_FLIGHT_MAX: usize = 16;
-    /// Entries before a snapshot that stay readable, so that a peer that lags a little needs no snapshot.
-    pub const TRAILING_ENTRIES: u64 = 1024;
+    /// Default of the entries before a snapshot that stay readable for peers that lag.
+    pub const TRAILING_ENTRIES_DEFAULT: u64 = 1024;
     /// Default of the space kept for the log on a disk that fills up.
     pub const RESERVE_BYTES_DEFAULT: u64 = 8 * MIB as u64;
 

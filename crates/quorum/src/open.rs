@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 /// Sync site of the identity file (`.file` and `.dir`).
 const IDENTITY_SITE: &str = "quorum.identity";
-/// Sync site of the name of the metadata directory.
+/// Sync site of the names of the metadata directory and of those above it.
 const DIRECTORY_SITE: &str = "quorum.directory";
 /// A segment file that is longer is not ours: limit, plus one frame of everything that can be under way, plus the reserve.
 const SEGMENT_FILE_BYTES_MAX: usize = 1 << 30;
@@ -85,7 +85,7 @@ async fn identity(runtime: &Runtime, disk: &Disk, config: &QuorumConfig) -> Resu
 
 /// Makes the directory. The identity is written last: without it nothing was promised to anyone.
 async fn form(runtime: &Runtime, disk: &Disk, config: &QuorumConfig) -> Result<Identity, OpenError> {
-    disk.create_dir_all(&config.dir).await?;
+    disk.create_dir_all_durable(&config.dir, DIRECTORY_SITE).await?;
     let (segments, snapshot) = scan(disk, &config.dir).await?;
     if !segments.is_empty() || snapshot.is_some() {
         return Err(OpenError::Damaged {
@@ -93,9 +93,6 @@ async fn form(runtime: &Runtime, disk: &Disk, config: &QuorumConfig) -> Result<I
             offset: 0,
             what: "the file is missing, but there is a metadata log beside it".to_owned(),
         });
-    }
-    if let Some(parent) = config.dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        disk.sync_dir(parent, DIRECTORY_SITE).await?;
     }
     let directory_id = config.directory_id.unwrap_or_else(|| runtime.random_uuid());
     let peer_id = PeerId::of_directory(directory_id);

@@ -115,6 +115,26 @@ impl Disk {
         }
     }
 
+    /// Creates a directory with all its missing parents and makes their names durable: the parent of every directory that
+    /// was missing is synced, and that of `path` in any case, because an earlier run may have made it and crashed.
+    ///
+    /// # Errors
+    /// As [`Disk::create_dir_all`] and [`Disk::sync_dir`].
+    pub async fn create_dir_all_durable(&self, path: &Path, site: &'static str) -> io::Result<()> {
+        let mut unsynced = vec![parent_of(path)?];
+        for ancestor in path.ancestors().skip(1).filter(|ancestor| !ancestor.as_os_str().is_empty()) {
+            if self.exists(ancestor).await? {
+                break;
+            }
+            unsynced.push(parent_of(ancestor)?);
+        }
+        self.create_dir_all(path).await?;
+        for parent in unsynced.into_iter().rev() {
+            self.sync_dir(&parent, site).await?;
+        }
+        Ok(())
+    }
+
     /// Opens a file as `mode` says.
     pub async fn open(&self, path: &Path, mode: OpenMode) -> io::Result<File> {
         match &self.kind {

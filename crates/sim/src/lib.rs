@@ -1,1 +1,38 @@
-//! sim
+//! The simulator of whole nodes: one ottla node on a simulated disk, network and clock, under load, with everything
+//! going wrong that can, compared with what was promised.
+//!
+//! 1. A seed gives a [`World`](ottla_runtime::sim::World), and from it every choice below.
+//! 2. `workload` keeps the node busy from client nodes of their own: idempotent producers with several batches in
+//!    flight, plain ones with every `acks`, consumers with fetch sessions, DeleteRecords, lookups, topics that come and
+//!    go, configs and partitions that change.
+//! 3. `life` runs the node's process through many lives. `faults` draws what each of them meets, and how it ends: a
+//!    crash, a power loss, SIGTERM, at a time or inside the n-th disk operation.
+//! 4. `oracle` records every promise that a client was given and checks every answer against all of them; `verify` reads
+//!    everything back after restarts.
+//!
+//! Equal seeds give equal runs, so a [`Failure`] is replayed by its seed.
+
+mod faults;
+mod life;
+mod oracle;
+mod options;
+pub mod planted;
+mod report;
+mod run;
+mod seeds;
+mod story;
+mod verify;
+mod workload;
+
+#[cfg(test)]
+mod tests;
+
+pub use options::Options;
+pub use report::{Counts, Failure, Report};
+pub use run::run;
+pub use seeds::COMMITTED_SEEDS;
+
+/// Name of the simulated node.
+pub(crate) const NODE: &str = "node";
+/// Where clients find it.
+pub(crate) const BOOTSTRAP: &str = "node:9092";

@@ -8,7 +8,7 @@
 //! | `leader-epoch-checkpoint` | first offset of each leader epoch |
 //! | `partition.metadata` | topic id |
 //! | `….deleted` `….cleaned` `….swap` | leftovers of a deletion or a compaction |
-//! | `cut-<segment>-<position>-<offset>.bytes` | ours: bytes that recovery or repair took out of the log |
+//! | `cut-<segment>-<position>-<offset>.<n>.bytes` | ours: bytes that recovery or repair took out of the log |
 
 use ottla_types::TopicPartition;
 use std::path::{Path, PathBuf};
@@ -114,9 +114,9 @@ pub(crate) fn deleted(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Where bytes that are cut from a segment are kept. `offset` is the first one lost.
-pub(crate) fn cut_file(dir: &Path, base_offset: i64, position: u64, offset: i64) -> PathBuf {
-    dir.join(format!("cut-{base_offset:020}-{position}-{offset}.bytes"))
+/// Where bytes that are cut from a segment are kept: the `number`-th cut from there. `offset` is the first one lost.
+pub(crate) fn cut_file(dir: &Path, base_offset: i64, position: u64, offset: i64, number: u32) -> PathBuf {
+    dir.join(format!("cut-{base_offset:020}-{position}-{offset}.{number}.bytes"))
 }
 
 /// The directory of a partition.
@@ -164,7 +164,7 @@ mod tests {
             ("+0000000000000000042.log", FileName::Other),
             ("99999999999999999999.log", FileName::Other),
             ("leader-epoch-checkpoint", FileName::Other),
-            ("cut-00000000000000000000-5-1.bytes", FileName::Other),
+            ("cut-00000000000000000000-5-1.1.bytes", FileName::Other),
             ("ééééééééééé.log", FileName::Other),
         ];
         for (name, expected) in cases {

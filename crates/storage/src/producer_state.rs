@@ -120,6 +120,18 @@ impl ProducerState {
         }
     }
 
+    /// Takes in batches of the log, in order, that a snapshot covers: it knows only the last one of each producer, but five
+    /// may be in flight, and be sent again after a restart.
+    pub fn recall(&mut self, batches: &[ProducerBatch]) {
+        for batch in batches.iter().rev().filter(|batch| batch.marker.is_none()) {
+            if let Some(entry) = self.producers.get_mut(&batch.producer_id)
+                && entry.epoch() == batch.producer_epoch
+            {
+                entry.prepend(append::metadata(batch));
+            }
+        }
+    }
+
     /// The log has grown to `next_offset` by batches that have no producer id.
     pub fn advance_to(&mut self, next_offset: i64) {
         self.map_end_offset = self.map_end_offset.max(next_offset);

@@ -3,7 +3,9 @@
 use super::{Allocation, Target};
 use bytes::Bytes;
 use fastrand::Rng;
-use ottla_records::{BATCH_HEADER_LEN, BatchBuilder, BatchHeader, Compression, ProduceLimits, Record, Records, TimestampType};
+use ottla_records::{
+    BATCH_HEADER_LEN, BatchBuilder, BatchHeader, Compression, ProduceLimits, Record, Records, TimestampType,
+};
 use ottla_records::{scan, validate_produce};
 use ottla_types::{ProducerEpoch, ProducerId};
 

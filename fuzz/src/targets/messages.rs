@@ -16,7 +16,8 @@ pub(super) const METADATA_RECORD: Target =
 
 fn header_seed(rng: &mut Rng) -> Vec<u8> {
     let (api_key, api_version) = any_api(rng);
-    let header = RequestHeader { api_key, api_version, correlation_id: rng.i32(..), client_id: Some("fuzz".to_string()) };
+    let header =
+        RequestHeader { api_key, api_version, correlation_id: rng.i32(..), client_id: Some("fuzz".to_string()) };
     let mut writer = Writer::new();
     header.encode(&mut writer).expect("a short client id");
     writer.finish().buf.to_vec()

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::suite::{Broker, Program, Reader, Suite};
@@ -29,6 +29,8 @@ pub(super) struct Stage {
     long: bool,
     dir: PathBuf,
     broker: Option<RunningBroker>,
+    /// Why the shared broker never started; the other suites need not wait to learn the same.
+    cannot_start: Option<String>,
 }
 
 struct RunningBroker {
@@ -46,7 +48,7 @@ impl Stage {
         // Cargo may replace the program file while we run; the suites start brokers with this copy.
         std::fs::copy("/proc/self/exe", dir.join("xtask")).context("copying this program")?;
         println!("compat   peer {}, logs in {}", kind.name(), dir.display());
-        Ok(Stage { kind, long, dir, broker: None })
+        Ok(Stage { kind, long, dir, broker: None, cannot_start: None })
     }
 
     /// Runs one suite; whatever goes wrong becomes a failure under its name.
@@ -69,7 +71,7 @@ impl Stage {
     /// The suite's program with everything in its environment that `compat/README.md` promises.
     fn command(&mut self, suite: &Suite, workshop: &mut Workshop) -> Result<Command> {
         for need in suite.needs {
-            workshop.get(*need)?;
+            workshop.get(*need).context("cannot be prepared")?;
         }
         let start = self.start_command(workshop)?;
         let mut command = program(suite.program, workshop)?;
@@ -109,22 +111,34 @@ impl Stage {
     }
 
     fn shared_broker(&mut self, start: &[String]) -> Result<&RunningBroker> {
+        if let Some(reason) = &self.cannot_start {
+            bail!("the shared broker did not start: {reason}");
+        }
         if self.broker.is_none() {
-            let data_dir = self.dir.join("shared-broker");
-            let log = File::create(self.dir.join("shared-broker.log"))?;
-            let mut command = Command::new(&start[0]);
-            command.args(&start[1..]).arg("--data-dir").arg(&data_dir);
-            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
-            let address = match ready::wait(&mut child) {
-                Ok(address) => address,
+            match self.start_shared_broker(start) {
+                Ok(broker) => self.broker = Some(broker),
                 Err(error) => {
-                    end(&mut child);
-                    return Err(error.context(format!("log: {}", self.dir.join("shared-broker.log").display())));
+                    self.cannot_start = Some(format!("{error:#}"));
+                    return Err(error);
                 }
-            };
-            self.broker = Some(RunningBroker { child, address, data_dir });
+            }
         }
         self.broker.as_ref().context("the shared broker is running")
+    }
+
+    fn start_shared_broker(&self, start: &[String]) -> Result<RunningBroker> {
+        let (data_dir, log_path) = (self.dir.join("shared-broker"), self.dir.join("shared-broker.log"));
+        let log = File::options().create(true).append(true).open(&log_path)?;
+        let mut command = Command::new(&start[0]);
+        command.args(&start[1..]).arg("--data-dir").arg(&data_dir);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        match ready::wait(&mut child) {
+            Ok(address) => Ok(RunningBroker { child, address, data_dir }),
+            Err(error) => {
+                end(&mut child);
+                Err(error.context(format!("log: {}", log_path.display())))
+            }
+        }
     }
 
     /// Why the shared broker no longer serves; it is then started anew for the next suite.

@@ -50,7 +50,7 @@ impl Workshop {
             let outcome = self.prepare(need).map_err(|error| format!("{error:#}").replace('\n', " | "));
             self.outcomes.insert(need, outcome);
         }
-        self.outcomes[&need].clone().map_err(|reason| anyhow::anyhow!("cannot be prepared: {reason}"))
+        self.outcomes[&need].clone().map_err(anyhow::Error::msg)
     }
 
     fn prepare(&mut self, need: Need) -> Result<PathBuf> {

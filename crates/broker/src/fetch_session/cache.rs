@@ -14,10 +14,24 @@ pub(crate) struct FetchSessions {
     evictions: u64,
 }
 
+/// What a request says of its session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SessionRequest {
+    /// Wall clock in milliseconds.
+    pub(crate) now_ms: i64,
+    pub(crate) session_id: i32,
+    pub(crate) epoch: i32,
+    /// Whether topics are named by id.
+    pub(crate) uses_topic_ids: bool,
+    /// Whether a follower asks; its sessions are kept before consumers'.
+    pub(crate) privileged: bool,
+}
+
 /// A request that was admitted: what to read, and how to answer.
 #[derive(Debug)]
 pub(crate) struct Fetching {
-    /// Partitions to read, in serving order.
+    /// Partitions to read, in serving order. Those of an incremental fetch stay in the session until
+    /// [`FetchSessions::load`].
     pub(crate) partitions: Vec<FetchPartition>,
     kind: Kind,
 }
@@ -49,6 +63,11 @@ impl FetchSessions {
         self.sessions.len()
     }
 
+    /// How many partitions an incremental fetch of the session reads; 0 without such a session.
+    pub(crate) fn size(&self, session_id: i32) -> usize {
+        self.sessions.get(&session_id).map_or(0, Session::len)
+    }
+
     /// Sessions evicted so far.
     pub(crate) fn evictions(&self) -> u64 {
         self.evictions
@@ -59,17 +78,13 @@ impl FetchSessions {
     /// # Errors
     /// `FETCH_SESSION_ID_NOT_FOUND`, `INVALID_FETCH_SESSION_EPOCH`, `FETCH_SESSION_TOPIC_ID_ERROR`: the
     /// answer then carries only that error, with session id 0.
-    #[allow(clippy::too_many_arguments)]
     pub(crate) fn begin(
         &mut self,
-        now_ms: i64,
-        session_id: i32,
-        epoch: i32,
-        uses_topic_ids: bool,
-        privileged: bool,
+        request: &SessionRequest,
         requested: Vec<FetchPartition>,
         forgotten: &[PartitionKey],
     ) -> Result<Fetching, ErrorCode> {
+        let SessionRequest { now_ms, session_id, epoch, uses_topic_ids, privileged } = *request;
         if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
             self.sessions.remove(&session_id);
             let kind = match epoch {
@@ -85,35 +100,56 @@ impl FetchSessions {
         if session.uses_topic_ids != uses_topic_ids {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
-        requested.iter().for_each(|wanted| session.put(wanted.clone()));
+        requested.into_iter().for_each(|wanted| session.put(wanted));
         forgotten.iter().for_each(|key| session.forget(key));
         if session.len() == 0 {
             self.sessions.remove(&session_id);
-            return Ok(Fetching { partitions: requested, kind: Kind::Sessionless });
+            return Ok(Fetching { partitions: Vec::new(), kind: Kind::Sessionless });
         }
         session.last_used_ms = now_ms;
         session.epoch = next_epoch(session.epoch);
         let kind = Kind::Incremental { session_id, epoch: session.epoch };
-        Ok(Fetching { partitions: session.wanted(), kind })
+        Ok(Fetching { partitions: Vec::new(), kind })
     }
 
-    /// Decides which answers of an admitted request are sent, and under which session. `draw` gives random
-    /// numbers for a new session's id.
+    /// Takes over what an incremental fetch reads, now that its turn has come.
+    ///
+    /// # Errors
+    /// `FETCH_SESSION_ID_NOT_FOUND` when the session was evicted meanwhile, `INVALID_FETCH_SESSION_EPOCH` when
+    /// another request of the session has come.
+    pub(crate) fn load(&self, fetching: &mut Fetching) -> Result<(), ErrorCode> {
+        let Kind::Incremental { session_id, epoch } = fetching.kind else { return Ok(()) };
+        let session = self.sessions.get(&session_id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        if session.epoch != epoch {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
+        }
+        fetching.partitions = session.wanted();
+        Ok(())
+    }
+
+    /// Decides which answers of an admitted request are sent, and under which session. `news` has one entry for
+    /// each of `fetching.partitions`. `draw` gives random numbers for a new session's id.
     pub(crate) fn complete(
         &mut self,
         now_ms: i64,
-        fetching: Fetching,
-        answers: &[(PartitionKey, News)],
+        fetching: &Fetching,
+        news: &[News],
         draw: impl FnMut() -> i32,
     ) -> SessionOutcome {
-        let everything = vec![true; answers.len()];
+        assert_eq!(news.len(), fetching.partitions.len(), "every partition has an answer");
+        let everything = vec![true; news.len()];
         match fetching.kind {
             Kind::Sessionless => SessionOutcome { error: ErrorCode::None, session_id: NO_SESSION, send: everything },
             Kind::Full { privileged, uses_topic_ids } => {
-                let session_id = self.create(now_ms, privileged, uses_topic_ids, fetching.partitions, answers, draw);
+                let session_id = match self.make_room(now_ms, privileged, fetching.partitions.len()) {
+                    true => self.create(now_ms, privileged, uses_topic_ids, &fetching.partitions, news, draw),
+                    false => NO_SESSION,
+                };
                 SessionOutcome { error: ErrorCode::None, session_id, send: everything }
             }
-            Kind::Incremental { session_id, epoch } => self.complete_incremental(session_id, epoch, answers),
+            Kind::Incremental { session_id, epoch } => {
+                self.complete_incremental(session_id, epoch, &fetching.partitions, news)
+            }
         }
     }
 
@@ -121,19 +157,20 @@ impl FetchSessions {
         &mut self,
         session_id: i32,
         epoch: i32,
-        answers: &[(PartitionKey, News)],
+        partitions: &[FetchPartition],
+        news: &[News],
     ) -> SessionOutcome {
         match self.sessions.get_mut(&session_id) {
             // Another request of the session came in between: a duplicate. Nothing may count as sent.
             Some(session) if session.epoch != epoch => {
-                SessionOutcome { error: ErrorCode::InvalidFetchSessionEpoch, session_id, send: vec![false; answers.len()] }
+                SessionOutcome { error: ErrorCode::InvalidFetchSessionEpoch, session_id, send: vec![false; news.len()] }
             }
             Some(session) => {
-                let send = answers.iter().map(|(key, news)| session.offer(key, news)).collect();
+                let send = partitions.iter().zip(news).map(|(wanted, news)| session.offer(&wanted.key, news)).collect();
                 SessionOutcome { error: ErrorCode::None, session_id, send }
             }
             // Evicted while the request waited: answer what was read; the client's next request learns of it.
-            None => SessionOutcome { error: ErrorCode::None, session_id, send: vec![true; answers.len()] },
+            None => SessionOutcome { error: ErrorCode::None, session_id, send: vec![true; news.len()] },
         }
     }
 
@@ -142,13 +179,10 @@ impl FetchSessions {
         now_ms: i64,
         privileged: bool,
         uses_topic_ids: bool,
-        partitions: Vec<FetchPartition>,
-        answers: &[(PartitionKey, News)],
+        partitions: &[FetchPartition],
+        news: &[News],
         mut draw: impl FnMut() -> i32,
     ) -> i32 {
-        if !self.make_room(now_ms, privileged, partitions.len()) {
-            return NO_SESSION;
-        }
         let id = loop {
             let id = draw() & i32::MAX;
             if id != NO_SESSION && !self.sessions.contains_key(&id) {
@@ -156,8 +190,8 @@ impl FetchSessions {
             }
         };
         let mut session = Session::new(id, privileged, uses_topic_ids, now_ms);
-        partitions.into_iter().for_each(|wanted| session.put(wanted));
-        answers.iter().for_each(|(key, news)| session.remember(key, news));
+        partitions.iter().for_each(|wanted| session.put(wanted.clone()));
+        partitions.iter().zip(news).for_each(|(wanted, news)| session.remember(&wanted.key, news));
         self.sessions.insert(id, session);
         id
     }

@@ -22,13 +22,19 @@ fn quiet(high_watermark: i64) -> News {
 
 fn full(sessions: &mut FetchSessions, now_ms: i64, partitions: &[i32], id: i32) -> i32 {
     let asked = partitions.iter().map(|&p| wanted(p)).collect();
-    let fetching = sessions.begin(now_ms, 0, INITIAL_EPOCH, true, false, asked, &[]).unwrap();
-    let answers: Vec<_> = partitions.iter().map(|&p| (key(p), quiet(5))).collect();
-    sessions.complete(now_ms, fetching, &answers, || id).session_id
+    let fetching = sessions.begin(&request(now_ms, 0, INITIAL_EPOCH), asked, &[]).unwrap();
+    let news: Vec<_> = partitions.iter().map(|_| quiet(5)).collect();
+    sessions.complete(now_ms, &fetching, &news, || id).session_id
+}
+
+fn request(now_ms: i64, session_id: i32, epoch: i32) -> SessionRequest {
+    SessionRequest { now_ms, session_id, epoch, uses_topic_ids: true, privileged: false }
 }
 
 fn incremental(sessions: &mut FetchSessions, id: i32, epoch: i32, asked: Vec<FetchPartition>) -> Result<Fetching, ErrorCode> {
-    sessions.begin(1, id, epoch, true, false, asked, &[])
+    let mut fetching = sessions.begin(&request(1, id, epoch), asked, &[])?;
+    sessions.load(&mut fetching).unwrap();
+    Ok(fetching)
 }
 
 #[test]
@@ -38,13 +44,13 @@ fn incremental_answer_carries_only_news() {
     assert_eq!(id, 42);
     let fetching = incremental(&mut sessions, id, 1, vec![]).unwrap();
     assert_eq!(fetching.partitions.len(), 3);
-    let answers = [(key(0), quiet(5)), (key(1), quiet(6)), (key(2), News { is_error: true, ..quiet(-1) })];
-    let outcome = sessions.complete(1, fetching, &answers, || 1);
+    let news = [quiet(5), quiet(6), News { is_error: true, ..quiet(-1) }];
+    let outcome = sessions.complete(1, &fetching, &news, || 1);
     assert_eq!(outcome.send, vec![false, true, true]);
     // After the error, the same watermark as before is news again.
     let fetching = incremental(&mut sessions, id, 2, vec![]).unwrap();
-    let answers = [(key(0), quiet(5)), (key(1), quiet(6)), (key(2), quiet(5))];
-    assert_eq!(sessions.complete(1, fetching, &answers, || 1).send, vec![false, false, true]);
+    let news = [quiet(5), quiet(6), quiet(5)];
+    assert_eq!(sessions.complete(1, &fetching, &news, || 1).send, vec![false, false, true]);
 }
 
 #[test]
@@ -52,8 +58,8 @@ fn partition_that_returned_records_is_served_last_next_time() {
     let mut sessions = FetchSessions::new(10);
     let id = full(&mut sessions, 0, &[0, 1], 42);
     let fetching = incremental(&mut sessions, id, 1, vec![]).unwrap();
-    let answers = [(key(0), News { has_records: true, ..quiet(5) }), (key(1), quiet(5))];
-    sessions.complete(1, fetching, &answers, || 1);
+    let news = [News { has_records: true, ..quiet(5) }, quiet(5)];
+    sessions.complete(1, &fetching, &news, || 1);
     let fetching = incremental(&mut sessions, id, 2, vec![]).unwrap();
     let order: Vec<_> = fetching.partitions.iter().map(|p| p.key.partition).collect();
     assert_eq!(order, vec![1, 0]);
@@ -65,7 +71,8 @@ fn wrong_epoch_unknown_id_and_mixed_topic_naming_are_refused() {
     let id = full(&mut sessions, 0, &[0], 42);
     assert_eq!(incremental(&mut sessions, id, 2, vec![]).unwrap_err(), ErrorCode::InvalidFetchSessionEpoch);
     assert_eq!(incremental(&mut sessions, 41, 1, vec![]).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
-    let by_name = sessions.begin(0, id, 1, false, false, vec![], &[]).unwrap_err();
+    let by_name = SessionRequest { uses_topic_ids: false, ..request(0, id, 1) };
+    let by_name = sessions.begin(&by_name, vec![], &[]).unwrap_err();
     assert_eq!(by_name, ErrorCode::FetchSessionTopicIdError);
 }
 
@@ -75,16 +82,28 @@ fn duplicate_request_in_flight_gets_an_epoch_error_and_loses_no_news() {
     let id = full(&mut sessions, 0, &[0], 42);
     let first = incremental(&mut sessions, id, 1, vec![]).unwrap();
     let second = incremental(&mut sessions, id, 2, vec![]).unwrap();
-    let outcome = sessions.complete(1, first, &[(key(0), quiet(9))], || 1);
+    let outcome = sessions.complete(1, &first, &[quiet(9)], || 1);
     assert_eq!(outcome.error, ErrorCode::InvalidFetchSessionEpoch);
-    assert_eq!(sessions.complete(1, second, &[(key(0), quiet(9))], || 1).send, vec![true]);
+    assert_eq!(sessions.complete(1, &second, &[quiet(9)], || 1).send, vec![true]);
+}
+
+#[test]
+fn request_that_was_overtaken_before_its_turn_reads_nothing() {
+    let mut sessions = FetchSessions::new(10);
+    let id = full(&mut sessions, 0, &[0], 42);
+    let mut first = sessions.begin(&request(1, id, 1), vec![], &[]).unwrap();
+    let mut second = sessions.begin(&request(1, id, 2), vec![], &[]).unwrap();
+    assert_eq!(sessions.load(&mut first), Err(ErrorCode::InvalidFetchSessionEpoch));
+    assert_eq!(sessions.load(&mut second), Ok(()));
+    sessions.begin(&request(1, id, FINAL_EPOCH), vec![], &[]).unwrap();
+    assert_eq!(sessions.load(&mut second), Err(ErrorCode::FetchSessionIdNotFound));
 }
 
 #[test]
 fn session_left_empty_is_dropped() {
     let mut sessions = FetchSessions::new(10);
     let id = full(&mut sessions, 0, &[0], 42);
-    let fetching = sessions.begin(1, id, 1, true, false, vec![], &[key(0)]).unwrap();
+    let fetching = sessions.begin(&request(1, id, 1), vec![], &[key(0)]).unwrap();
     assert!(fetching.partitions.is_empty());
     assert_eq!(sessions.len(), 0);
 }
@@ -93,7 +112,7 @@ fn session_left_empty_is_dropped() {
 fn full_fetch_closes_the_session_it_names() {
     let mut sessions = FetchSessions::new(10);
     let id = full(&mut sessions, 0, &[0], 42);
-    sessions.begin(1, id, FINAL_EPOCH, true, false, vec![wanted(0)], &[]).unwrap();
+    sessions.begin(&request(1, id, FINAL_EPOCH), vec![wanted(0)], &[]).unwrap();
     assert_eq!(sessions.len(), 0);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! v3 flexible, client software name and version (KIP-511); v4 features with minimum 0 (KAFKA-17011). An unknown version
 //! is answered in version 0 with UNSUPPORTED_VERSION and the table, so that any client finds a common version. Works
-//! before anything else, on every listener. INVALID_REQUEST: a software name or version with other characters than
+//! before anything else, on every listener; the table is what that listener serves. INVALID_REQUEST: a software name or version with other characters than
 //! letters, digits, `-` and `.`.
 
 use super::codec::{Handled, decode, respond, respond_in_version};
@@ -12,7 +12,7 @@ use ottla_protocol::generated::api_versions_request::ApiVersionsRequest;
 use ottla_protocol::generated::api_versions_response::{
     ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
-use ottla_protocol::versions::{self, Decision};
+use ottla_protocol::versions::Row;
 use ottla_types::ErrorCode;
 
 /// First version in which the client names its software.
@@ -20,30 +20,34 @@ const SOFTWARE_FROM: i16 = 3;
 /// First version that may carry supported features with minimum 0; older Java clients fail on them.
 const ZERO_FEATURES_FROM: i16 = 4;
 
-pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
+pub(super) fn handle(broker: &Broker, request: &Request, table: &[Row]) -> Handled {
     let header = &request.header;
-    if versions::decide(header.api_key, header.api_version) != Decision::Serve {
+    let is_served = table
+        .iter()
+        .any(|row| row.api_key == header.api_key && (row.served_from..=row.max).contains(&header.api_version));
+    if !is_served {
         let response = ApiVersionsResponse {
             error_code: ErrorCode::UnsupportedVersion.code(),
-            api_keys: table(),
+            api_keys: api_keys(table),
             ..ApiVersionsResponse::default()
         };
-        return Ok(Outcome::Reply(respond_in_version(header, 0, &response)));
+        return Ok(Outcome::Reply(respond_in_version(broker, header, 0, &response)));
     }
     let body: ApiVersionsRequest = decode(request)?;
     if header.api_version >= SOFTWARE_FROM {
         let (name, version) = (body.client_software_name, body.client_software_version);
         if !is_software_text(&name) || !is_software_text(&version) {
             let error_code = ErrorCode::InvalidRequest.code();
-            return Ok(Outcome::Reply(respond(header, &ApiVersionsResponse { error_code, ..Default::default() })));
+            let response = ApiVersionsResponse { error_code, ..ApiVersionsResponse::default() };
+            return Ok(Outcome::Reply(respond(broker, header, &response)));
         }
         // A client may ask again; what it said first stays.
         let _ = request.connection.software.set(ClientSoftware { name, version });
     }
-    Ok(Outcome::Reply(respond(header, &advertised(broker, header.api_version))))
+    Ok(Outcome::Reply(respond(broker, header, &advertised(broker, header.api_version, table))))
 }
 
-fn advertised(broker: &Broker, version: i16) -> ApiVersionsResponse {
+fn advertised(broker: &Broker, version: i16, table: &[Row]) -> ApiVersionsResponse {
     let image = broker.image();
     let supported = ottla_metadata::features::SUPPORTED.iter().map(|&(name, min_version, max_version)| {
         SupportedFeatureKey { name: name.to_string(), min_version, max_version }
@@ -54,7 +58,7 @@ fn advertised(broker: &Broker, version: i16) -> ApiVersionsResponse {
         min_version_level: level,
     });
     ApiVersionsResponse {
-        api_keys: table(),
+        api_keys: api_keys(table),
         supported_features: supported.filter(|f| version >= ZERO_FEATURES_FROM || f.min_version > 0).collect(),
         finalized_features_epoch: 0,
         finalized_features: finalized.collect(),
@@ -62,13 +66,9 @@ fn advertised(broker: &Broker, version: i16) -> ApiVersionsResponse {
     }
 }
 
-fn table() -> Vec<ApiVersion> {
-    let row = |row: &versions::Row| ApiVersion {
-        api_key: row.api_key.code(),
-        min_version: row.min,
-        max_version: row.max,
-    };
-    versions::BROKER.iter().map(row).collect()
+fn api_keys(table: &[Row]) -> Vec<ApiVersion> {
+    let api = |row: &Row| ApiVersion { api_key: row.api_key.code(), min_version: row.min, max_version: row.max };
+    table.iter().map(api).collect()
 }
 
 /// KIP-511: `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`.

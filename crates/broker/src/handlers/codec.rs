@@ -1,9 +1,11 @@
 //! From a request's bytes to a typed body, and from a response to the parts that leave.
 
-use bytes::Bytes;
+use super::answer::Answer;
+use crate::Broker;
 use ottla_net::{Outcome, Reply, Request};
-use ottla_protocol::{ApiKey, DecodeError, EncodeError, Encoded, Message, Reader, RequestHeader, ResponseHeader, Writer};
+use ottla_protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader, frame};
 use ottla_runtime::{FileRange, Part};
+use ottla_types::ErrorCode;
 
 /// What a handler answers: an outcome, or a reason to close the connection.
 pub(super) type Handled = Result<Outcome, Refused>;
@@ -13,8 +15,6 @@ pub(super) type Handled = Result<Outcome, Refused>;
 pub(super) enum Refused {
     #[error("{api} version {version} from client '{client}' cannot be decoded: {error}")]
     Malformed { api: &'static str, version: i16, client: String, error: DecodeError },
-    #[error("{api} version {version} is not supported; the ApiVersions response says which are")]
-    UnsupportedVersion { api: &'static str, version: i16 },
     #[error("{0} is not served")]
     NotServed(&'static str),
     #[error("{api} version {version} makes no sense: {what}")]
@@ -22,10 +22,6 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    pub(super) fn unsupported_version(header: &RequestHeader) -> Refused {
-        Refused::UnsupportedVersion { api: header.api_key.name(), version: header.api_version }
-    }
-
     pub(super) fn unanswerable(header: &RequestHeader, what: &'static str) -> Refused {
         Refused::Unanswerable { api: header.api_key.name(), version: header.api_version, what }
     }
@@ -37,9 +33,17 @@ impl Refused {
 
 /// Decodes the body in the version of its header; trailing bytes are an error.
 pub(super) fn decode<M: Message>(request: &Request) -> Result<M, Refused> {
+    decode_with(request, M::decode)
+}
+
+/// As [`decode`], with a decoder that may borrow from the body.
+pub(super) fn decode_with<'a, T>(
+    request: &'a Request,
+    decode: impl FnOnce(&mut Reader<'a>, i16) -> Result<T, DecodeError>,
+) -> Result<T, Refused> {
     let header = &request.header;
     let mut reader = Reader::new(&request.body);
-    let decoded = M::decode(&mut reader, header.api_version).and_then(|body| reader.finish().map(|()| body));
+    let decoded = decode(&mut reader, header.api_version).and_then(|body| reader.finish().map(|()| body));
     decoded.map_err(|error| Refused::Malformed {
         api: header.api_key.name(),
         version: header.api_version,
@@ -49,50 +53,43 @@ pub(super) fn decode<M: Message>(request: &Request) -> Result<M, Refused> {
 }
 
 /// The reply that carries `body`, in the version of the request.
-pub(super) fn respond<M: Message>(header: &RequestHeader, body: &M) -> Reply {
-    respond_with_ranges(header, header.api_version, body, &[])
+pub(super) fn respond<A: Answer>(broker: &Broker, header: &RequestHeader, body: &A) -> Reply {
+    respond_in_version(broker, header, header.api_version, body)
 }
 
 /// As [`respond`], in another version than the request's (ApiVersions only).
-pub(super) fn respond_in_version<M: Message>(header: &RequestHeader, version: i16, body: &M) -> Reply {
-    respond_with_ranges(header, version, body, &[])
+pub(super) fn respond_in_version<A: Answer>(
+    broker: &Broker,
+    header: &RequestHeader,
+    version: i16,
+    body: &A,
+) -> Reply {
+    count(broker, header, body.first_error());
+    encode(header, version, body, &[])
 }
 
 /// As [`respond`]; `Records::External` of index i is replaced by `ranges[i]`.
-pub(super) fn respond_with_ranges<M: Message>(
+pub(super) fn respond_with_ranges<A: Answer>(
+    broker: &Broker,
     header: &RequestHeader,
-    version: i16,
-    body: &M,
-    ranges: &[FileRange],
+    body: &A,
+    ranges: Vec<FileRange>,
 ) -> Reply {
-    match encode(header, version, body) {
-        Ok(encoded) => Reply::new(interleave(encoded, ranges)),
+    count(broker, header, body.first_error());
+    let parts: Vec<Part> = ranges.into_iter().map(Part::File).collect();
+    encode(header, header.api_version, body, &parts)
+}
+
+/// Counts an answer, also one that is not sent.
+pub(super) fn count(broker: &Broker, header: &RequestHeader, error: i16) {
+    let error = ErrorCode::from_code(error).unwrap_or(ErrorCode::UnknownServerError);
+    broker.answered.count(broker, header.api_key, error);
+}
+
+fn encode<A: Answer>(header: &RequestHeader, version: i16, body: &A, records: &[Part]) -> Reply {
+    match frame::response(body, header.api_key, version, header.correlation_id) {
+        Ok(encoded) => Reply::encoded(&encoded, records),
         // A response that its own version cannot carry is a bug; the client must not wait for it for ever.
-        Err(error) => Reply::none().close(format!("a {} response cannot be encoded: {error}", M::NAME)),
+        Err(error) => Reply::none().close(format!("a {} response cannot be encoded: {error}", A::NAME)),
     }
-}
-
-fn encode<M: Message>(header: &RequestHeader, version: i16, body: &M) -> Result<Encoded, EncodeError> {
-    let mut writer = Writer::new();
-    let correlation_id = header.correlation_id;
-    ResponseHeader { correlation_id }.encode(&mut writer, header.api_key, version);
-    body.encode(&mut writer, version)?;
-    Ok(writer.finish())
-}
-
-fn interleave(encoded: Encoded, ranges: &[FileRange]) -> Vec<Part> {
-    let mut parts = Vec::with_capacity(2 * encoded.splices.len() + 1);
-    let mut from = 0;
-    let push = |slice: Bytes, parts: &mut Vec<Part>| {
-        if !slice.is_empty() {
-            parts.push(Part::Bytes(slice));
-        }
-    };
-    for splice in &encoded.splices {
-        push(encoded.buf.slice(from..splice.position), &mut parts);
-        parts.push(Part::File(ranges[splice.index as usize].clone()));
-        from = splice.position;
-    }
-    push(encoded.buf.slice(from..), &mut parts);
-    parts
 }

@@ -1,10 +1,11 @@
 //! What the handlers share that pass a request on to the controller.
 
+use super::answer::Answer;
 use super::codec::respond;
 use crate::Broker;
 use ottla_metadata::{ApiError, ControllerRequest, ControllerResponse};
 use ottla_net::Outcome;
-use ottla_protocol::{Message, RequestHeader};
+use ottla_protocol::RequestHeader;
 use ottla_types::ErrorCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +16,19 @@ const CONTROLLER_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Submits `request`, waits at most `timeout` for the outcome, and answers what `answer` makes of it. Once the outcome is
 /// known the broker also waits, within the same time, until it has applied the change itself, so that a client can use
 /// right away what it created.
-pub(super) fn submit<M: Message + Send + 'static>(
+pub(super) fn submit<A: Answer + Send + Sync + 'static>(
     broker: &Arc<Broker>,
     header: RequestHeader,
     timeout: Duration,
     request: impl Into<ControllerRequest>,
-    answer: impl FnOnce(Result<ControllerResponse, ApiError>) -> M + Send + 'static,
+    answer: impl FnOnce(Result<ControllerResponse, ApiError>) -> A + Send + 'static,
 ) -> Outcome {
     let under_way = broker.controller().submit(request.into());
+    let deadline = broker.runtime().now() + timeout.min(CONTROLLER_WAIT_MAX);
     let broker = Arc::clone(broker);
     Outcome::Later(Box::pin(async move {
-        let deadline = broker.runtime().now() + timeout.min(CONTROLLER_WAIT_MAX);
-        let timeout = deadline.saturating_duration_since(broker.runtime().now());
-        let outcome = match broker.runtime().timeout(timeout, under_way).await {
+        let left = deadline.saturating_duration_since(broker.runtime().now());
+        let outcome = match broker.runtime().timeout(left, under_way).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(error.to_api_error()),
             Err(_) => Err(ApiError::new(
@@ -38,11 +39,11 @@ pub(super) fn submit<M: Message + Send + 'static>(
         if outcome.is_ok() {
             broker.wait_until_applied(deadline).await;
         }
-        respond(&header, &answer(outcome))
+        respond(&broker, &header, &answer(outcome))
     }))
 }
 
 /// A request's timeout in milliseconds as a duration.
 pub(super) fn timeout_ms(timeout_ms: i32) -> Duration {
-    Duration::from_millis(timeout_ms.max(0) as u64)
+    Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0))
 }

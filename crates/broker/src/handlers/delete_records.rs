@@ -6,8 +6,12 @@
 //! UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT.
 
 use super::codec::{Handled, decode, respond};
+use super::controlled::timeout_ms;
 use crate::Broker;
 use crate::partition::PartitionError;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream;
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::delete_records_request::DeleteRecordsRequest;
 use ottla_protocol::generated::delete_records_response::{
@@ -16,24 +20,28 @@ use ottla_protocol::generated::delete_records_response::{
 use ottla_runtime::Instant;
 use ottla_types::ErrorCode;
 use std::sync::Arc;
-use std::time::Duration;
+
+/// Partitions of one request that wait at the same time; their log starts become durable together.
+const IN_PARALLEL: usize = 64;
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: DeleteRecordsRequest = decode(&request)?;
-    let header = request.header.clone();
+    let header = request.header;
     let broker = Arc::clone(broker);
-    let deadline = broker.runtime().now() + Duration::from_millis(body.timeout_ms.max(0) as u64);
+    let deadline = broker.runtime().now() + timeout_ms(body.timeout_ms);
     Ok(Outcome::Later(Box::pin(async move {
         let mut topics = Vec::with_capacity(body.topics.len());
-        for topic in &body.topics {
-            let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for topic in body.topics {
+            let name = topic.name.as_str();
+            let mut results: Vec<BoxFuture<'_, _>> = Vec::with_capacity(topic.partitions.len());
             for asked in &topic.partitions {
-                let result = delete(&broker, &topic.name, asked.partition_index, asked.offset, deadline).await;
-                partitions.push(partition_result(asked.partition_index, result));
+                let result = delete(&broker, name, asked.partition_index, asked.offset, deadline);
+                results.push(Box::pin(async move { partition_result(asked.partition_index, result.await) }));
             }
-            topics.push(DeleteRecordsTopicResult { name: topic.name.clone(), partitions });
+            let partitions = stream::iter(results).buffered(IN_PARALLEL).collect().await;
+            topics.push(DeleteRecordsTopicResult { name: topic.name, partitions });
         }
-        respond(&header, &DeleteRecordsResponse { topics, ..DeleteRecordsResponse::default() })
+        respond(&broker, &header, &DeleteRecordsResponse { topics, ..DeleteRecordsResponse::default() })
     })))
 }
 

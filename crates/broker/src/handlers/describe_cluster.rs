@@ -23,7 +23,7 @@ pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
         ),
         _ => refused(ErrorCode::UnsupportedEndpointType, "This endpoint type is not known"),
     };
-    Ok(Outcome::Reply(respond(&request.header, &response)))
+    Ok(Outcome::Reply(respond(broker, &request.header, &response)))
 }
 
 fn describe(broker: &Broker, request: &Request, body: &DescribeClusterRequest) -> DescribeClusterResponse {

@@ -34,7 +34,7 @@ pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
         },
     });
     let response = DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() };
-    Ok(Outcome::Reply(respond(&request.header, &response)))
+    Ok(Outcome::Reply(respond(broker, &request.header, &response)))
 }
 
 fn entries(

@@ -29,7 +29,7 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
             results.push(describe(dir, usage.remove(&dir.id()).unwrap_or_default()).await);
         }
         results.extend(failed(&broker));
-        respond(&header, &DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
+        respond(&broker, &header, &DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() })
     })))
 }
 
@@ -40,9 +40,9 @@ fn usage(broker: &Broker, body: &DescribeLogDirsRequest) -> BTreeMap<Uuid, Usage
     let mut usage: BTreeMap<Uuid, Usage> = BTreeMap::new();
     for partition in broker.partitions.all() {
         let is_asked = asked.as_ref().is_none_or(|asked| asked.contains(&(&*partition.topic, partition.index)));
-        let Some((dir, bytes)) = partition.usage().filter(|_| is_asked) else { continue };
-        let topics = usage.entry(dir).or_default();
-        topics.entry(Arc::clone(&partition.topic)).or_default().push((partition.index, bytes));
+        let Some(log) = partition.usage().filter(|_| is_asked) else { continue };
+        let topics = usage.entry(log.dir).or_default();
+        topics.entry(Arc::clone(&partition.topic)).or_default().push((partition.index, log.bytes));
     }
     usage
 }

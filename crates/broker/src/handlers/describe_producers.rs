@@ -19,7 +19,7 @@ pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
         name: topic.name,
     });
     let response = DescribeProducersResponse { topics: topics.collect(), ..Default::default() };
-    Ok(Outcome::Reply(respond(&request.header, &response)))
+    Ok(Outcome::Reply(respond(broker, &request.header, &response)))
 }
 
 fn describe(broker: &Broker, topic: &str, partition_index: i32) -> PartitionResponse {
@@ -33,7 +33,7 @@ fn describe(broker: &Broker, topic: &str, partition_index: i32) -> PartitionResp
         Err(error) => PartitionResponse {
             partition_index,
             error_code: error.code.code(),
-            error_message: Some(error.message),
+            error_message: Some(error.message.into_owned()),
             ..PartitionResponse::default()
         },
     }

@@ -4,12 +4,12 @@
 //! cursor to go on from. Without names: all topics. Errors: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION,
 //! INVALID_REQUEST for a cursor with a negative partition.
 
-use super::codec::{Handled, Refused, decode, respond};
+use super::codec::{Handled, decode, respond};
 use super::metadata::{TOPIC_OPERATIONS, topics::ids, topics::offline};
 use crate::Broker;
 use ottla_metadata::{MetadataImage, Partition, Topic, topic_name};
 use ottla_net::{Outcome, Request};
-use ottla_protocol::generated::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
+use ottla_protocol::generated::describe_topic_partitions_request::{DescribeTopicPartitionsRequest, TopicRequest};
 use ottla_protocol::generated::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic,
@@ -31,11 +31,10 @@ pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
     let limit = body.response_partition_limit.min(broker.config().fetch.max_request_partition_size_limit).max(1);
     let (from_topic, from_partition) = match &body.cursor {
         None => (String::new(), 0),
-        Some(cursor) => {
-            let index = usize::try_from(cursor.partition_index)
-                .map_err(|_| Refused::unanswerable(&request.header, "a cursor with a negative partition"))?;
-            (cursor.topic_name.clone(), index)
-        }
+        Some(cursor) => match usize::try_from(cursor.partition_index) {
+            Ok(index) => (cursor.topic_name.clone(), index),
+            Err(_) => return Ok(Outcome::Reply(respond(broker, &request.header, &invalid_cursor(&body)))),
+        },
     };
     let image = broker.image();
     let mut page = Page {
@@ -63,7 +62,18 @@ pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
     }
     let (topics, next_cursor) = (page.topics, page.next_cursor);
     let response = DescribeTopicPartitionsResponse { topics, next_cursor, ..Default::default() };
-    Ok(Outcome::Reply(respond(&request.header, &response)))
+    Ok(Outcome::Reply(respond(broker, &request.header, &response)))
+}
+
+/// Every topic of the request with INVALID_REQUEST, as in Kafka.
+fn invalid_cursor(body: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let topic = |asked: &TopicRequest| DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(asked.name.clone()),
+        topic_authorized_operations: i32::MIN,
+        ..DescribeTopicPartitionsResponseTopic::default()
+    };
+    DescribeTopicPartitionsResponse { topics: body.topics.iter().map(topic).collect(), ..Default::default() }
 }
 
 impl Page<'_> {

@@ -4,66 +4,100 @@
 //! topic ids (KIP-516), v16 node endpoints (KIP-951). Long poll until `min_bytes` or `max_wait_ms`; the first
 //! batch of the first partition with data is sent whole whatever the limits say. Record bytes leave as file
 //! ranges. Errors: OFFSET_OUT_OF_RANGE, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER,
-//! UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, KAFKA_STORAGE_ERROR, and the session errors at the top.
-//! Left out until there are followers: replica fetches, preferred read replicas.
+//! UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, KAFKA_STORAGE_ERROR (NOT_LEADER_OR_FOLLOWER before v6), and the
+//! session errors at the top. Left out until there are followers: replica fetches, preferred read replicas.
 
 mod read;
 mod respond;
 
-use super::codec::{Handled, decode};
+use super::codec::{Handled, decode_with};
+use super::controlled::timeout_ms;
 use crate::Broker;
-use crate::fetch_session::{FetchPartition, PartitionKey, TopicKey};
-use ottla_net::{Outcome, Request};
+use crate::fetch_session::{FINAL_EPOCH, FetchPartition, Fetching, INITIAL_EPOCH, PartitionKey, SessionRequest, TopicKey};
+use ottla_net::{Outcome, Reply, Request};
 use ottla_protocol::RequestHeader;
-use ottla_protocol::generated::fetch_request::FetchRequest;
+use ottla_protocol::generated::fetch_request::FetchRequestRef;
+use ottla_types::Uuid;
 use read::{ReadLimits, read_until_enough};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 /// First version that names topics by id.
 const TOPIC_IDS_FROM: i16 = 13;
 
 /// Admits the request to its session in the connection's order; reading and waiting come later.
-pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
-    let body: FetchRequest = decode(&request)?;
-    let listener = Arc::clone(&request.connection.listener);
-    let header = request.header;
-    let uses_topic_ids = header.api_version >= TOPIC_IDS_FROM;
-    let requested = requested(&body, uses_topic_ids);
-    let forgotten = forgotten(&body, uses_topic_ids);
-    let now_ms = broker.runtime().wall_clock_ms();
-    let admitted = broker.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner).begin(
-        now_ms,
-        body.session_id,
-        body.session_epoch,
-        uses_topic_ids,
-        false,
-        requested,
-        &forgotten,
-    );
-    let fetching = match admitted {
-        Ok(fetching) => fetching,
-        Err(error) => return respond::session_error(&header, error),
+pub(super) async fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
+    let (fetching, limits, size) = {
+        let body = decode_with(&request, FetchRequestRef::decode)?;
+        match admit(broker, &request.header, &body) {
+            Ok((fetching, size)) => (fetching, limits(broker, &body), size),
+            Err(error) => return Ok(Outcome::Reply(respond::session_error(broker, &request.header, error))),
+        }
     };
-    let limits = limits(broker, &body);
+    let (header, listener) = (request.header, Arc::clone(&request.connection.listener));
+    // Neither frame nor charge is kept while the fetch waits.
+    drop((request.body, request.charge));
+    let Some(share) = broker.fetch_room.take(size) else {
+        let limits = ReadLimits { deadline: broker.runtime().now(), ..limits };
+        return Ok(Outcome::Reply(run(broker, &header, &listener, fetching, &limits).await));
+    };
     let broker = Arc::clone(broker);
     Ok(Outcome::Later(Box::pin(async move {
-        let answers = read_until_enough(&broker, &header, &fetching, &limits).await;
-        respond::respond(&broker, &header, &listener, fetching, answers)
+        let reply = run(&broker, &header, &listener, fetching, &limits).await;
+        drop(share);
+        reply
     })))
 }
 
-fn limits(broker: &Broker, body: &FetchRequest) -> ReadLimits {
+async fn run(
+    broker: &Arc<Broker>,
+    header: &RequestHeader,
+    listener: &str,
+    mut fetching: Fetching,
+    limits: &ReadLimits,
+) -> Reply {
+    let loaded = broker.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner).load(&mut fetching);
+    if let Err(error) = loaded {
+        return respond::session_error(broker, header, error);
+    }
+    let answers = read_until_enough(broker, header, &fetching.partitions, limits).await;
+    respond::respond(broker, header, listener, &fetching, answers)
+}
+
+/// Turns the request over to its session; also says how many partitions it will read.
+fn admit(
+    broker: &Broker,
+    header: &RequestHeader,
+    body: &FetchRequestRef<'_>,
+) -> Result<(Fetching, usize), ottla_types::ErrorCode> {
+    let uses_topic_ids = names_by_id(header);
+    let session = SessionRequest {
+        now_ms: broker.runtime().wall_clock_ms(),
+        session_id: body.session_id,
+        epoch: body.session_epoch,
+        uses_topic_ids,
+        privileged: false,
+    };
+    let (requested, forgotten) = (requested(body, uses_topic_ids), forgotten(body, uses_topic_ids));
+    let is_full = body.session_epoch == INITIAL_EPOCH || body.session_epoch == FINAL_EPOCH;
+    let mut sessions = broker.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    let fetching = sessions.begin(&session, requested, &forgotten)?;
+    let size = if is_full { fetching.partitions.len() } else { sessions.size(body.session_id) };
+    Ok((fetching, size))
+}
+
+fn limits(broker: &Broker, body: &FetchRequestRef<'_>) -> ReadLimits {
+    let bytes = |bytes: i32| u64::try_from(bytes).unwrap_or(0);
+    let max_bytes = bytes(body.max_bytes).min(bytes(broker.config().fetch.fetch_max_bytes));
     ReadLimits {
-        min_bytes: body.min_bytes.max(0) as u64,
-        max_bytes: (body.max_bytes.max(0) as u64).min(broker.config().fetch.fetch_max_bytes.max(0) as u64),
-        wait: Duration::from_millis(body.max_wait_ms.max(0) as u64),
+        min_bytes: bytes(body.min_bytes).min(max_bytes),
+        max_bytes,
+        deadline: broker.runtime().now() + timeout_ms(body.max_wait_ms),
         read_committed: body.isolation_level == 1,
     }
 }
 
-fn requested(body: &FetchRequest, uses_topic_ids: bool) -> Vec<FetchPartition> {
-    let mut requested = Vec::new();
+fn requested(body: &FetchRequestRef<'_>, uses_topic_ids: bool) -> Vec<FetchPartition> {
+    let mut requested = Vec::with_capacity(body.topics.iter().map(|topic| topic.partitions.len()).sum());
     for topic in &body.topics {
         let name = topic_key(&topic.topic, topic.topic_id, uses_topic_ids);
         requested.extend(topic.partitions.iter().map(|partition| FetchPartition {
@@ -78,7 +112,7 @@ fn requested(body: &FetchRequest, uses_topic_ids: bool) -> Vec<FetchPartition> {
     requested
 }
 
-fn forgotten(body: &FetchRequest, uses_topic_ids: bool) -> Vec<PartitionKey> {
+fn forgotten(body: &FetchRequestRef<'_>, uses_topic_ids: bool) -> Vec<PartitionKey> {
     let mut forgotten = Vec::new();
     for topic in &body.forgotten_topics_data {
         let name = topic_key(&topic.topic, topic.topic_id, uses_topic_ids);
@@ -88,7 +122,7 @@ fn forgotten(body: &FetchRequest, uses_topic_ids: bool) -> Vec<PartitionKey> {
     forgotten
 }
 
-fn topic_key(name: &str, topic_id: ottla_types::Uuid, uses_topic_ids: bool) -> TopicKey {
+fn topic_key(name: &str, topic_id: Uuid, uses_topic_ids: bool) -> TopicKey {
     if uses_topic_ids { TopicKey::Id(topic_id) } else { TopicKey::Name(name.into()) }
 }
 

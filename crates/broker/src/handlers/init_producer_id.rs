@@ -6,6 +6,7 @@
 
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
+use crate::producer_ids::NoProducerId;
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::init_producer_id_request::InitProducerIdRequest;
 use ottla_protocol::generated::init_producer_id_response::InitProducerIdResponse;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: InitProducerIdRequest = decode(&request)?;
     let header = request.header;
-    if body.transactional_id.is_some() || (body.producer_id >= 0) != (body.producer_epoch >= 0) {
-        return Ok(Outcome::Reply(respond(&header, &refused(ErrorCode::InvalidRequest))));
+    if body.transactional_id.is_some() || (body.producer_id == -1) != (body.producer_epoch == -1) {
+        return Ok(Outcome::Reply(respond(broker, &header, &refused(ErrorCode::InvalidRequest))));
     }
     let broker = Arc::clone(broker);
     Ok(Outcome::Later(Box::pin(async move {
@@ -24,12 +25,9 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
             Ok(ProducerId(producer_id)) => {
                 InitProducerIdResponse { producer_id, producer_epoch: 0, ..InitProducerIdResponse::default() }
             }
-            Err(error) => {
-                tracing::warn!(%error, "no producer id could be had");
-                refused(ErrorCode::CoordinatorLoadInProgress)
-            }
+            Err(NoProducerId) => refused(ErrorCode::CoordinatorLoadInProgress),
         };
-        respond(&header, &response)
+        respond(&broker, &header, &response)
     })))
 }
 

@@ -36,7 +36,7 @@ pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
             ListConfigResourcesResponse { config_resources, ..Default::default() }
         }
     };
-    Ok(Outcome::Reply(respond(&request.header, &response)))
+    Ok(Outcome::Reply(respond(broker, &request.header, &response)))
 }
 
 fn resources(image: &MetadataImage, resource_type: i8) -> Vec<ConfigResource> {

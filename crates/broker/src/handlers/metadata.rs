@@ -35,7 +35,7 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let missing = auto_create::missing(broker, &asked, body.allow_auto_topic_creation || version < 4);
     if missing.is_empty() {
         let response = answer(broker, &broker.image(), &body, &asked, &listener, version);
-        return Ok(Outcome::Reply(respond(&header, &response)));
+        return Ok(Outcome::Reply(respond(broker, &header, &response)));
     }
     let creation = auto_create::submit(broker, missing);
     let broker = Arc::clone(broker);
@@ -43,7 +43,7 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
         let failed = creation.await;
         let mut response = answer(&broker, &broker.image(), &body, &asked, &listener, version);
         auto_create::report(&mut response, &failed);
-        respond(&header, &response)
+        respond(&broker, &header, &response)
     })))
 }
 

@@ -19,7 +19,7 @@ pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
         topic: topic.topic,
     });
     let response = OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() };
-    Ok(Outcome::Reply(respond(&request.header, &response)))
+    Ok(Outcome::Reply(respond(broker, &request.header, &response)))
 }
 
 fn answer(broker: &Broker, topic: &str, asked: &OffsetForLeaderPartition) -> EpochEndOffset {

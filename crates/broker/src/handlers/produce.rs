@@ -5,42 +5,44 @@
 //! append. acks=-1: reply when the high watermark covers the batch. Errors: see `ProduceRejected` in
 //! `ottla-records` and `PartitionError`; INVALID_REQUIRED_ACKS, INVALID_TOPIC_EXCEPTION for internal topics,
 //! REQUEST_TIMED_OUT. A duplicate of an idempotent producer gets the original offset, once that is below the high
-//! watermark. Transactional batches are refused with INVALID_TXN_STATE until transactions land.
+//! watermark. Transactions are refused with INVALID_TXN_STATE, which is not retriable, until they land.
 
 mod append;
 mod respond;
 
-use super::codec::{Handled, Refused, decode};
+use super::codec::{Handled, count, decode_with};
+use super::controlled::timeout_ms;
 use crate::Broker;
-use append::{Acks, PartitionResult, append_all, await_replication};
+use crate::parked::Parked;
+use append::{Acks, TopicResult, append_all, await_replication, is_replicated};
 use ottla_net::{Outcome, Request};
-use ottla_protocol::generated::produce_request::ProduceRequest;
+use ottla_protocol::generated::produce_request::ProduceRequestRef;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Versions below this are advertised but carry message formats that Kafka 4 no longer accepts.
-const FIRST_VERSION: i16 = 3;
 
 /// Appends in the connection's order; waiting for replication comes later.
 pub(super) async fn handle(broker: &Arc<Broker>, request: &Request) -> Handled {
-    if request.header.api_version < FIRST_VERSION {
-        return Err(Refused::unsupported_version(&request.header));
-    }
-    let body: ProduceRequest = decode(request)?;
-    let header = request.header.clone();
-    let listener = Arc::clone(&request.connection.listener);
+    let body = decode_with(request, ProduceRequestRef::decode)?;
+    let (header, listener) = (&request.header, &request.connection.listener);
     let Some(acks) = Acks::parse(body.acks) else {
-        return Ok(Outcome::Reply(respond::invalid_acks(&header, &body)));
+        return Ok(Outcome::Reply(respond::invalid_acks(broker, header, &body)));
     };
-    let timeout = Duration::from_millis(body.timeout_ms.max(0) as u64);
-    let results = append_all(broker, &header, body, acks).await;
+    let deadline = broker.runtime().now() + timeout_ms(body.timeout_ms);
+    let results = append_all(broker, header, body, acks).await;
     match acks {
-        Acks::None => Ok(without_reply(&results)),
-        Acks::Leader => Ok(Outcome::Reply(respond::respond(broker, &header, &listener, results))),
+        Acks::None => {
+            count(broker, header, respond::first_error(&results));
+            Ok(without_reply(&results))
+        }
+        Acks::Leader => Ok(Outcome::Reply(respond::respond(broker, header, listener, results))),
+        Acks::All if is_replicated(&results) => {
+            Ok(Outcome::Reply(respond::respond(broker, header, listener, results)))
+        }
         Acks::All => {
-            let broker = Arc::clone(broker);
+            let (broker, header, listener) = (Arc::clone(broker), header.clone(), Arc::clone(listener));
+            let parked = Parked::new(broker.metrics().parked_produces.clone());
             Ok(Outcome::Later(Box::pin(async move {
-                let results = await_replication(&broker, results, timeout).await;
+                let results = await_replication(&broker, results, deadline).await;
+                drop(parked);
                 respond::respond(&broker, &header, &listener, results)
             })))
         }
@@ -48,8 +50,9 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: &Request) -> Handled {
 }
 
 /// A producer that wants no answer learns of an error by the closed connection, as in Kafka.
-fn without_reply(results: &[PartitionResult]) -> Outcome {
-    match results.iter().find_map(|result| result.outcome.as_ref().err()) {
+fn without_reply(results: &[TopicResult]) -> Outcome {
+    let mut partitions = results.iter().flat_map(|topic| &topic.partitions);
+    match partitions.find_map(|result| result.outcome.as_ref().err()) {
         None => Outcome::NoReply,
         Some(error) => Outcome::Close { reason: format!("a produce request with acks=0 failed: {error}") },
     }

@@ -15,9 +15,10 @@ use ottla_protocol::list_offsets_response::{ListOffsetsPartitionResponse, ListOf
 use ottla_protocol::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use ottla_protocol::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use ottla_protocol::{
-    AnyRequest, AnyResponse, ApiKey, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse,
-    DeleteTopicsResponse, DescribeConfigsResponse, FetchResponse, IncrementalAlterConfigsResponse,
-    InitProducerIdResponse, ListOffsetsResponse, MetadataResponse, ProduceResponse, Records, frame, versions,
+    AnyRequest, AnyResponse, ApiKey, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteTopicsResponse, DescribeConfigsResponse, FetchResponse,
+    IncrementalAlterConfigsResponse, InitProducerIdResponse, ListOffsetsResponse, MetadataResponse, ProduceResponse,
+    Records, frame, versions,
 };
 use ottla_records::BatchHeader;
 use ottla_runtime::Runtime;
@@ -248,28 +249,7 @@ fn api_versions(inside: &Inside, version: i16) -> (ApiVersionsResponse, i16) {
 
 fn administer(inside: &mut Inside, request: AnyRequest) -> AnyResponse {
     match request {
-        AnyRequest::CreateTopics(request) => {
-            let wanted = &request.topics[0];
-            let exists = inside.topics.contains_key(&wanted.name);
-            let code = if exists { ErrorCode::TopicAlreadyExists } else { ErrorCode::None };
-            let count = if wanted.num_partitions < 0 { 1 } else { wanted.num_partitions };
-            if !exists && !request.validate_only {
-                let mut topic = Topic::default();
-                topic.partitions.resize_with(count as usize, Partition::default);
-                topic.configs.extend(wanted.configs.iter().map(|c| (c.name.clone(), c.value.clone().unwrap())));
-                inside.topics.insert(wanted.name.clone(), topic);
-            }
-            let result = CreatableTopicResult {
-                name: wanted.name.clone(),
-                topic_id: topic_id(&wanted.name),
-                error_code: code.code(),
-                error_message: exists.then(|| "it is there already".to_string()),
-                num_partitions: count,
-                replication_factor: 1,
-                ..Default::default()
-            };
-            CreateTopicsResponse { topics: vec![result], ..Default::default() }.into()
-        }
+        AnyRequest::CreateTopics(request) => create_topic(inside, &request),
         AnyRequest::DeleteTopics(request) => {
             let name = request.topics[0].name.clone().unwrap();
             let code = match inside.topics.remove(&name) {
@@ -317,6 +297,29 @@ fn administer(inside: &mut Inside, request: AnyRequest) -> AnyResponse {
         }
         other => panic!("the fake broker does not serve {}", other.api_key()),
     }
+}
+
+fn create_topic(inside: &mut Inside, request: &CreateTopicsRequest) -> AnyResponse {
+    let wanted = &request.topics[0];
+    let exists = inside.topics.contains_key(&wanted.name);
+    let code = if exists { ErrorCode::TopicAlreadyExists } else { ErrorCode::None };
+    let count = if wanted.num_partitions < 0 { 1 } else { wanted.num_partitions };
+    if !exists && !request.validate_only {
+        let mut topic = Topic::default();
+        topic.partitions.resize_with(count as usize, Partition::default);
+        topic.configs.extend(wanted.configs.iter().map(|c| (c.name.clone(), c.value.clone().unwrap())));
+        inside.topics.insert(wanted.name.clone(), topic);
+    }
+    let result = CreatableTopicResult {
+        name: wanted.name.clone(),
+        topic_id: topic_id(&wanted.name),
+        error_code: code.code(),
+        error_message: exists.then(|| "it is there already".to_string()),
+        num_partitions: count,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    CreateTopicsResponse { topics: vec![result], ..Default::default() }.into()
 }
 
 fn metadata_topic(name: &str, topic: Option<&Topic>) -> MetadataResponseTopic {

@@ -182,13 +182,12 @@ impl Ledger {
         let mut events = self.settle(now);
         let someone_waits_too_long = self.by_age.first().is_some_and(|&(since, _)| now - since >= self.timeout);
         let closed_lately = self.last_close.is_some_and(|last| now - last < self.timeout);
-        if someone_waits_too_long && !closed_lately {
-            if let Some(id) = self.least_progress(now) {
-                self.stop_waiting(id);
-                self.frames.get_mut(&id).expect("chosen from the open frames").closing = true;
-                self.last_close = Some(now);
-                events.push(Event::Close(id));
-            }
+        let under_pressure = someone_waits_too_long && !closed_lately;
+        if let Some(id) = under_pressure.then(|| self.least_progress(now)).flatten() {
+            self.stop_waiting(id);
+            self.frames.get_mut(&id).expect("chosen from the open frames").closing = true;
+            self.last_close = Some(now);
+            events.push(Event::Close(id));
         }
         events
     }

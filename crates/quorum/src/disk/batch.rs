@@ -100,7 +100,8 @@ impl Batch {
 
 fn take_entry(fields: &mut Fields) -> Result<Entry, Malformed> {
     let mut entry = Entry::default();
-    let entry_type = EntryType::from_i32(i32::from(fields.u8()?)).ok_or(Malformed("the type of an entry is unknown"))?;
+    let entry_type =
+        EntryType::from_i32(i32::from(fields.u8()?)).ok_or(Malformed("the type of an entry is unknown"))?;
     entry.set_entry_type(entry_type);
     entry.term = fields.u64()?;
     entry.index = fields.u64()?;

@@ -56,10 +56,8 @@ pub(crate) fn recover(
     dir: &Path,
 ) -> Result<RecoveredLog, OpenError> {
     files.sort_by_key(|file| file.sequence);
-    let mut log = RecoveredLog {
-        next_sequence: files.last().map_or(1, |newest| newest.sequence + 1),
-        ..RecoveredLog::default()
-    };
+    let mut log =
+        RecoveredLog { next_sequence: files.last().map_or(1, |newest| newest.sequence + 1), ..RecoveredLog::default() };
     let chain = chain(&files)?;
     replay(&chain, &mut log)?;
     reconcile(snapshot, &mut log, dir)?;

@@ -58,12 +58,18 @@ pub(crate) fn segment_sequence(name: &str) -> Option<u64> {
 /// Reads the newest segment. `None`: its creation was cut off, so nothing in it was ever acknowledged.
 pub(crate) fn read_newest(file: &SegmentFile) -> Result<Option<SegmentContent>, OpenError> {
     match check_preamble(&file.bytes, FileKind::Segment) {
-        Err(BadPreamble::Invalid) if find_frame(&file.bytes, PREAMBLE_BYTES, file.sequence).is_none() => return Ok(None),
+        Err(BadPreamble::Invalid) if find_frame(&file.bytes, PREAMBLE_BYTES, file.sequence).is_none() => {
+            return Ok(None);
+        }
         checked => checked.map_err(|bad| bad.into_error(&file.path))?,
     }
     let (frames, end) = frames_until_invalid(file)?;
     if let Some(later) = find_frame(&file.bytes, end, file.sequence) {
-        return Err(damaged(&file.path, end, format!("the frame there is invalid, but a later one at {later} is whole")));
+        return Err(damaged(
+            &file.path,
+            end,
+            format!("the frame there is invalid, but a later one at {later} is whole"),
+        ));
     }
     let torn = file.bytes.slice(end..);
     let torn_bytes = if torn.iter().all(|byte| *byte == 0) { 0 } else { torn.len() as u64 };

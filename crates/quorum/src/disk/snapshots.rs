@@ -194,7 +194,8 @@ fn decode_head(payload: Bytes) -> Result<(SnapshotMetadata, u32), Malformed> {
 
 fn decode(bytes: &Bytes, position: SnapshotPosition, path: &Path) -> Result<LoadedSnapshot, OpenError> {
     check_preamble(bytes, FileKind::Snapshot).map_err(|bad| bad.into_error(path))?;
-    let frame = |at: usize| frame_at(bytes, at, position.index).ok_or_else(|| damaged(path, at, "the frame is invalid"));
+    let frame =
+        |at: usize| frame_at(bytes, at, position.index).ok_or_else(|| damaged(path, at, "the frame is invalid"));
     let (head, mut at) = frame(PREAMBLE_BYTES)?;
     let (metadata, chunk_count) = decode_head(head).map_err(|Malformed(what)| damaged(path, PREAMBLE_BYTES, what))?;
     if position_of(&metadata) != position {

@@ -78,7 +78,7 @@ impl Driver {
         let position = position_of(&metadata);
         if position.index > self.node.store().snapshot_metadata().index {
             self.node.mut_store().set_snapshot(metadata);
-            let trailing = if self.is_only_voter() { 0 } else { limits::TRAILING_ENTRIES };
+            let trailing = if self.is_only_voter() { 0 } else { self.config.trailing_entries };
             let through = position.index.saturating_sub(trailing);
             self.node.mut_store().compact_through(through);
             self.log.remove_through(through).await;

@@ -55,6 +55,7 @@ pub(super) struct Cluster {
     pub(super) agreed: BTreeMap<u64, Bytes>,
     pub(super) acknowledged: Vec<(u64, Bytes)>,
     pub(super) snapshot_after_bytes: u64,
+    pub(super) trailing_entries: u64,
 }
 
 impl Cluster {
@@ -70,6 +71,7 @@ impl Cluster {
             agreed: BTreeMap::new(),
             acknowledged: Vec::new(),
             snapshot_after_bytes: 4000,
+            trailing_entries: 8,
         }
     }
 
@@ -101,6 +103,7 @@ impl Cluster {
             directory_id: Some(self.directories[number]),
             initial_voters: InitialVoters::Listed(self.directories.clone()),
             snapshot_after_bytes: self.snapshot_after_bytes,
+            trailing_entries: self.trailing_entries,
             reserve_bytes: 0,
             ..QuorumConfig::new("/data/metadata")
         };

@@ -60,7 +60,10 @@ impl StateMachine for Journal {
                 state.entries.push((index, chunk.split_to(len)));
             }
         }
-        assert!(state.entries.last().is_none_or(|(last, _)| *last <= index), "a snapshot holds nothing after its index");
+        assert!(
+            state.entries.last().is_none_or(|(last, _)| *last <= index),
+            "a snapshot holds nothing after its index"
+        );
         Ok(())
     }
 

@@ -152,11 +152,7 @@ async fn a_log_without_its_identity_is_not_taken_for_an_empty_directory() {
 async fn one_of_several_listed_voters_does_not_lead_alone() {
     let runtime = Runtime::in_memory();
     let ids: Vec<Uuid> = (1..=3).map(|low| Uuid::from_random_halves(9, low).unwrap()).collect();
-    let config = QuorumConfig {
-        directory_id: Some(ids[0]),
-        initial_voters: InitialVoters::Listed(ids),
-        ..config()
-    };
+    let config = QuorumConfig { directory_id: Some(ids[0]), initial_voters: InitialVoters::Listed(ids), ..config() };
     let (quorum, journal) = open_with(&runtime, config).await.unwrap();
     let refused = quorum.handle().propose(Bytes::from_static(b"alone")).await;
     assert_eq!(refused, Err(ProposeError::NotLeader { leader: None }));

@@ -1,7 +1,7 @@
 //! One log directory: its state, its checkpoints, and what is known of the logs in it.
 
 use super::checkpoint::DurableOffsets;
-use super::marker::{self, LastRun};
+use super::marker::{self, LastRun, Shutdown};
 use crate::limits::{CHECKPOINT_LAG_BYTES_MAX, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN};
 use crate::segment::SegmentCache;
 use crate::{AppendError, LogError};
@@ -63,6 +63,8 @@ pub(crate) struct NodeState {
 pub(crate) struct LogProgress {
     /// Everything below is durable, and so is what recovery needs to start there.
     pub(crate) recovery_point: AtomicI64,
+    /// The log start offset that a power loss does not take back.
+    pub(crate) durable_log_start: AtomicI64,
     /// Bytes flushed since the recovery point was last checkpointed.
     pub(crate) flushed_bytes: AtomicU64,
     /// Whether the log was closed with everything durable.
@@ -101,6 +103,11 @@ impl LogDir {
     /// Space of its file system.
     pub async fn space(&self) -> Result<Space, LogError> {
         self.disk().space(&self.path).await.map_err(LogError::io("measure the space of", &self.path))
+    }
+
+    /// How the run before this one ended.
+    pub fn last_shutdown(&self) -> Shutdown {
+        self.last_run.shutdown
     }
 
     pub(crate) fn disk(&self) -> &Disk {

@@ -35,6 +35,8 @@ pub enum Shutdown {
 pub(crate) struct LastRun {
     /// How it ended.
     pub(crate) shutdown: Shutdown,
+    /// Whether it was a run of this program that did not end cleanly: its rules about what is durable when hold.
+    pub(crate) was_ours: bool,
     /// Whether this boot's page cache may hold what that run wrote and never brought to the disk.
     pub(crate) was_this_boot: bool,
 }
@@ -48,14 +50,14 @@ pub(super) async fn read(disk: &Disk, dir: &Path, boot_id: &str) -> Result<LastR
             let clean = dir.join(CLEAN);
             let is_clean = disk.exists(&clean).await.map_err(LogError::io("find", &clean))?;
             let shutdown = if is_clean { Shutdown::Clean } else { Shutdown::OtherBoot };
-            return Ok(LastRun { shutdown, was_this_boot: false });
+            return Ok(LastRun { shutdown, was_ours: false, was_this_boot: false });
         }
         Err(error) => return Err(LogError::io("read", &path)(error)),
     };
     let boots = parse(&path, &text)?;
     let is_same = boots.iter().all(|boot| boot == boot_id) && !boots.is_empty();
     let shutdown = if is_same { Shutdown::SameBoot } else { Shutdown::OtherBoot };
-    Ok(LastRun { shutdown, was_this_boot: boots.iter().any(|boot| boot == boot_id) })
+    Ok(LastRun { shutdown, was_ours: true, was_this_boot: boots.iter().any(|boot| boot == boot_id) })
 }
 
 /// From now on the directory is in use by this boot. Durable before anything is written to the directory's logs.

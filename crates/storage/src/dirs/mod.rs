@@ -173,6 +173,7 @@ impl LogDirs {
         for dir in self.dirs.iter() {
             dir.has_unopened_logs.store(!all_opened, Ordering::Relaxed);
             dir.checkpoint_recovery_points().await;
+            dir.log_starts.flush(dir.disk()).await?;
             let needs_marker = all_opened && dir.last_run.shutdown != Shutdown::Clean;
             if needs_marker && !dir.had_failed_flush.load(Ordering::Relaxed) {
                 marker::write_dirty(self.rt.disk(), dir.path(), &self.rt.boot_id()).await?;

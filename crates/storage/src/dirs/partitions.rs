@@ -76,6 +76,7 @@ impl LogDirs {
             topic_id: found.topic_id,
             config,
             mode: OpenMode::After(last_run.shutdown),
+            was_ours: last_run.was_ours,
             is_cache_suspect: last_run.was_this_boot,
         })
         .await
@@ -96,6 +97,7 @@ impl LogDirs {
             topic_id: identity.topic_id,
             config,
             mode: OpenMode::FlushedTo(flushed_offset),
+            was_ours: true,
             is_cache_suspect: true,
         })
         .await

@@ -79,6 +79,12 @@ impl OffsetIndex {
         above.checked_sub(1).map_or(0, |slot| u64::from(self.entries[slot].position))
     }
 
+    /// The last position with an entry that is not above `position`; 0 if there is none.
+    pub(crate) fn position_at_or_before(&self, position: u64) -> u64 {
+        let above = self.entries.partition_point(|entry| u64::from(entry.position) <= position);
+        above.checked_sub(1).map_or(0, |slot| u64::from(self.entries[slot].position))
+    }
+
     /// The last entry's offset and position.
     pub(crate) fn last(&self) -> Option<(i64, u64)> {
         let last = self.entries.last()?;
@@ -124,6 +130,9 @@ mod tests {
         let cases = [(100, 0), (108, 0), (109, 4200), (118, 4200), (119, 8400), (138, 8400), (139, 20_000), (999, 20_000)];
         for (offset, position) in cases {
             assert_eq!(index().lookup(offset), position, "{offset}");
+        }
+        for (position, entry) in [(0, 0), (4199, 0), (4200, 4200), (8399, 4200), (99_999, 20_000)] {
+            assert_eq!(index().position_at_or_before(position), entry, "{position}");
         }
     }
 

@@ -4,15 +4,15 @@
 //! and the producer snapshot, the directory with the new names. All of it runs at once, so that the file system's journal
 //! merges it. Then `flushed_offset` moves, and with it the recovery point, which needs the leader epochs on disk, too.
 
-use super::Log;
+use super::{Log, LogIdentity};
 use crate::LogError;
-use crate::files::{LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
+use crate::files::{LEADER_EPOCH_CHECKPOINT, SegmentFile};
 use crate::limits::{BACKGROUND_FLUSH_BYTES, BACKGROUND_FLUSH_INTERVAL, WRITEBACK_CHUNK_BYTES};
 use crate::segment::SealedFiles;
 use crate::sites;
 use futures_util::future::{BoxFuture, FutureExt, join, join_all};
 use ottla_runtime::{Disk, File, Instant};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -58,12 +58,11 @@ struct Round {
 #[derive(Debug)]
 pub struct FlushJob {
     alive: Arc<()>,
-    disk: Disk,
-    dir: PathBuf,
+    identity: Arc<LogIdentity>,
     log: Option<File>,
     sealed: Vec<SealedFiles>,
     sync_dir: bool,
-    created: Option<(File, PathBuf)>,
+    created: Option<File>,
     epochs: Option<Vec<u8>>,
 }
 
@@ -112,13 +111,9 @@ impl Unflushed {
         self.sealed.push(sealed);
     }
 
-    /// Segments below `offset` were deleted: nobody needs them durable any more.
-    pub(super) fn forget_below(&mut self, offset: i64) {
-        let gone = self.sealed.iter().filter(|sealed| sealed.base_offset < offset).count();
-        self.sealed.drain(..gone);
-        if let Some(round) = &mut self.round {
-            round.sealed = round.sealed.saturating_sub(gone);
-        }
+    /// Whether a sealed segment, or the producer state at its end, is not durable yet.
+    pub(super) fn has_sealed(&self, base_offset: i64) -> bool {
+        self.sealed.iter().any(|sealed| sealed.base_offset == base_offset)
     }
 
     /// Whether no file or name waits for a sync, apart from the active segment's.
@@ -165,13 +160,15 @@ impl Log {
         });
         FlushJob {
             alive,
-            disk: identity.dir.disk().clone(),
-            dir: identity.path.clone(),
+            identity: identity.clone(),
             log: (self.active.dirty_bytes() > 0).then(|| self.active.files().log.clone()),
             sealed: unflushed.sealed.clone(),
             sync_dir: unflushed.is_dir_dirty(),
-            created: unflushed.created.clone().map(|metadata| (metadata, identity.dir.path().to_path_buf())),
-            epochs: (epochs_version > self.epochs_saved_version).then(|| self.epochs.encode()),
+            created: unflushed.created.clone(),
+            epochs: (epochs_version > self.epochs_saved_version).then(|| {
+                self.epochs.truncate_from_start(identity.progress.durable_log_start.load(Ordering::Acquire));
+                self.epochs.encode()
+            }),
         }
     }
 
@@ -239,9 +236,7 @@ impl Log {
         match unflushed.sealed.iter_mut().find(|sealed| sealed.base_offset == round.active_base_offset) {
             // Sealed meanwhile: what came after the round began is still dirty.
             Some(sealed) => sealed.dirty_bytes = sealed.size - round.active_size,
-            None if self.active.base_offset() == round.active_base_offset => self.active.note_synced(round.active_size),
-            // Sealed and deleted meanwhile.
-            None => {}
+            None => self.active.note_synced(round.active_size),
         }
         unflushed.dir_changes_synced = round.dir_changes;
         if round.is_created {
@@ -255,39 +250,41 @@ impl Log {
 impl FlushJob {
     /// Runs the fsyncs.
     pub async fn run(self) -> FlushDone {
-        let epochs_path = self.dir.join(LEADER_EPOCH_CHECKPOINT);
-        let write_epochs = async {
-            match &self.epochs {
-                Some(bytes) => {
-                    let written = self.disk.write_atomic(&epochs_path, bytes, sites::LEADER_EPOCHS).await;
-                    written.map_err(LogError::io("write", &epochs_path))
-                }
-                None => Ok(()),
-            }
-        };
-        let (data, epochs) = join(self.sync_data(), write_epochs).await;
+        let (data, epochs) = join(self.sync_data(), self.write_epochs()).await;
+        if data.is_err()
+            && let Err(error) = self.identity.dir.note_failed_flush().await
+        {
+            warn!(partition = %self.identity.partition, %error, "a failed flush was not noted on disk");
+        }
         FlushDone { _alive: self.alive, data, epochs }
     }
 
+    async fn write_epochs(&self) -> Result<(), LogError> {
+        let Some(bytes) = &self.epochs else { return Ok(()) };
+        let path = self.identity.path.join(LEADER_EPOCH_CHECKPOINT);
+        let written = self.identity.dir.disk().write_atomic(&path, bytes, sites::LEADER_EPOCHS).await;
+        written.map_err(LogError::io("write", &path))
+    }
+
     async fn sync_data(&self) -> Result<(), LogError> {
+        let (disk, dir) = (self.identity.dir.disk(), self.identity.path.as_path());
         let mut syncs: Vec<BoxFuture<'_, Result<(), LogError>>> = Vec::new();
         if let Some(log) = &self.log {
-            syncs.push(sync_file(log, sites::SEGMENT, &self.dir).boxed());
+            syncs.push(sync_file(log, sites::SEGMENT, dir).boxed());
         }
         for sealed in &self.sealed {
-            // Their files may be new: before the directory is synced.
-            let txn_index = sealed.write_txn_index(&self.disk, &self.dir).await;
-            let path = SegmentFile::TxnIndex.path(&self.dir, sealed.base_offset);
+            // Its file may be new: before the directory is synced.
+            let txn_index = sealed.write_txn_index(disk, dir).await;
+            let path = SegmentFile::TxnIndex.path(dir, sealed.base_offset);
             let txn_index = txn_index.map_err(LogError::io("write", &path))?;
-            syncs.push(async move { sealed.sync(txn_index, &self.dir).await }.boxed());
+            syncs.push(sealed.sync(txn_index, dir).boxed());
         }
         if self.sync_dir {
-            syncs.push(sync_dir(&self.disk, &self.dir, sites::PARTITION_DIR).boxed());
+            syncs.push(sync_dir(disk, dir, sites::PARTITION_DIR).boxed());
         }
-        if let Some((metadata, log_dir)) = &self.created {
-            let metadata_path = self.dir.join(PARTITION_METADATA);
-            syncs.push(async move { sync_file(metadata, sites::PARTITION_METADATA, &metadata_path).await }.boxed());
-            syncs.push(sync_dir(&self.disk, log_dir, sites::LOG_DIR).boxed());
+        if let Some(metadata) = &self.created {
+            syncs.push(sync_file(metadata, sites::PARTITION_METADATA, dir).boxed());
+            syncs.push(sync_dir(disk, self.identity.dir.path(), sites::LOG_DIR).boxed());
         }
         // All are waited for, also after an error: none may go on behind the log's back.
         join_all(syncs).await.into_iter().collect()

@@ -105,6 +105,7 @@ impl Log {
     pub(crate) fn from_parts(parts: LogParts) -> Log {
         let recovery_point = parts.log_end_offset;
         parts.identity.progress.recovery_point.store(recovery_point, Ordering::Release);
+        parts.identity.progress.durable_log_start.store(parts.log_start_offset, Ordering::Release);
         parts.identity.dir.register(&parts.identity.partition, parts.identity.progress.clone());
         Log {
             identity: parts.identity,
@@ -220,7 +221,7 @@ impl Log {
         if requested == current {
             return Some((current, self.log_end_offset));
         }
-        self.epochs.end_offset_for(requested, self.log_end_offset)
+        self.present_epochs().end_offset_for(requested, self.log_end_offset)
     }
 
     /// The leader epoch in which the record at `offset` was appended.
@@ -228,9 +229,12 @@ impl Log {
         self.epochs.epoch_for_offset(offset)
     }
 
-    #[cfg(test)]
-    pub(crate) fn epochs_for_test(&self) -> &[crate::leader_epoch_cache::EpochEntry] {
-        self.epochs.entries()
+    /// The epochs of the records from the log start offset on. What is kept beyond them is needed if a power loss takes
+    /// the log start offset back.
+    pub(crate) fn present_epochs(&self) -> LeaderEpochCache {
+        let mut epochs = self.epochs.clone();
+        epochs.truncate_from_start(self.log_start_offset);
+        epochs
     }
 
     /// Takes the log offline.

@@ -21,7 +21,7 @@ pub enum Retention {
     Nothing,
     /// The highest timestamp of a segment has to be read first.
     LoadNeeded(RetentionLoad),
-    /// The active segment is due: it has to be rolled first.
+    /// The active segment is due: it has to be rolled and flushed first.
     RollNeeded,
     /// These segments left the log; their files are to be deleted.
     Delete(DeleteJob),
@@ -74,7 +74,7 @@ impl Log {
     }
 
     /// Takes the oldest segments out of the log that are below the log start offset, too old, or too much; never one
-    /// with records at or above the high watermark.
+    /// with records at or above the high watermark, nor one that is not flushed.
     pub fn retention(&mut self, now_ms: i64, high_watermark: i64) -> Retention {
         if self.offline.is_some() {
             return Retention::Nothing;
@@ -103,7 +103,8 @@ impl Log {
     }
 
     fn verdict(&self, segment: &Segment, next_base_offset: i64, now_ms: i64, high_watermark: i64, bytes: u64) -> Verdict {
-        if next_base_offset > high_watermark {
+        // What follows a deleted segment needs the producer state and the epochs that its seal makes durable.
+        if next_base_offset > high_watermark || self.unflushed.has_sealed(segment.base_offset()) {
             return Verdict::Keep;
         }
         let is_below_start = next_base_offset <= self.log_start_offset;
@@ -142,9 +143,6 @@ impl Log {
             "deleting old segments"
         );
         self.raise_log_start(new_start.max(self.log_start_offset));
-        let dirty_before = self.dirty_bytes();
-        self.unflushed.forget_below(new_start);
-        self.identity.dir.node.dirty_bytes.fetch_sub(dirty_before - self.dirty_bytes(), Ordering::Relaxed);
         let segments = Arc::make_mut(&mut self.segments);
         for (segment, _) in deletable {
             segments.remove(&segment.base_offset());
@@ -160,7 +158,6 @@ impl Log {
         self.log_start_offset = offset;
         // What lies below is not needed any more, on whatever storage.
         self.flushed_offset = self.flushed_offset.max(offset);
-        self.epochs_version += u64::from(self.epochs.truncate_from_start(offset));
         self.producers.on_log_start_incremented(offset);
     }
 }
@@ -182,7 +179,9 @@ impl LogStartJob {
         let dir = &self.identity.dir;
         dir.raise_log_start(&self.identity.partition, &self.identity.progress, self.log_start_offset);
         let result = dir.log_starts.flush(dir.disk()).await;
-        result.inspect_err(|error| dir.note_log_error(error))
+        result.inspect_err(|error| dir.note_log_error(error))?;
+        self.identity.progress.durable_log_start.fetch_max(self.log_start_offset, Ordering::Release);
+        Ok(())
     }
 }
 

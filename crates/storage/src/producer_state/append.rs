@@ -201,6 +201,16 @@ fn check_data(known: &ProducerEntry, batch: &ProducerBatch, origin: Origin) -> R
     Ok(ProducerUpdate { entry, started_txn, completed: None, next_offset: batch.last_offset.saturating_add(1) })
 }
 
+/// What is remembered of a batch.
+pub(super) fn metadata(batch: &ProducerBatch) -> BatchMetadata {
+    BatchMetadata {
+        last_sequence: batch.last_sequence,
+        last_offset: batch.last_offset,
+        offset_delta: i32::try_from(batch.last_offset - batch.first_offset).unwrap_or(i32::MAX),
+        timestamp: batch.timestamp,
+    }
+}
+
 fn check_sequence(known: &ProducerEntry, batch: &ProducerBatch) -> Result<(), ProducerError> {
     if known.epoch == ProducerEpoch::NONE {
         // Nothing is known, perhaps because it expired: whatever the producer's next sequence is, it is taken.

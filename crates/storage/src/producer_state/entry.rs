@@ -1,6 +1,6 @@
 //! One producer on one partition.
 
-use ottla_records::{NO_SEQUENCE, decrement_sequence};
+use ottla_records::{NO_SEQUENCE, decrement_sequence, follows_sequence};
 use ottla_types::{ProducerEpoch, ProducerId};
 
 /// How many of a producer's batches are remembered: as many as an idempotent producer may have in flight.
@@ -132,6 +132,17 @@ impl ProducerEntry {
         self.batches[self.batch_count] = batch;
         self.batch_count += 1;
         self.last_timestamp = batch.timestamp;
+    }
+
+    /// Remembers the batch before the oldest one known, if `batch` is that and there is room.
+    pub(super) fn prepend(&mut self, batch: BatchMetadata) {
+        let Some(oldest) = self.batches().first() else { return };
+        let is_before = batch.last_offset < oldest.first_offset();
+        if is_before && self.batch_count < BATCHES_RETAINED && follows_sequence(batch.last_sequence, oldest.first_sequence()) {
+            self.batches.rotate_right(1);
+            self.batches[0] = batch;
+            self.batch_count += 1;
+        }
     }
 
     /// The producer has written at `now_ms`.

@@ -57,19 +57,16 @@ impl Inventory {
         floor.or(self.segments.first_key_value()).map(|(&base_offset, _)| base_offset)
     }
 
-    /// Removes the segments that lie wholly below `log_start_offset`: a deletion was not finished. Returns where the log
-    /// starts.
-    pub(crate) async fn drop_below(
-        &mut self,
-        log_start_offset: i64,
-        disk: &Disk,
-        dir: &Path,
-    ) -> Result<i64, LogError> {
-        let first_kept = self.floor(log_start_offset).unwrap_or(i64::MIN);
+    /// First offset of the first segment.
+    pub(crate) fn first_offset(&self) -> Option<i64> {
+        self.segments.first_key_value().map(|(&base_offset, _)| base_offset)
+    }
+
+    /// Removes the segments before `first_kept`.
+    pub(super) async fn drop_before(&mut self, first_kept: i64, disk: &Disk, dir: &Path) -> Result<(), LogError> {
         self.remove_segments(disk, dir, |base_offset| base_offset < first_kept).await?;
         self.segments.retain(|&base_offset, _| base_offset >= first_kept);
-        let first = self.segments.first_key_value().map_or(log_start_offset, |(&base_offset, _)| base_offset);
-        Ok(first.max(log_start_offset))
+        Ok(())
     }
 
     /// Removes the files of the segments that `is_wanted` picks, with the snapshots at their base offsets.

@@ -1,6 +1,7 @@
 //! Opening a log: from the files of its directory to a [`Log`] whose records are all durable.
 //!
-//! 1. Leftovers of deletions and compactions are removed or completed; segments below the log start offset go.
+//! 1. Leftovers of deletions and compactions are removed or completed; segments below the log start offset go, unless the
+//!    producer state has to be found in them.
 //! 2. After a clean shutdown the last segment's tail is read to find the log end offset.
 //! 3. Otherwise every batch from the segment of the recovery point on is read and checked ([`scan`]). Nothing is changed
 //!    until it is decided what the first invalid batch means ([`verdict`]):
@@ -42,6 +43,8 @@ pub(crate) struct OpenRequest {
     pub(crate) topic_id: Option<Uuid>,
     pub(crate) config: LogConfig,
     pub(crate) mode: OpenMode,
+    /// The last run was one of this program: it made a log start offset durable before it deleted a segment.
+    pub(crate) was_ours: bool,
     /// The page cache may hold bytes that are not on disk although an fsync said so or was never asked: write them again.
     pub(crate) is_cache_suspect: bool,
 }
@@ -104,12 +107,16 @@ pub(crate) async fn open(request: OpenRequest) -> Result<(Log, RecoveryReport), 
     let disk = request.dir.disk().clone();
     let checkpointed = request.checkpointed();
     let mut inventory = leftovers::clean_up(&disk, &request.path).await?;
-    let log_start_offset = inventory.drop_below(checkpointed.log_start_offset, &disk, &request.path).await?;
+    replay::drop_deleted(&request, &disk, &mut inventory, checkpointed.log_start_offset).await?;
+    let gap = verdict::judge_start(&request, &inventory, checkpointed)?;
     let loaded = match (inventory.is_empty(), request.mode) {
         (true, _) => request.start_empty(&disk, checkpointed, &inventory).await?,
+        (false, _) if gap => cut::apply_to_all(&request, &disk, checkpointed, &inventory).await?,
         (false, OpenMode::After(Shutdown::Clean)) => clean::load(&request, &disk, checkpointed, &inventory).await?,
         (false, _) => scan::recover(&request, &disk, checkpointed, &inventory).await?,
     };
+    let first_offset = loaded.sealed.first_key_value().map_or(loaded.active.base_offset(), |(&base_offset, _)| base_offset);
+    let log_start_offset = checkpointed.log_start_offset.max(first_offset);
     let loaded = match loaded.log_end_offset < log_start_offset {
         true => request.start_over(&disk, loaded, log_start_offset).await?,
         false => loaded,
@@ -221,6 +228,8 @@ impl OpenRequest {
             topic_id: self.topic_id,
             progress: Arc::new(LogProgress::default()),
         };
+        // A log that Kafka made may have no offset there, or an older one.
+        identity.dir.log_starts.raise(&identity.partition, log_start_offset);
         let parts = LogParts {
             identity: Arc::new(identity),
             config: self.config,

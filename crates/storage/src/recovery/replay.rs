@@ -5,7 +5,10 @@ use super::{Inventory, OpenRequest};
 use crate::LogError;
 use crate::files::{LEADER_EPOCH_CHECKPOINT, SegmentFile};
 use crate::leader_epoch_cache::LeaderEpochCache;
-use crate::limits::{LOCATE_CHUNK_BYTES, SMALL_FILE_BYTES_MAX};
+use crate::log::{sync_dir, sync_file};
+use crate::sites;
+use crate::index::OffsetIndex;
+use crate::limits::{INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES, RECALL_BYTES, RECALL_SEGMENTS_MAX, SMALL_FILE_BYTES_MAX};
 use crate::producer_state::{ProducerBatch, ProducerState};
 use crate::segment::BatchReader;
 use crate::txn_index::AbortedTxn;
@@ -31,7 +34,11 @@ pub(super) async fn load_state(
     end_offset: i64,
 ) -> Result<State, LogError> {
     let (snapshot_offset, mut producers) = load_snapshot(request, disk, inventory, end_offset).await?;
-    let first = inventory.segments().first_key_value().map_or(end_offset, |(&base_offset, _)| base_offset);
+    let first = inventory.first_offset().unwrap_or(end_offset);
+    if let Some(snapshot_offset) = snapshot_offset.filter(|_| producers.producers().len() > 0) {
+        let batches = batches_before(request, disk, inventory, snapshot_offset).await?;
+        producers.recall(&batches);
+    }
     let producers_from = snapshot_offset.unwrap_or(first);
     let (mut epochs, epochs_from) = match load_epochs(request, disk).await? {
         Some(epochs) => (epochs, end_offset),
@@ -66,6 +73,29 @@ pub(super) async fn load_state(
     Ok(State { producers, epochs, snapshot_offset })
 }
 
+/// Removes the segments that lie wholly below the log start offset: their deletion was not finished, or was taken back.
+/// There may be holes among them, but only before a segment whose producer state is durable: retention waits for that. So
+/// those from the last durable producer state on are whole, and are kept for it.
+pub(super) async fn drop_deleted(
+    request: &OpenRequest,
+    disk: &Disk,
+    inventory: &mut Inventory,
+    log_start_offset: i64,
+) -> Result<(), LogError> {
+    let Some(start) = inventory.floor(log_start_offset).filter(|&start| inventory.first_offset() < Some(start)) else {
+        return Ok(());
+    };
+    let (snapshot_offset, _) = load_snapshot(request, disk, inventory, start).await?;
+    let Some(snapshot_offset) = snapshot_offset else { return Ok(()) };
+    // What this boot's page cache shows of it may not be durable yet.
+    let path = SegmentFile::Snapshot.path(&request.path, snapshot_offset);
+    let snapshot = disk.open(&path, OpenMode::ReadWrite).await.map_err(LogError::io("open", &path))?;
+    sync_file(&snapshot, sites::SNAPSHOT, &path).await?;
+    sync_dir(disk, &request.path, sites::RECOVERED_DIR).await?;
+    let first_kept = inventory.floor(snapshot_offset).unwrap_or(start);
+    inventory.drop_before(first_kept, disk, &request.path).await
+}
+
 /// Takes a batch of the log into the producer state. `batch` is needed for control batches only. Returns the transaction
 /// that it aborts, if it does.
 pub(super) fn apply(
@@ -98,7 +128,7 @@ async fn load_snapshot(
     inventory: &Inventory,
     end_offset: i64,
 ) -> Result<(Option<i64>, ProducerState), LogError> {
-    let first_offset = inventory.segments().first_key_value().map_or(end_offset, |(&base_offset, _)| base_offset);
+    let first_offset = inventory.first_offset().unwrap_or(end_offset);
     let is_usable = |&offset: &i64| ProducerState::is_usable_snapshot(offset, first_offset, end_offset);
     for offset in inventory.snapshots().rev().filter(is_usable) {
         let path = SegmentFile::Snapshot.path(&request.path, offset);
@@ -109,6 +139,51 @@ async fn load_snapshot(
         }
     }
     Ok((None, ProducerState::new(request.producer_config(), first_offset)))
+}
+
+/// The last batches before `offset` that have producers, within [`RECALL_BYTES`] of log. Only a help: damage is for others
+/// to find.
+async fn batches_before(
+    request: &OpenRequest,
+    disk: &Disk,
+    inventory: &Inventory,
+    offset: i64,
+) -> Result<Vec<ProducerBatch>, LogError> {
+    let mut bytes_left = RECALL_BYTES;
+    let mut newest_first: Vec<Vec<ProducerBatch>> = Vec::new();
+    for (&base_offset, &size) in inventory.segments().range(..offset).rev().take(RECALL_SEGMENTS_MAX) {
+        newest_first.push(last_batches(request, disk, (base_offset, size), bytes_left, offset).await?);
+        bytes_left = bytes_left.saturating_sub(size);
+        if bytes_left == 0 {
+            break;
+        }
+    }
+    Ok(newest_first.into_iter().rev().flatten().collect())
+}
+
+/// Those of one segment that start below `offset`, in its last `bytes`.
+async fn last_batches(
+    request: &OpenRequest,
+    disk: &Disk,
+    (base_offset, size): (i64, u64),
+    bytes: u64,
+    offset: i64,
+) -> Result<Vec<ProducerBatch>, LogError> {
+    let index_path = SegmentFile::Index.path(&request.path, base_offset);
+    let index = disk.read(&index_path, INDEX_FILE_BYTES_MAX).await.unwrap_or_default();
+    let index = OffsetIndex::parse(base_offset, &index, size).unwrap_or(OffsetIndex::new(base_offset));
+    let from = index.position_at_or_before(size.saturating_sub(bytes));
+    let path = SegmentFile::Log.path(&request.path, base_offset);
+    let file = disk.open(&path, OpenMode::Read).await.map_err(LogError::io("open", &path))?;
+    let mut reader = BatchReader::new(file, from, size, LOCATE_CHUNK_BYTES);
+    let mut batches = Vec::new();
+    while let Ok(Some((_, header))) = reader.next_header().await {
+        if header.base_offset >= offset {
+            break;
+        }
+        batches.extend(ProducerBatch::of(&header, header.base_offset).filter(|_| !header.is_control()));
+    }
+    Ok(batches)
 }
 
 /// The leader epoch checkpoint; `None` if it is missing or makes no sense: epochs are then found in the log.

@@ -5,9 +5,11 @@
 //! | process crash | damage | a torn last write is cut; anything else is damage |
 //! | power loss | damage | the log ends there; what follows is cut and kept |
 //! | failed fsync | damage | the same, at the last flushed offset |
+//!
+//! Segments that are missing at the start of the log are judged in the same way.
 
 use super::scan::Scan;
-use super::{OpenMode, OpenRequest};
+use super::{Checkpointed, Inventory, OpenMode, OpenRequest};
 use crate::LogError;
 use crate::dirs::Shutdown;
 use crate::files::SegmentFile;
@@ -22,6 +24,29 @@ pub(super) enum Verdict {
         /// Whether what follows is kept in a side file. A single torn write was never a batch.
         keep: bool,
     },
+}
+
+/// Whether the segments at the log start offset are missing, and with them everything that follows; or refuses the log as
+/// damaged.
+pub(super) fn judge_start(
+    request: &OpenRequest,
+    inventory: &Inventory,
+    checkpointed: Checkpointed,
+) -> Result<bool, LogError> {
+    let Checkpointed { log_start_offset, recovery_point } = checkpointed;
+    let Some(first_offset) = inventory.first_offset() else { return Ok(false) };
+    // Kafka checkpoints log start offsets after it has deleted segments: the first one there is the start.
+    if first_offset <= log_start_offset || !request.was_ours {
+        return Ok(false);
+    }
+    match request.mode {
+        OpenMode::After(Shutdown::OtherBoot) if recovery_point <= log_start_offset => Ok(true),
+        _ => {
+            let path = SegmentFile::Log.path(&request.path, first_offset);
+            let reason = format!("the segments before it, from offset {log_start_offset} on, are gone");
+            Err(request.damaged(&path, 0, log_start_offset, reason))
+        }
+    }
 }
 
 /// Judges a scan, or refuses the log as damaged.

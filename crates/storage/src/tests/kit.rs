@@ -140,6 +140,7 @@ pub(super) async fn retain(log: &mut Log, now_ms: i64, high_watermark: i64) -> u
             Retention::LoadNeeded(load) => load.run().await.unwrap(),
             Retention::RollNeeded => {
                 roll(log).await.unwrap();
+                flush(log).await.unwrap();
                 rolls += 1;
             }
             Retention::Delete(job) => job.run().await.unwrap(),

@@ -3,10 +3,11 @@
 use super::names_by_id;
 use super::read::Answer;
 use crate::Broker;
-use crate::fetch_session::{Fetching, News, PartitionKey, TopicKey};
-use crate::handlers::codec::{Handled, respond as reply, respond_with_ranges};
-use crate::partition::ReadOutcome;
-use ottla_net::{Outcome, Reply};
+use crate::fetch_session::{Fetching, News, TopicKey};
+use crate::handlers::codec::{respond as reply, respond_with_ranges};
+use crate::partition::{PartitionError, ReadOutcome};
+use bytes::Bytes;
+use ottla_net::Reply;
 use ottla_protocol::generated::fetch_response::{
     EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
@@ -16,12 +17,14 @@ use ottla_types::ErrorCode;
 use std::sync::PoisonError;
 
 /// First version whose errors name the current leader and its endpoint (KIP-951).
-const NODE_ENDPOINTS_FROM: i16 = 16;
+const LEADERS_FROM: i16 = 16;
+/// First version whose clients know KAFKA_STORAGE_ERROR; older ones are told what makes them ask again.
+const STORAGE_ERROR_FROM: i16 = 6;
 
 /// The answer to a request whose session is not as it says.
-pub(super) fn session_error(header: &RequestHeader, error: ErrorCode) -> Handled {
+pub(super) fn session_error(broker: &Broker, header: &RequestHeader, error: ErrorCode) -> Reply {
     let response = FetchResponse { error_code: error.code(), ..FetchResponse::default() };
-    Ok(Outcome::Reply(reply(header, &response)))
+    reply(broker, header, &response)
 }
 
 /// Completes the session and encodes what it says is to be sent.
@@ -29,10 +32,10 @@ pub(super) fn respond(
     broker: &Broker,
     header: &RequestHeader,
     listener: &str,
-    fetching: Fetching,
+    fetching: &Fetching,
     answers: Vec<Answer>,
 ) -> Reply {
-    let news: Vec<(PartitionKey, News)> = answers.iter().map(|a| (a.wanted.key.clone(), news(a))).collect();
+    let news: Vec<News> = answers.iter().map(news).collect();
     let runtime = broker.runtime();
     let outcome = broker.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner).complete(
         runtime.wall_clock_ms(),
@@ -43,24 +46,25 @@ pub(super) fn respond(
     let mut ranges = Vec::new();
     let mut response =
         FetchResponse { error_code: outcome.error.code(), session_id: outcome.session_id, ..FetchResponse::default() };
-    let mut misdirected = false;
-    for (answer, _) in answers.into_iter().zip(outcome.send).filter(|(_, send)| *send) {
-        misdirected |= answer.result.as_ref().is_err_and(|e| e.code == ErrorCode::NotLeaderOrFollower);
-        let data = partition_data(&answer, &mut ranges);
-        let topic = topic_entry(&mut response.responses, header, &answer.wanted.key.topic);
-        topic.partitions.push(data);
+    let sent = fetching.partitions.iter().zip(answers).zip(outcome.send).filter(|(_, send)| *send);
+    for ((wanted, answer), _) in sent {
+        let data = match answer {
+            Ok(outcome) => readable(wanted.key.partition, outcome, &mut ranges),
+            Err(error) => failed(wanted.key.partition, header.api_version, &error),
+        };
+        topic_entry(&mut response.responses, header, &wanted.key.topic).partitions.push(data);
     }
-    if misdirected && header.api_version >= NODE_ENDPOINTS_FROM {
+    if header.api_version >= LEADERS_FROM {
         response.node_endpoints = node_endpoints(broker, listener, &response);
     }
     broker.metrics().fetch_bytes.add(ranges.iter().map(|range: &FileRange| range.len).sum());
-    respond_with_ranges(header, header.api_version, &response, &ranges)
+    respond_with_ranges(broker, header, &response, ranges)
 }
 
 fn news(answer: &Answer) -> News {
-    match &answer.result {
+    match answer {
         Ok(outcome) => News {
-            has_records: outcome.bytes > 0,
+            has_records: outcome.range.is_some(),
             is_error: false,
             high_watermark: outcome.high_watermark,
             log_start_offset: outcome.log_start_offset,
@@ -94,32 +98,33 @@ fn topic_entry<'a>(
     &mut topics[last]
 }
 
-fn partition_data(answer: &Answer, ranges: &mut Vec<FileRange>) -> PartitionData {
-    let partition_index = answer.wanted.key.partition;
-    match &answer.result {
-        Ok(outcome) => readable(partition_index, outcome, ranges),
-        Err(error) => PartitionData {
-            partition_index,
-            error_code: error.code.code(),
-            high_watermark: -1,
-            records: Records::Inline(bytes::Bytes::new()),
-            current_leader: error
-                .leader
-                .map(|(leader_id, leader_epoch)| LeaderIdAndEpoch { leader_id: leader_id.0, leader_epoch: leader_epoch.0 })
-                .unwrap_or_default(),
-            aborted_transactions: None,
-            ..PartitionData::default()
-        },
+fn failed(partition_index: i32, version: i16, error: &PartitionError) -> PartitionData {
+    let code = match error.code {
+        ErrorCode::KafkaStorageError if version < STORAGE_ERROR_FROM => ErrorCode::NotLeaderOrFollower,
+        code => code,
+    };
+    let leader = error.leader.filter(|_| version >= LEADERS_FROM);
+    PartitionData {
+        partition_index,
+        error_code: code.code(),
+        high_watermark: -1,
+        records: Records::Inline(Bytes::new()),
+        current_leader: leader
+            .map(|(id, epoch)| LeaderIdAndEpoch { leader_id: id.0, leader_epoch: epoch.0 })
+            .unwrap_or_default(),
+        aborted_transactions: None,
+        ..PartitionData::default()
     }
 }
 
-fn readable(partition_index: i32, outcome: &ReadOutcome, ranges: &mut Vec<FileRange>) -> PartitionData {
-    let records = match &outcome.range {
+fn readable(partition_index: i32, outcome: ReadOutcome, ranges: &mut Vec<FileRange>) -> PartitionData {
+    let records = match outcome.range {
         Some(range) => {
-            ranges.push(range.clone());
-            Records::External { len: range.len as u32, index: (ranges.len() - 1) as u32 }
+            let len = u32::try_from(range.len).expect("a segment's positions are 31 bits");
+            ranges.push(range);
+            Records::External { len, index: (ranges.len() - 1) as u32 }
         }
-        None => Records::Inline(bytes::Bytes::new()),
+        None => Records::Inline(Bytes::new()),
     };
     PartitionData {
         partition_index,
@@ -130,20 +135,21 @@ fn readable(partition_index: i32, outcome: &ReadOutcome, ranges: &mut Vec<FileRa
             .diverging_epoch
             .map(|(epoch, end_offset)| EpochEndOffset { epoch: epoch.0, end_offset })
             .unwrap_or_default(),
-        aborted_transactions: outcome.read_committed.then(Vec::new),
+        aborted_transactions: outcome.lists_aborted.then(Vec::new),
         records,
         ..PartitionData::default()
     }
 }
 
 fn node_endpoints(broker: &Broker, listener: &str, response: &FetchResponse) -> Vec<NodeEndpoint> {
-    let mut ids: Vec<i32> =
-        response.responses.iter().flat_map(|t| &t.partitions).map(|p| p.current_leader.leader_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    broker
-        .endpoints_of(&ids, listener)
-        .into_iter()
-        .map(|e| NodeEndpoint { node_id: e.node_id, host: e.host, port: e.port, rack: e.rack })
-        .collect()
+    let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+    let mut leaders: Vec<i32> =
+        partitions.map(|partition| partition.current_leader.leader_id).filter(|&leader| leader >= 0).collect();
+    if leaders.is_empty() {
+        return Vec::new();
+    }
+    leaders.sort_unstable();
+    leaders.dedup();
+    let endpoints = broker.endpoints_of(&leaders, listener).into_iter();
+    endpoints.map(|e| NodeEndpoint { node_id: e.node_id, host: e.host, port: e.port, rack: e.rack }).collect()
 }

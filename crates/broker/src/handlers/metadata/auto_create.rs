@@ -46,10 +46,11 @@ pub(super) fn submit(
         validate_only: false,
     };
     let under_way = broker.controller().submit(request.into());
+    let deadline = broker.runtime().now() + timeout;
     let broker = Arc::clone(broker);
     async move {
-        let deadline = broker.runtime().now() + timeout;
-        let outcome = broker.runtime().timeout(timeout, under_way).await;
+        let left = deadline.saturating_duration_since(broker.runtime().now());
+        let outcome = broker.runtime().timeout(left, under_way).await;
         let Ok(Ok(response)) = outcome else {
             return names.into_iter().map(|name| (name, ErrorCode::LeaderNotAvailable)).collect();
         };

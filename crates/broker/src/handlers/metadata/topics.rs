@@ -29,9 +29,10 @@ impl Asked {
         if topics.is_empty() && version == 0 {
             return Some(Asked::All);
         }
+        // An id wins: Java's client sends an empty name beside it.
         let parse = |(id, name): (Uuid, &Option<String>)| match name {
+            _ if version >= TOPIC_IDS_FROM && !id.is_zero() => Some(TopicAsked::Id(id)),
             Some(name) => Some(TopicAsked::Name(name.clone())),
-            None if version >= TOPIC_IDS_FROM && !id.is_zero() => Some(TopicAsked::Id(id)),
             None => None,
         };
         topics.iter().map(|topic| parse((topic.topic_id, &topic.name))).collect::<Option<Vec<_>>>().map(Asked::Some)

@@ -3,12 +3,12 @@
 use crate::Broker;
 use crate::partition::{Appended, Partition, PartitionError};
 use crate::watchers::Waiter;
-use ottla_protocol::generated::produce_request::ProduceRequest;
+use ottla_protocol::generated::produce_request::ProduceRequestRef;
 use ottla_protocol::{Records, RequestHeader};
 use ottla_records::validate_produce;
+use ottla_runtime::Instant;
 use ottla_types::{ErrorCode, Uuid};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The client id from which Kafka accepts writes to internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
@@ -34,10 +34,16 @@ impl Acks {
     }
 }
 
+/// What became of one topic's batches.
+pub(super) struct TopicResult {
+    /// Empty where the request names topics by id.
+    pub(super) name: String,
+    pub(super) topic_id: Uuid,
+    pub(super) partitions: Vec<PartitionResult>,
+}
+
 /// What became of one partition's batch.
 pub(super) struct PartitionResult {
-    pub(super) topic: String,
-    pub(super) topic_id: Uuid,
     pub(super) index: i32,
     pub(super) outcome: Result<Accepted, Failure>,
 }
@@ -46,6 +52,8 @@ pub(super) struct PartitionResult {
 pub(super) struct Accepted {
     pub(super) appended: Appended,
     partition: Arc<Partition>,
+    /// Woken when it is worth asking again whether the batch is replicated; `None` once it is, or nobody waits.
+    waiter: Option<Arc<Waiter>>,
 }
 
 /// Why a batch is not in the log, or not known to be replicated.
@@ -64,22 +72,30 @@ impl From<PartitionError> for Failure {
 
 /// Appends every partition's batch, one after another, in the request's order.
 pub(super) async fn append_all(
-    broker: &Arc<Broker>,
+    broker: &Broker,
     header: &RequestHeader,
-    body: ProduceRequest,
+    body: ProduceRequestRef<'_>,
     acks: Acks,
-) -> Vec<PartitionResult> {
-    let mut results = Vec::new();
+) -> Vec<TopicResult> {
+    let is_transactional = body.transactional_id.is_some();
+    let mut results = Vec::with_capacity(body.topic_data.len());
     for topic in body.topic_data {
+        let mut partitions = Vec::with_capacity(topic.partition_data.len());
         for partition in topic.partition_data {
-            let found = find(broker, header, &topic.name, topic.topic_id, partition.index);
+            let found = match is_transactional {
+                true => Err(no_transactions()),
+                false => find(broker, header, &topic.name, topic.topic_id, partition.index),
+            };
             let outcome = match found {
                 Ok(found) => append_one(broker, header, found, partition.records, acks).await,
                 Err(error) => Err(error.into()),
             };
-            let (topic, topic_id) = (topic.name.clone(), topic.topic_id);
-            results.push(PartitionResult { topic, topic_id, index: partition.index, outcome });
+            partitions.push(PartitionResult { index: partition.index, outcome });
         }
+        results.push(TopicResult { name: topic.name.into_owned(), topic_id: topic.topic_id, partitions });
+    }
+    if acks == Acks::All {
+        ask_for_replication(&mut results);
     }
     results
 }
@@ -111,55 +127,81 @@ async fn append_one(
     acks: Acks,
 ) -> Result<Accepted, Failure> {
     let Records::Inline(records) = records else {
+        broker.metrics().produce_rejected.increment();
         let message = "the partition carries no record batch";
         return Err(PartitionError::of(ErrorCode::InvalidRecord, message).into());
     };
-    let limits = partition.produce_limits(header.api_version, broker.runtime().wall_clock_ms());
-    let batch = validate_produce(&records, &limits).map_err(|rejected| Failure {
-        error: PartitionError::of(rejected.error, rejected.message),
-        record_errors: rejected.record_errors,
+    let limits = partition.produce_limits(header.api_version, broker.runtime().wall_clock_ms())?;
+    let batch = validate_produce(&records, &limits).map_err(|rejected| {
+        broker.metrics().produce_rejected.increment();
+        Failure {
+            error: PartitionError::of(rejected.error, rejected.message),
+            record_errors: rejected.record_errors,
+        }
     })?;
     if batch.header().is_transactional() {
-        let message = "transactions are not supported by this version of ottla";
-        return Err(PartitionError::of(ErrorCode::InvalidTxnState, message).into());
+        return Err(no_transactions().into());
     }
     let appended = partition.append(&batch, acks == Acks::All).await?;
-    broker.metrics().produce_bytes.add(batch.total_len() as u64);
-    Ok(Accepted { appended, partition })
+    Ok(Accepted { appended, partition, waiter: None })
+}
+
+fn no_transactions() -> PartitionError {
+    PartitionError::of(ErrorCode::InvalidTxnState, "transactions are not supported by this version of ottla")
+}
+
+/// Asks each partition once, now, so that those who wait are registered before the request is parked.
+fn ask_for_replication(results: &mut [TopicResult]) {
+    for result in results.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        let Ok(accepted) = &mut result.outcome else { continue };
+        let waiter = Waiter::new();
+        match accepted.partition.replicated(&accepted.appended, &waiter) {
+            Ok(true) => {}
+            Ok(false) => accepted.waiter = Some(waiter),
+            Err(error) => result.outcome = Err(error.into()),
+        }
+    }
+}
+
+/// Whether nothing is left to wait for.
+pub(super) fn is_replicated(results: &[TopicResult]) -> bool {
+    let mut partitions = results.iter().flat_map(|topic| &topic.partitions);
+    partitions.all(|result| result.outcome.as_ref().is_ok_and(|accepted| accepted.waiter.is_none()) || result.outcome.is_err())
 }
 
 /// Waits until every accepted batch is below its partition's high watermark; those that are not in time are
 /// answered REQUEST_TIMED_OUT, though they may still be replicated.
 pub(super) async fn await_replication(
     broker: &Broker,
-    mut results: Vec<PartitionResult>,
-    timeout: Duration,
-) -> Vec<PartitionResult> {
-    let runtime = broker.runtime();
-    let deadline = runtime.now() + timeout;
-    let waiter = Waiter::new();
-    for result in &mut results {
-        let Ok(accepted) = &result.outcome else { continue };
-        let needed = accepted.appended.last_offset + 1;
-        let failure = loop {
-            match accepted.partition.replicated(needed, accepted.appended.leader_epoch, &waiter) {
-                Ok(true) => break None,
-                Err(error) => break Some(error),
-                Ok(false) => {}
-            }
-            let left = deadline.saturating_duration_since(runtime.now());
-            if runtime.timeout(left, waiter.woken()).await.is_err() {
-                break Some(timed_out(timeout));
-            }
-        };
-        if let Some(error) = failure {
+    mut results: Vec<TopicResult>,
+    deadline: Instant,
+) -> Vec<TopicResult> {
+    for result in results.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        let Ok(accepted) = &mut result.outcome else { continue };
+        let Some(waiter) = accepted.waiter.take() else { continue };
+        if let Err(error) = replicated(broker, accepted, &waiter, deadline).await {
             result.outcome = Err(error.into());
         }
     }
     results
 }
 
-fn timed_out(timeout: Duration) -> PartitionError {
-    let message = format!("not on stable storage of all in-sync replicas within {} ms", timeout.as_millis());
-    PartitionError::of(ErrorCode::RequestTimedOut, message)
+async fn replicated(
+    broker: &Broker,
+    accepted: &Accepted,
+    waiter: &Arc<Waiter>,
+    deadline: Instant,
+) -> Result<(), PartitionError> {
+    let runtime = broker.runtime();
+    loop {
+        let left = deadline.saturating_duration_since(runtime.now());
+        let is_late = runtime.timeout(left, waiter.woken()).await.is_err();
+        if accepted.partition.replicated(&accepted.appended, waiter)? {
+            return Ok(());
+        }
+        if is_late {
+            let message = "not on stable storage of all in-sync replicas within the request's timeout";
+            return Err(PartitionError::of(ErrorCode::RequestTimedOut, message));
+        }
+    }
 }

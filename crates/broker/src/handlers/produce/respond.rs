@@ -1,59 +1,58 @@
 //! Encoding a Produce response.
 
-use super::append::PartitionResult;
+use super::append::{PartitionResult, TopicResult};
 use crate::Broker;
 use crate::handlers::codec::respond as reply;
 use ottla_net::Reply;
 use ottla_protocol::RequestHeader;
-use ottla_protocol::generated::produce_request::ProduceRequest;
+use ottla_protocol::generated::produce_request::ProduceRequestRef;
 use ottla_protocol::generated::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
     TopicProduceResponse,
 };
-use ottla_types::{ErrorCode, Uuid};
+use ottla_types::ErrorCode;
 
 /// First version whose errors name the current leader and its endpoint (KIP-951).
-const NODE_ENDPOINTS_FROM: i16 = 10;
+const LEADERS_FROM: i16 = 10;
 
-pub(super) fn respond(broker: &Broker, header: &RequestHeader, listener: &str, results: Vec<PartitionResult>) -> Reply {
-    let mut response = ProduceResponse::default();
-    for result in results {
-        let (topic, topic_id) = (result.topic.clone(), result.topic_id);
-        let partition = partition_response(result);
-        topic_entry(&mut response, topic, topic_id).partition_responses.push(partition);
-    }
-    if header.api_version >= NODE_ENDPOINTS_FROM {
+pub(super) fn respond(broker: &Broker, header: &RequestHeader, listener: &str, results: Vec<TopicResult>) -> Reply {
+    let version = header.api_version;
+    let topic = |topic: TopicResult| TopicProduceResponse {
+        name: topic.name,
+        topic_id: topic.topic_id,
+        partition_responses: topic.partitions.into_iter().map(|result| partition_response(version, result)).collect(),
+    };
+    let responses = results.into_iter().map(topic).collect();
+    let mut response = ProduceResponse { responses, ..ProduceResponse::default() };
+    if version >= LEADERS_FROM {
         response.node_endpoints = node_endpoints(broker, listener, &response);
     }
-    reply(header, &response)
+    reply(broker, header, &response)
 }
 
 /// acks other than 0, 1 and -1: nothing is appended.
-pub(super) fn invalid_acks(header: &RequestHeader, body: &ProduceRequest) -> Reply {
-    let mut response = ProduceResponse::default();
-    for topic in &body.topic_data {
-        let entry = topic_entry(&mut response, topic.name.clone(), topic.topic_id);
-        entry.partition_responses.extend(topic.partition_data.iter().map(|partition| PartitionProduceResponse {
-            index: partition.index,
-            error_code: ErrorCode::InvalidRequiredAcks.code(),
-            base_offset: -1,
-            ..PartitionProduceResponse::default()
-        }));
-    }
-    reply(header, &response)
+pub(super) fn invalid_acks(broker: &Broker, header: &RequestHeader, body: &ProduceRequestRef<'_>) -> Reply {
+    let refused = |index: i32| PartitionProduceResponse {
+        index,
+        error_code: ErrorCode::InvalidRequiredAcks.code(),
+        base_offset: -1,
+        ..PartitionProduceResponse::default()
+    };
+    let topics = body.topic_data.iter().map(|topic| TopicProduceResponse {
+        name: topic.name.to_string(),
+        topic_id: topic.topic_id,
+        partition_responses: topic.partition_data.iter().map(|partition| refused(partition.index)).collect(),
+    });
+    reply(broker, header, &ProduceResponse { responses: topics.collect(), ..ProduceResponse::default() })
 }
 
-fn topic_entry(response: &mut ProduceResponse, name: String, topic_id: Uuid) -> &mut TopicProduceResponse {
-    let topics = &mut response.responses;
-    let is_same = topics.last().is_some_and(|last| last.name == name && last.topic_id == topic_id);
-    if !is_same {
-        topics.push(TopicProduceResponse { name, topic_id, ..TopicProduceResponse::default() });
-    }
-    let last = topics.len() - 1;
-    &mut topics[last]
+/// The code of the first failure; 0 if there is none.
+pub(super) fn first_error(results: &[TopicResult]) -> i16 {
+    let mut partitions = results.iter().flat_map(|topic| &topic.partitions);
+    partitions.find_map(|result| result.outcome.as_ref().err()).map_or(0, |failure| failure.error.code.code())
 }
 
-fn partition_response(result: PartitionResult) -> PartitionProduceResponse {
+fn partition_response(version: i16, result: PartitionResult) -> PartitionProduceResponse {
     let index = result.index;
     match result.outcome {
         Ok(accepted) => PartitionProduceResponse {
@@ -63,20 +62,21 @@ fn partition_response(result: PartitionResult) -> PartitionProduceResponse {
             log_start_offset: accepted.appended.log_start_offset,
             ..PartitionProduceResponse::default()
         },
-        Err(failure) => PartitionProduceResponse {
-            index,
-            error_code: failure.error.code.code(),
-            base_offset: -1,
-            log_append_time_ms: -1,
-            record_errors: record_errors(failure.record_errors),
-            error_message: Some(failure.error.message.clone()),
-            current_leader: failure
-                .error
-                .leader
-                .map(|(id, epoch)| LeaderIdAndEpoch { leader_id: id.0, leader_epoch: epoch.0 })
-                .unwrap_or_default(),
-            ..PartitionProduceResponse::default()
-        },
+        Err(failure) => {
+            let is_misdirected = failure.error.code == ErrorCode::NotLeaderOrFollower && version >= LEADERS_FROM;
+            let leader = failure.error.leader.filter(|_| is_misdirected);
+            PartitionProduceResponse {
+                index,
+                error_code: failure.error.code.code(),
+                base_offset: -1,
+                record_errors: record_errors(failure.record_errors),
+                error_message: Some(failure.error.message.into_owned()),
+                current_leader: leader
+                    .map(|(id, epoch)| LeaderIdAndEpoch { leader_id: id.0, leader_epoch: epoch.0 })
+                    .unwrap_or_default(),
+                ..PartitionProduceResponse::default()
+            }
+        }
     }
 }
 
@@ -90,7 +90,11 @@ fn record_errors(errors: Vec<(i32, String)>) -> Vec<BatchIndexAndErrorMessage> {
 
 fn node_endpoints(broker: &Broker, listener: &str, response: &ProduceResponse) -> Vec<NodeEndpoint> {
     let partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
-    let mut leaders: Vec<i32> = partitions.map(|partition| partition.current_leader.leader_id).collect();
+    let mut leaders: Vec<i32> =
+        partitions.map(|partition| partition.current_leader.leader_id).filter(|&leader| leader >= 0).collect();
+    if leaders.is_empty() {
+        return Vec::new();
+    }
     leaders.sort_unstable();
     leaders.dedup();
     let endpoints = broker.endpoints_of(&leaders, listener).into_iter();

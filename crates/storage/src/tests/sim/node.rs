@@ -1,5 +1,6 @@
 //! The node under test: a log behind its lock, and the tasks that use it.
 
+use super::Pace;
 use super::check::{self, Check, kept, same};
 use super::oracle::Oracle;
 use crate::producer_state::Origin;
@@ -25,21 +26,26 @@ struct Node {
     log: Arc<Mutex<Log>>,
     oracle: Arc<Mutex<Oracle>>,
     epoch: LeaderEpoch,
+    pace: Pace,
 }
 
 fn config() -> LogConfig {
     LogConfig { retention_bytes: Some(12_000), retention_ms: None, segment_bytes: 3000, ..small_segments() }
 }
 
-/// A life: opens the log, checks it, works for `steps` steps, and shuts down cleanly if it gets so far.
-pub(super) async fn serve(rt: Runtime, oracle: Arc<Mutex<Oracle>>, life: u64, steps: u64) -> Check {
+/// A life: opens the log, checks it, works, and shuts down cleanly if it gets so far.
+pub(super) async fn serve(rt: Runtime, oracle: Arc<Mutex<Oracle>>, life: u64, pace: Pace) -> Check {
+    check::interrupted_recovery(&rt, &oracle).await?;
     let options = LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None };
     let dirs = LogDirs::open(&rt, options).await.map_err(|error| error.to_string())?;
     let id = dirs.dirs()[0].id();
     same("directory id", id, *oracle.lock().unwrap().directory_id.get_or_insert(id))?;
+    set_cluster_id(&dirs, &oracle).await?;
     let log = open_log(&rt, &dirs, &oracle).await?;
-    dirs.finish_recovery(true).await.map_err(|error| error.to_string())?;
-    let node = Node { rt: rt.clone(), log: Arc::new(Mutex::new(log)), oracle, epoch: LeaderEpoch(life as i32) };
+    let epoch = LeaderEpoch(life as i32);
+    let node = Node { rt: rt.clone(), log: Arc::new(Mutex::new(log)), oracle, epoch, pace };
+    let steps = pace.steps;
+    let deletes = if pace.deletes { steps / 10 } else { 0 };
     let housekeeping = rt.spawn("housekeeping", {
         let dirs = dirs.clone();
         async move { dirs.housekeeping().await }
@@ -47,8 +53,8 @@ pub(super) async fn serve(rt: Runtime, oracle: Arc<Mutex<Oracle>>, life: u64, st
     let tasks = [
         rt.spawn("append", node.clone().append_records(steps)),
         rt.spawn("flush", node.clone().flush(steps)),
-        rt.spawn("delete", node.clone().delete_records(steps / 10)),
-        rt.spawn("retain", node.clone().retain(steps / 10)),
+        rt.spawn("delete", node.clone().delete_records(deletes)),
+        rt.spawn("retain", node.clone().retain(deletes)),
         rt.spawn("read", node.clone().read(steps / 3)),
     ];
     for task in tasks {
@@ -73,6 +79,7 @@ async fn open_log(rt: &Runtime, dirs: &LogDirs, oracle: &Arc<Mutex<Oracle>>) -> 
             same("partition directory is missing, flushed offset", oracle.flushed_offset, 0)?;
             oracle.recovered(rt.now(), 0);
         }
+        dirs.finish_recovery(true).await.map_err(|error| error.to_string())?;
         let log = dirs.create_log(&partition(), TOPIC_ID, config()).await;
         return log.map_err(|error| error.to_string());
     };
@@ -92,13 +99,30 @@ async fn open_log(rt: &Runtime, dirs: &LogDirs, oracle: &Arc<Mutex<Oracle>>) -> 
         let bytes = rt.disk().read(&path, 1 << 24).await.map_err(|error| error.to_string())?;
         oracle.lock().unwrap().kept.insert(path, bytes);
     }
-    oracle.lock().unwrap().recovered(rt.now(), log.log_end_offset());
+    {
+        let mut oracle = oracle.lock().unwrap();
+        oracle.recovered(rt.now(), log.log_end_offset());
+        oracle.recovering = None;
+    }
+    dirs.finish_recovery(true).await.map_err(|error| error.to_string())?;
     Ok(log)
+}
+
+/// The cluster's id is set once, as late as the first life that gets so far.
+async fn set_cluster_id(dirs: &LogDirs, oracle: &Arc<Mutex<Oracle>>) -> Check {
+    let known = oracle.lock().unwrap().cluster_id.clone();
+    if known.is_some() {
+        return same("cluster id", dirs.cluster_id(), known);
+    }
+    dirs.set_cluster_id("the-cluster").await.map_err(|error| error.to_string())?;
+    oracle.lock().unwrap().cluster_id = dirs.cluster_id();
+    Ok(())
 }
 
 impl Node {
     async fn rest(&self, ms_max: u64) {
-        self.rt.sleep(Duration::from_millis(self.rt.random_range(0..ms_max))).await;
+        let ms = self.rt.random_range(0..ms_max) * self.pace.rest_percent / 100;
+        self.rt.sleep(Duration::from_millis(ms)).await;
     }
 
     fn oracle(&self) -> std::sync::MutexGuard<'_, Oracle> {

@@ -17,7 +17,7 @@ pub(super) struct Oracle {
     pub(super) batches: BTreeMap<i64, Bytes>,
     /// Reported as flushed, or recovered.
     pub(super) flushed_offset: i64,
-    /// When that was reported.
+    /// When that was reported in this life.
     pub(super) flushed_at: Vec<(Instant, i64)>,
     /// DeleteRecords was answered up to here.
     pub(super) answered_start: i64,
@@ -25,10 +25,16 @@ pub(super) struct Oracle {
     pub(super) attempted_start: i64,
     /// Directory id, once it was told.
     pub(super) directory_id: Option<Uuid>,
+    /// The cluster id, once it was set.
+    pub(super) cluster_id: Option<String>,
+    /// Segment files as a power loss left them, while they are being recovered.
+    pub(super) recovering: Option<BTreeMap<i64, Bytes>>,
     /// Bytes that a recovery said it keeps.
     pub(super) kept: BTreeMap<PathBuf, Bytes>,
-    /// When the last life ended.
-    pub(super) ended_at: Option<Instant>,
+    /// The recovery point is here at least.
+    pub(super) recovery_point: i64,
+    /// Whether the last life ended with the machine's: what is there is durable.
+    pub(super) lost_power: bool,
 }
 
 /// State that follows from the batches.
@@ -56,15 +62,16 @@ impl Oracle {
     pub(super) fn recovered(&mut self, now: Instant, log_end_offset: i64) {
         self.batches.retain(|&first_offset, _| first_offset < log_end_offset);
         self.flushed_offset = self.flushed_offset.max(log_end_offset);
-        // How far the recovery point may be behind counts from here, if this life lasts that long.
-        self.flushed_at = vec![(now, log_end_offset)];
+        self.flushed_at.push((now, log_end_offset));
     }
 
-    /// The highest offset that was reported as flushed at least a second before the last life ended.
-    pub(super) fn flushed_a_second_before_the_end(&self) -> i64 {
-        let Some(ended_at) = self.ended_at else { return 0 };
-        let is_old = |at: Instant| ended_at.saturating_duration_since(at).as_millis() >= 1000;
-        self.flushed_at.iter().filter(|(at, _)| is_old(*at)).map(|&(_, offset)| offset).max().unwrap_or(0)
+    /// A life ended. What was reported as flushed a second before that is below the recovery point.
+    pub(super) fn ended(&mut self, now: Instant, lost_power: bool) {
+        let is_old = |at: Instant| now.saturating_duration_since(at).as_millis() >= 1000;
+        for (_, offset) in self.flushed_at.drain(..).filter(|(at, _)| is_old(*at)) {
+            self.recovery_point = self.recovery_point.max(offset);
+        }
+        self.lost_power = lost_power;
     }
 
     /// What a log of all batches below `end_offset`, read from `log_start_offset` on, knows.

@@ -1,0 +1,53 @@
+//! Rolling: a new segment takes the place of the active one, in a task of its own, while appends wait.
+
+use super::state::{OpenLog, Status};
+use super::{Partition, PartitionError};
+use ottla_storage::RollDone;
+use ottla_types::ErrorCode;
+use std::sync::Arc;
+
+impl Partition {
+    /// Sees to it that a roll is under way; its end, good or bad, notifies [`Partition::rolled`].
+    pub(super) fn start_roll(self: &Arc<Self>, open: &mut OpenLog) -> Result<(), PartitionError> {
+        if open.is_rolling {
+            return Ok(());
+        }
+        let Some(job) = open.log.begin_roll() else {
+            let message = "a new segment is needed and cannot be made now; try again";
+            return Err(PartitionError::of(ErrorCode::KafkaStorageError, message));
+        };
+        open.is_rolling = true;
+        let (partition, incarnation, running) = (Arc::clone(self), open.incarnation, self.jobs.begin());
+        self.shared.runtime.spawn("partition.roll", async move {
+            let done = job.run().await;
+            partition.finish_roll(incarnation, done);
+            drop(running);
+        });
+        Ok(())
+    }
+
+    /// Rolls now, if there is something to roll, and waits for it.
+    pub(super) async fn roll(self: &Arc<Self>) -> Result<(), PartitionError> {
+        let rolled = self.rolled.notified();
+        match &mut self.lock().status {
+            Status::Online(online) => self.start_roll(&mut online.open)?,
+            Status::Opening | Status::Offline(_) | Status::Retired(_) => return Ok(()),
+        }
+        rolled.await;
+        Ok(())
+    }
+
+    fn finish_roll(self: &Arc<Self>, incarnation: u64, done: RollDone) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if let Some(open) = state.open(incarnation) {
+            open.is_rolling = false;
+            if let Err(error) = open.log.finish_roll(done) {
+                tracing::warn!(topic = %self.topic, partition = self.index, %error, "a new segment could not be made");
+                self.append_failed(state, &error);
+            }
+        }
+        drop(guard);
+        self.rolled.notify_waiters();
+    }
+}

@@ -1,0 +1,221 @@
+//! Turns each new image into work: new partitions are created, changed ones told, vanished ones deleted.
+//!
+//! At the start it also pairs the directories that were found with the image: a known topic id is opened (in the background,
+//! many at a time), an unknown one is set aside. Deletions and creations are awaited, so that an image counts as applied only
+//! when what it brought can be used; one that takes too long (a recovery under way, a disk that hangs) goes on in the
+//! background. A partition is created only when an earlier one of the same name has left its directory.
+
+use super::Partitions;
+use crate::follow::has_other_configs;
+use crate::partition::Partition;
+use crate::partition::jobs::{Job, Jobs};
+use crate::tasks::Tasks;
+use futures_util::StreamExt;
+use futures_util::stream;
+use ottla_config::{BrokerConfig, TopicConfig};
+use ottla_metadata::{ConfigResource, MetadataImage, Topic};
+use ottla_storage::FoundPartition;
+use ottla_types::{TopicPartition, Uuid};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Logs that are created or deleted at the same time.
+const CHANGES_IN_PARALLEL: usize = 16;
+/// How long an image waits for the deletions and for the creations that it brings.
+const CHANGES_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is remembered from one image to the next. Owned by the one task that applies images.
+pub(crate) struct Applier {
+    partitions: Arc<Partitions>,
+    applied: Arc<MetadataImage>,
+    /// Directories that no image has claimed yet.
+    found: BTreeMap<TopicPartition, FoundPartition>,
+    /// Whether one of `log.dirs` could not be opened: what is missing at the start may be there.
+    has_failed_directory: bool,
+    /// Deleted partitions that may still have their directory.
+    leaving: BTreeMap<TopicPartition, Arc<Jobs>>,
+    tasks: Arc<Tasks>,
+}
+
+/// Partitions of one image whose logs are to be created or opened.
+#[derive(Default)]
+struct Newcomers {
+    create: Vec<(Arc<Partition>, Job)>,
+    open: Vec<(Arc<Partition>, Job)>,
+}
+
+impl Applier {
+    pub(crate) fn new(
+        partitions: Arc<Partitions>,
+        found: Vec<FoundPartition>,
+        has_failed_directory: bool,
+        tasks: Arc<Tasks>,
+    ) -> Applier {
+        let found = found.into_iter().map(|found| (found.topic_partition.clone(), found)).collect();
+        let (applied, leaving) = (Arc::new(MetadataImage::empty()), BTreeMap::new());
+        Applier { partitions, applied, found, has_failed_directory, leaving, tasks }
+    }
+
+    /// Brings the node's partitions to what `image` says. The first image also opens, in the background, the logs that
+    /// were found.
+    pub(crate) async fn apply(&mut self, image: &Arc<MetadataImage>, config: &BrokerConfig) {
+        let expiration_ms = i64::from(config.storage.producer_id_expiration_ms);
+        self.partitions.shared.producer_id_expiration_ms.store(expiration_ms, Ordering::Relaxed);
+        let before = std::mem::replace(&mut self.applied, Arc::clone(image));
+        let is_first = before.cluster_id().is_none();
+        self.delete_vanished(&before, image).await;
+        let mut newcomers = Newcomers::default();
+        // Configs that topics inherit.
+        let has_other_defaults =
+            before.broker_count() != image.broker_count() || has_other_configs(&before, image, config);
+        for topic in image.topics() {
+            let resource = ConfigResource::topic(&topic.name);
+            let is_as_before = before.topic_by_id(topic.id).is_some_and(|old| Arc::ptr_eq(old, topic))
+                && std::ptr::eq(before.configs(&resource), image.configs(&resource));
+            if !is_as_before || has_other_defaults {
+                let topic_config = Arc::new(image.topic_config(topic, config));
+                self.apply_topic(topic, &topic_config, is_first, &mut newcomers);
+            }
+        }
+        self.create(newcomers.create).await;
+        if is_first {
+            self.start_openings(newcomers.open, config);
+        }
+    }
+
+    /// Sets aside the directories that no topic of the first image claimed.
+    pub(crate) async fn set_strays_aside(&mut self) {
+        for found in std::mem::take(&mut self.found).into_values() {
+            self.set_aside(&found).await;
+        }
+    }
+
+    fn apply_topic(&mut self, topic: &Topic, config: &Arc<TopicConfig>, is_first: bool, newcomers: &mut Newcomers) {
+        for (index, metadata) in topic.partitions.iter().enumerate() {
+            let index = i32::try_from(index).expect("a topic has fewer partitions than that");
+            if !metadata.replicas.contains(&self.partitions.shared.node_id) {
+                continue;
+            }
+            let leadership = self.partitions.leadership(metadata);
+            if let Some(partition) = self.partitions.local(topic.id, index) {
+                partition.update(leadership, Arc::clone(config));
+                continue;
+            }
+            let name = TopicPartition::new(Arc::clone(&topic.name), index);
+            let found = self.claim(&name, topic.id);
+            let is_found = found.is_some();
+            let shared = Arc::clone(&self.partitions.shared);
+            let partition = Partition::new(shared, topic.id, &name, leadership, Arc::clone(config), found);
+            self.partitions.insert(&partition);
+            let opening = partition.begin_job();
+            if is_found {
+                newcomers.open.push((partition, opening));
+            } else if is_first && self.has_failed_directory {
+                partition.on_failed_directory();
+            } else {
+                newcomers.create.push((partition, opening));
+            }
+        }
+    }
+
+    /// The directory that was found for the partition, if it is that topic's.
+    fn claim(&mut self, name: &TopicPartition, topic_id: Uuid) -> Option<FoundPartition> {
+        let is_its_own = self.found.get(name)?.topic_id.is_none_or(|found| found == topic_id);
+        let mut found = is_its_own.then(|| self.found.remove(name)).flatten()?;
+        found.topic_id = Some(topic_id);
+        Some(found)
+    }
+
+    async fn create(&mut self, newcomers: Vec<(Arc<Partition>, Job)>) {
+        if newcomers.is_empty() {
+            return;
+        }
+        self.leaving.retain(|_, leaving| !leaving.is_idle());
+        let mut creations = Vec::with_capacity(newcomers.len());
+        for (partition, opening) in newcomers {
+            // A stray directory of the same name, of another topic id, would be in the way.
+            if let Some(found) = self.found.remove(&partition.name()) {
+                self.set_aside(&found).await;
+            }
+            let predecessor = self.leaving.get(&partition.name()).cloned();
+            creations.push(async move {
+                if let Some(predecessor) = predecessor {
+                    predecessor.settled().await;
+                }
+                partition.create(opening).await;
+            });
+        }
+        self.run_all("broker.create-logs", creations).await;
+    }
+
+    async fn delete_vanished(&mut self, before: &MetadataImage, image: &MetadataImage) {
+        let node_id = self.partitions.shared.node_id;
+        let mut deletions = Vec::new();
+        for topic in before.topics() {
+            let now = image.topic_by_id(topic.id);
+            if now.is_some_and(|now| Arc::ptr_eq(now, topic)) {
+                continue;
+            }
+            for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
+                let replica = now.and_then(|now| now.partition(index));
+                if replica.is_some_and(|partition| partition.replicas.contains(&node_id)) {
+                    continue;
+                }
+                let Some(partition) = self.partitions.take(topic.id, index) else { continue };
+                let leaving = Arc::new(Jobs::default());
+                let gone = leaving.begin();
+                self.leaving.insert(partition.name(), leaving);
+                let deletion = partition.delete();
+                deletions.push(async move {
+                    deletion.await;
+                    drop(gone);
+                });
+            }
+        }
+        if !deletions.is_empty() {
+            self.run_all("broker.delete-logs", deletions).await;
+        }
+    }
+
+    /// Runs changes to their end, in a task that outlives a wait that takes too long.
+    async fn run_all<F>(&self, name: &'static str, changes: Vec<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let all = Arc::new(Jobs::default());
+        let running = all.begin();
+        self.tasks.spawn(name, |_| async move {
+            stream::iter(changes).for_each_concurrent(CHANGES_IN_PARALLEL, |change| change).await;
+            drop(running);
+        });
+        let runtime = &self.partitions.shared.runtime;
+        if runtime.timeout(CHANGES_PATIENCE, all.settled()).await.is_err() {
+            tracing::warn!(task = name, "partitions are still being created or deleted; this goes on in the background");
+        }
+    }
+
+    /// Opens the logs that were found; after that the end of recovery is recorded.
+    fn start_openings(&self, newcomers: Vec<(Arc<Partition>, Job)>, config: &BrokerConfig) {
+        let shared = Arc::clone(&self.partitions.shared);
+        let in_parallel = config.storage.num_recovery_threads_per_data_dir.max(1) * shared.log_dirs.dirs().len();
+        self.tasks.spawn("broker.open-logs", |stopping| async move {
+            let open = |(partition, opening): (Arc<Partition>, Job)| {
+                let is_wanted = !stopping.is_set();
+                async move { is_wanted && partition.open(opening).await }
+            };
+            let openings = stream::iter(newcomers).map(open).buffer_unordered(in_parallel);
+            let all_opened = openings.fold(true, async |all, one| all && one).await;
+            if let Err(error) = shared.log_dirs.finish_recovery(all_opened).await {
+                tracing::error!(%error, "the end of recovery could not be recorded; the next start recovers again");
+            }
+        });
+    }
+
+    async fn set_aside(&self, found: &FoundPartition) {
+        if let Err(error) = self.partitions.shared.log_dirs.set_aside_stray(found).await {
+            tracing::warn!(partition = %found.topic_partition, %error, "a stray partition directory could not be set aside");
+        }
+    }
+}

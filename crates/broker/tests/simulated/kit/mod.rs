@@ -1,0 +1,200 @@
+//! A node under test and its clients.
+
+mod controller;
+mod requests;
+
+pub use controller::FakeController;
+pub use requests::*;
+
+use bytes::Bytes;
+use ottla_broker::{Broker, BrokerHandler, BrokerParts};
+use ottla_config::BrokerConfig;
+use ottla_net::{ConnectionInfo, Handler, Outcome, Reply, RequestCharge};
+use ottla_protocol::{Message, Reader, Request, RequestHeader, ResponseHeader, frame};
+use ottla_runtime::sim::World;
+use ottla_runtime::{Part, Runtime};
+use ottla_storage::{LogDirs, LogDirsOptions};
+use ottla_telemetry::Metrics;
+use ottla_testkit::Inquiry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the node that most tests have.
+pub const NODE: &str = "broker";
+/// Where its logs are.
+pub const DATA: &str = "/data";
+
+/// A running broker.
+#[derive(Clone)]
+pub struct Node {
+    pub world: World,
+    pub runtime: Runtime,
+    pub broker: Arc<Broker>,
+    pub controller: Arc<FakeController>,
+    pub metrics: Metrics,
+    handler: Arc<BrokerHandler>,
+    connection: Arc<ConnectionInfo>,
+}
+
+/// Runs a test with a fresh broker.
+pub fn with_node<F>(seed: u64, configs: &[(&str, &str)], test: impl FnOnce(Node) -> F)
+where
+    F: Future<Output = ()>,
+{
+    let world = World::new(seed);
+    world.run(async {
+        let controller = FakeController::new(configs);
+        test(Node::start(&world, &controller).await).await;
+    });
+}
+
+impl Node {
+    /// Starts the node's process, or the next one on the same disk.
+    pub async fn start(world: &World, controller: &Arc<FakeController>) -> Node {
+        let runtime = world.node(NODE);
+        let config = controller.config().clone();
+        let dirs = config.storage.log_dirs.iter().map(PathBuf::from).collect();
+        let options = LogDirsOptions { dirs, node_id: config.node_id, cluster_id: None };
+        let log_dirs = LogDirs::open(&runtime, options).await.expect("log directories");
+        controller.register(log_dirs.dirs().iter().map(|dir| dir.id()).collect());
+        let metrics = Metrics::new();
+        let parts = BrokerParts {
+            runtime: runtime.clone(),
+            config: config.clone(),
+            controller: Arc::clone(controller) as Arc<dyn ottla_metadata::ControllerChannel>,
+            images: controller.images(),
+            log_dirs,
+            metrics: metrics.clone(),
+        };
+        let broker = Broker::start(parts).await.expect("a broker");
+        let handler = BrokerHandler::new(Arc::clone(&broker), config.controller_listener_names.clone());
+        let connection = connection("PLAINTEXT");
+        let (world, controller) = (world.clone(), Arc::clone(controller));
+        Node { world, runtime, broker, controller, metrics, handler: Arc::new(handler), connection }
+    }
+
+    /// Closes everything and starts the next process.
+    pub async fn restart(self) -> Node {
+        let (world, controller) = (self.world.clone(), Arc::clone(&self.controller));
+        self.broker.shutdown().await;
+        drop(self);
+        world.crash(NODE);
+        Node::start(&world, &controller).await
+    }
+
+    /// Kills the process and starts the next one.
+    pub async fn crash(self) -> Node {
+        let (world, controller) = (self.world.clone(), Arc::clone(&self.controller));
+        drop(self);
+        world.crash(NODE);
+        Node::start(&world, &controller).await
+    }
+
+    /// The machine loses power, and starts again.
+    pub async fn power_loss(self) -> Node {
+        let (world, controller) = (self.world.clone(), Arc::clone(&self.controller));
+        drop(self);
+        world.power_loss(NODE);
+        Node::start(&world, &controller).await
+    }
+
+    /// The same node, by another listener's connection.
+    pub fn over(&self, listener: &str) -> Node {
+        Node { connection: connection(listener), ..self.clone() }
+    }
+
+    /// What the handler makes of a request.
+    pub async fn outcome<R: Request>(&self, version: i16, body: &R) -> Outcome {
+        let framed = frame::request(body, version, 7, Some("test")).expect("an encodable request");
+        let bytes = framed.buf.slice(frame::SIZE_LEN..);
+        let mut reader = Reader::new(&bytes);
+        let header = RequestHeader::decode(&mut reader).expect("a header");
+        let (connection, size) = (Arc::clone(&self.connection), bytes.len());
+        let body = reader.rest();
+        self.handler.call(ottla_net::Request { connection, header, body, size, charge: RequestCharge::none() }).await
+    }
+
+    /// The reply to a request, waited for.
+    pub async fn reply<R: Request>(&self, version: i16, body: &R) -> Reply {
+        match self.outcome(version, body).await {
+            Outcome::Reply(reply) => reply,
+            Outcome::Later(reply) => reply.await,
+            Outcome::NoReply => panic!("no reply"),
+            Outcome::Close { reason } => panic!("closed: {reason}"),
+        }
+    }
+
+    /// The response to a request, decoded.
+    pub async fn call<R: Request>(&self, version: i16, body: &R) -> R::Response {
+        let reply = self.reply(version, body).await;
+        assert_eq!(reply.close, None);
+        self.decode::<R>(version, reply).await
+    }
+
+    /// As [`Node::call`], in a task of its own.
+    pub fn spawn_call<R: Request + Send + Sync + 'static>(
+        &self,
+        version: i16,
+        body: R,
+    ) -> ottla_runtime::TaskHandle<R::Response>
+    where
+        R::Response: Send,
+    {
+        let node = self.clone();
+        self.runtime.spawn("client", async move { node.call(version, &body).await })
+    }
+
+    pub async fn decode<R: Request>(&self, version: i16, reply: Reply) -> R::Response {
+        let bytes = bytes_of(reply).await;
+        let size = i32::from_be_bytes(bytes[..frame::SIZE_LEN].try_into().expect("a size"));
+        assert_eq!(size as usize, bytes.len() - frame::SIZE_LEN, "the frame says how long it is");
+        let body = bytes.slice(frame::SIZE_LEN..);
+        let mut reader = Reader::new(&body);
+        let header = ResponseHeader::decode(&mut reader, R::KEY, version).expect("a response header");
+        assert_eq!(header.correlation_id, 7);
+        let response = R::Response::decode(&mut reader, version).expect("a response");
+        reader.finish().expect("nothing behind the response");
+        response
+    }
+
+    /// Waits for something that another task brings about.
+    pub async fn until(&self, what: &str, holds: impl FnMut() -> bool) {
+        Inquiry::new(&self.runtime).until(what, holds).await;
+    }
+
+    /// The names in a directory of the node's disk.
+    pub async fn names(&self, path: impl AsRef<Path>) -> Vec<String> {
+        let mut entries = self.runtime.disk().list(path.as_ref()).await.expect("a directory");
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries.into_iter().map(|entry| entry.name).collect()
+    }
+}
+
+fn connection(listener: &str) -> Arc<ConnectionInfo> {
+    let peer = "10.0.0.9:40000".parse().expect("an address");
+    Arc::new(ConnectionInfo { id: 1, listener: Arc::from(listener), peer, software: Default::default() })
+}
+
+async fn bytes_of(reply: Reply) -> Bytes {
+    let mut all = Vec::new();
+    for part in reply.parts {
+        match part {
+            Part::Bytes(bytes) => all.extend_from_slice(&bytes),
+            Part::File(range) => {
+                let len = usize::try_from(range.len).expect("a range fits memory");
+                let bytes = range.file.read_at(range.offset, len).await.expect("readable records");
+                assert_eq!(bytes.len(), len, "a range is inside its file");
+                all.extend_from_slice(&bytes);
+            }
+        }
+    }
+    all.into()
+}
+
+/// Configs of a node with two log directories.
+pub fn parse_config(configs: &[(&str, &str)]) -> BrokerConfig {
+    let mut all = vec![("log.dirs", DATA), ("node.id", "1")];
+    all.extend(configs.iter().copied());
+    let fixed = all.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    BrokerConfig::parse(fixed).expect("valid configs")
+}

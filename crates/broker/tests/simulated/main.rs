@@ -1,0 +1,15 @@
+//! One broker on the simulator, with a controller that decides and commits at once. Requests go to its handler as the
+//! network layer hands them over, in any version, and replies are decoded from the very bytes that would leave.
+
+mod kit;
+
+mod apis;
+mod deletion;
+mod durability;
+mod failures;
+mod fetching;
+mod idempotence;
+mod offsets;
+mod producing;
+mod restarts;
+mod runtime_configs;

@@ -1,0 +1,206 @@
+//! `ottla topic`: what people do with topics.
+
+mod describe;
+mod list;
+
+use crate::cluster::ClusterArgs;
+use crate::failure::Failure;
+use clap::Subcommand;
+use ottla_client::{Admin, Client, ClientError, ConfigChange, NewTopic};
+use ottla_types::ErrorCode;
+
+/// What `ottla topic` accepts.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a topic.
+    Create(Create),
+    /// Show all topics.
+    List {
+        /// Also topics of the cluster itself.
+        #[arg(long)]
+        internal: bool,
+    },
+    /// Show topics in detail: partitions, leaders, replicas, configs.
+    Describe {
+        /// Names of topics; all, if none is given.
+        names: Vec<String>,
+    },
+    /// Change the configs of a topic, or give it more partitions.
+    Alter(Alter),
+    /// Delete topics with all their records.
+    Delete {
+        /// Names of topics.
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Topics that do not exist are no failure.
+        #[arg(long)]
+        if_exists: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Create {
+    /// Name of the topic.
+    name: String,
+    /// Number of partitions. [default: the broker's num.partitions]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    partitions: Option<i32>,
+    /// Replicas of each partition. [default: the broker's default.replication.factor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
+    replication_factor: Option<i16>,
+    /// A config of the topic; may be given several times.
+    #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
+    configs: Vec<(String, String)>,
+    /// A topic that exists already is no failure.
+    #[arg(long)]
+    if_not_exists: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
+struct Alter {
+    /// Name of the topic.
+    name: String,
+    /// New number of partitions; only more are possible.
+    #[arg(long, group = "change", value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    partitions: Option<i32>,
+    /// Set a config; may be given several times.
+    #[arg(long = "config", group = "change", value_name = "KEY=VALUE", value_parser = key_value)]
+    configs: Vec<(String, String)>,
+    /// Go back to the default of a config; may be given several times.
+    #[arg(long = "delete-config", group = "change", value_name = "KEY")]
+    deleted_configs: Vec<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    args.cluster.run(async |client: Client| match &args.command {
+        Command::Create(create) => create.run(&Admin::new(&client)).await,
+        Command::List { internal } => list::run(&Admin::new(&client), *internal).await,
+        Command::Describe { names } => describe::run(&Admin::new(&client), names).await,
+        Command::Alter(alter) => alter.run(&Admin::new(&client)).await,
+        Command::Delete { names, if_exists } => delete(&Admin::new(&client), names, *if_exists).await,
+    })
+}
+
+impl Create {
+    async fn run(&self, admin: &Admin) -> Result<(), Failure> {
+        let topic = NewTopic {
+            name: self.name.clone(),
+            partitions: self.partitions,
+            replication_factor: self.replication_factor,
+            configs: self.configs.clone(),
+        };
+        match admin.create_topic(&topic, false).await {
+            Ok(made) => {
+                let partitions = counted(made.partitions, "partition");
+                println!("Created topic {}: {partitions}, replication factor {}.", made.name, made.replication_factor);
+                Ok(())
+            }
+            Err(error) if self.if_not_exists && error.code() == Some(ErrorCode::TopicAlreadyExists) => {
+                println!("Topic {} exists already.", self.name);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Alter {
+    async fn run(&self, admin: &Admin) -> Result<(), Failure> {
+        let set =
+            self.configs.iter().map(|(name, value)| ConfigChange::Set { name: name.clone(), value: value.clone() });
+        let deleted = self.deleted_configs.iter().map(|name| ConfigChange::Delete { name: name.clone() });
+        let changes: Vec<ConfigChange> = set.chain(deleted).collect();
+        if !changes.is_empty() {
+            let altered = admin.alter_topic_configs(&self.name, &changes).await;
+            explain_unknown_topic(admin, &self.name, altered).await?;
+        }
+        if let Some(total) = self.partitions {
+            let enlarged = admin.create_partitions(&self.name, total).await;
+            explain_unknown_topic(admin, &self.name, enlarged).await?;
+        }
+        println!("Altered topic {}.", self.name);
+        Ok(())
+    }
+}
+
+async fn delete(admin: &Admin, names: &[String], if_exists: bool) -> Result<(), Failure> {
+    for name in names {
+        match admin.delete_topic(name).await {
+            Err(error) if if_exists && error.is_unknown_topic() => println!("Topic {name} does not exist."),
+            deleted => {
+                explain_unknown_topic(admin, name, deleted).await?;
+                println!("Deleted topic {name}.");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An unknown topic becomes a failure that names the most similar one that exists.
+async fn explain_unknown_topic<T>(admin: &Admin, name: &str, result: Result<T, ClientError>) -> Result<T, Failure> {
+    match result {
+        Err(error) if error.is_unknown_topic() => {
+            // The suggestion is a courtesy: without it the error still stands.
+            let existing = admin.list_topics().await.map(|cluster| cluster.topics.into_keys().collect());
+            Err(Failure::unknown_topic(name, &existing.unwrap_or_else(|_| vec![])))
+        }
+        other => other.map_err(Failure::from),
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.trim().to_string())),
+        _ => Err("write KEY=VALUE, for example retention.ms=86400000".to_string()),
+    }
+}
+
+fn counted(count: i32, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Whole {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let words = ["topic"].into_iter().chain(line.split_whitespace());
+        Whole::try_parse_from(words).map(|whole| whole.args.command).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn configs_are_key_and_value() {
+        let Ok(Command::Create(create)) = parse("create a --config x=1 --config y=a=b --partitions 3") else {
+            panic!("a valid command line")
+        };
+        let expected = [("x", "1"), ("y", "a=b")].map(|(key, value)| (key.to_string(), value.to_string()));
+        assert_eq!((create.configs, create.partitions), (expected.to_vec(), Some(3)));
+        assert!(parse("create a --config retention").unwrap_err().contains("KEY=VALUE"));
+        assert!(parse("create a --partitions 0").is_err());
+    }
+
+    #[test]
+    fn an_alteration_needs_a_change() {
+        assert!(parse("alter a").is_err());
+        assert!(parse("alter a --delete-config x").is_ok());
+        assert!(parse("alter a --partitions 7 --config x=1").is_ok());
+        assert!(parse("delete").is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! The load: client tasks, each on a node of its own, that use the node as clients do and tell the oracle.
+//!
+//! They outlive the node's processes: they lose connections, time out, retry, and go on. An answer with an error is the
+//! node's right only where [`Actor::expect`] says so.
+
+mod changing;
+mod churning;
+mod consuming;
+mod deleting;
+mod looking;
+mod producing;
+pub(crate) mod reading;
+mod sending;
+mod session;
+mod setup;
+
+use crate::BOOTSTRAP;
+use crate::faults::client_name;
+use crate::oracle::{Check, Oracle, broken};
+use ottla_client::{Client, ClientError, ClientOptions};
+use ottla_records::Compression;
+use ottla_runtime::sim::World;
+use ottla_runtime::{Instant, Runtime, TaskHandle};
+use ottla_types::ErrorCode;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long a client task may take to end once it was told to.
+const END_MAX: Duration = Duration::from_secs(300);
+
+/// A client task's view of the simulation.
+#[derive(Clone)]
+pub(crate) struct Actor {
+    pub(crate) runtime: Runtime,
+    pub(crate) client: Client,
+    pub(crate) oracle: Oracle,
+    is_over: watch::Receiver<bool>,
+}
+
+/// What the tasks do; each is one client.
+const ROLES: &[Role] = &[
+    Role::SetUp,
+    Role::ProduceIdempotently,
+    Role::ProduceIdempotently,
+    Role::Send,
+    Role::Consume,
+    Role::Consume,
+    Role::DeleteRecords,
+    Role::LookUp,
+    Role::Change,
+    Role::Churn("churn-a"),
+    Role::Churn("churn-b"),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    SetUp,
+    ProduceIdempotently,
+    Send,
+    Consume,
+    DeleteRecords,
+    LookUp,
+    Change,
+    Churn(&'static str),
+}
+
+/// The running load.
+pub(crate) struct Workload {
+    tasks: Vec<TaskHandle<Check>>,
+    over: watch::Sender<bool>,
+}
+
+/// How many clients there are.
+pub(crate) fn clients() -> u64 {
+    ROLES.len() as u64
+}
+
+impl Workload {
+    /// Starts every task. The first broken promise is sent to `failed`.
+    pub(crate) fn start(world: &World, oracle: &Oracle, failed: &watch::Sender<Option<String>>) -> Workload {
+        let (over, is_over) = watch::channel(false);
+        let tasks = (0..).zip(ROLES).map(|(index, role)| {
+            let runtime = world.node(&client_name(index));
+            let actor = Actor::new(&runtime, oracle, is_over.clone());
+            let failed = failed.clone();
+            runtime.spawn("workload", async move {
+                let result = actor.play(*role).await;
+                if let Err(crate::oracle::Broken(what)) = &result {
+                    failed.send_replace(Some(what.clone()));
+                }
+                result
+            })
+        });
+        Workload { tasks: tasks.collect(), over }
+    }
+
+    /// Tells every task to end, and waits for them.
+    pub(crate) async fn end(self, observer: &Runtime) -> Check {
+        self.over.send_replace(true);
+        for task in self.tasks {
+            match observer.timeout(END_MAX, task).await {
+                Ok(Ok(result)) => result?,
+                Ok(Err(ended)) => return broken(format!("a client task ended: {ended}")),
+                Err(_) => return broken(format!("a client task did not end within {} s", END_MAX.as_secs())),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Actor {
+    fn new(runtime: &Runtime, oracle: &Oracle, is_over: watch::Receiver<bool>) -> Actor {
+        let client = Client::new(runtime, BOOTSTRAP, options()).expect("the address is well-formed");
+        Actor { runtime: runtime.clone(), client, oracle: oracle.clone(), is_over }
+    }
+
+    /// One without an end, for the driver's own questions.
+    pub(crate) fn observer(runtime: &Runtime, oracle: &Oracle) -> Actor {
+        Actor::new(runtime, oracle, watch::channel(false).1)
+    }
+
+    async fn play(self, role: Role) -> Check {
+        match role {
+            Role::SetUp => setup::run(self).await,
+            Role::ProduceIdempotently => producing::run(self).await,
+            Role::Send => sending::run(self).await,
+            Role::Consume => consuming::run(self).await,
+            Role::DeleteRecords => deleting::run(self).await,
+            Role::LookUp => looking::run(self).await,
+            Role::Change => changing::run(self).await,
+            Role::Churn(name) => churning::run(self, name).await,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.runtime.now()
+    }
+
+    fn is_over(&self) -> bool {
+        *self.is_over.borrow()
+    }
+
+    /// Pauses for a random time below `millis`; whether to go on.
+    async fn pause(&self, millis: u64) -> bool {
+        self.runtime.sleep(Duration::from_millis(self.below(millis))).await;
+        !self.is_over()
+    }
+
+    /// A random number below `end`.
+    fn below(&self, end: u64) -> u64 {
+        self.runtime.random_range(0..end)
+    }
+
+    fn chance(&self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    fn one_of<'a, T>(&self, choices: &'a [T]) -> Option<&'a T> {
+        if choices.is_empty() { None } else { choices.get(self.below(choices.len() as u64) as usize) }
+    }
+
+    fn compression(&self) -> Compression {
+        *self
+            .one_of(&[
+                Compression::None,
+                Compression::None,
+                Compression::Gzip,
+                Compression::Snappy,
+                Compression::Lz4,
+                Compression::Zstd,
+            ])
+            .expect("there are some")
+    }
+
+    /// An error that an answer may carry: the network's, those of a node that starts, stops or has trouble with its disk,
+    /// and what the caller adds.
+    pub(crate) fn expect(&self, what: &str, error: &ClientError, more: &[ErrorCode]) -> Check {
+        match error {
+            ClientError::Connect { .. }
+            | ClientError::NoBrokers { .. }
+            | ClientError::Disconnected { .. }
+            | ClientError::Timeout { .. } => Ok(()),
+            ClientError::Undelivered { why, .. } => self.expect(what, why, more),
+            ClientError::Broker { code, message, .. } => self.expect_code(what, *code, message.as_deref(), more),
+            ClientError::NotKafka { .. }
+            | ClientError::NoCommonVersion { .. }
+            | ClientError::Unreadable { .. }
+            | ClientError::Invalid(_) => broken(format!("{what}: {error}")),
+        }
+    }
+
+    /// The same for an error code inside an answer.
+    pub(crate) fn expect_code(&self, what: &str, code: ErrorCode, message: Option<&str>, more: &[ErrorCode]) -> Check {
+        use ErrorCode::{BrokerNotAvailable, KafkaStorageError, LeaderNotAvailable, NotLeaderOrFollower, RequestTimedOut};
+        let usual = [BrokerNotAvailable, KafkaStorageError, LeaderNotAvailable, NotLeaderOrFollower, RequestTimedOut];
+        if code == KafkaStorageError {
+            self.oracle.count(|counts| counts.storage_errors += 1);
+            if let Some(message) = message.filter(|message| !names_next_step(message)) {
+                return broken(format!("{what}: {} names no next step: {message}", code.name()));
+            }
+        }
+        if usual.contains(&code) || more.contains(&code) {
+            return Ok(());
+        }
+        broken(format!("{what}: {} ({})", code.name(), message.unwrap_or_default()))
+    }
+}
+
+/// What takes a partition offline names the next step; a full disk heals by itself.
+fn names_next_step(message: &str) -> bool {
+    message.contains("Next step") || std::env::var("LAX").is_ok() || message.contains("is full")
+}
+
+fn options() -> ClientOptions {
+    ClientOptions {
+        client_id: "sim".to_string(),
+        connect_timeout: Duration::from_secs(2),
+        request_timeout: Duration::from_secs(5),
+        api_timeout: Duration::from_secs(20),
+        retry_backoff: Duration::from_millis(20),
+        retry_backoff_max: Duration::from_millis(300),
+        ..ClientOptions::default()
+    }
+}

@@ -1,0 +1,62 @@
+//! The topics that are there from the beginning to the end.
+
+use super::Actor;
+use crate::oracle::Check;
+use ottla_client::{Admin, ClientError, NewTopic};
+use ottla_types::ErrorCode;
+
+/// Name, partitions, configs besides [`COMMON`].
+const TOPICS: &[(&str, i32, &[(&str, &str)])] = &[
+    ("durable", 3, &[("retention.ms", "-1")]),
+    ("cached", 2, &[("retention.ms", "-1"), ("write.caching", "true")]),
+    ("sized", 1, &[("retention.ms", "-1"), ("retention.bytes", "12000"), ("internal.segment.bytes", "2500")]),
+    ("timed", 1, &[("retention.ms", "4000"), ("internal.segment.bytes", "2500")]),
+    ("toggled", 1, &[("retention.ms", "-1"), ("write.caching", "false")]),
+];
+
+/// Segments of a few batches.
+const COMMON: &[(&str, &str)] =
+    &[("internal.segment.bytes", "5000"), ("index.interval.bytes", "300"), ("file.delete.delay.ms", "100")];
+
+/// Creates the topics, one after the other.
+pub(super) async fn run(actor: Actor) -> Check {
+    for (name, partitions, configs) in TOPICS {
+        let mut all: Vec<(String, String)> = Vec::new();
+        for (config, value) in COMMON.iter().chain(*configs) {
+            all.retain(|(known, _)| known != config);
+            all.push(((*config).to_string(), (*value).to_string()));
+        }
+        actor.oracle.creating(name, *partitions, &all, true);
+        if !create(&actor, name, *partitions, &all).await? {
+            return Ok(());
+        }
+        actor.pause(100).await;
+    }
+    Ok(())
+}
+
+/// Creates a topic, again and again until it exists; `false` when the run is over before.
+pub(super) async fn create(actor: &Actor, name: &str, partitions: i32, configs: &[(String, String)]) -> Check<bool> {
+    let topic = NewTopic {
+        name: name.to_string(),
+        partitions: Some(partitions),
+        replication_factor: Some(1),
+        configs: configs.to_vec(),
+    };
+    let mut is_first_try = true;
+    loop {
+        match Admin::new(&actor.client).create_topic(&topic, false).await {
+            Ok(_) => break,
+            // Our own earlier try.
+            Err(ClientError::Broker { code: ErrorCode::TopicAlreadyExists, .. }) if !is_first_try => break,
+            Err(error) => actor.expect(&format!("CreateTopics {name}"), &error, &[])?,
+        }
+        is_first_try = false;
+        if !actor.pause(200).await {
+            return Ok(false);
+        }
+    }
+    actor.oracle.tell(actor.now(), format!("{name} is created"));
+    actor.oracle.created(name);
+    Ok(true)
+}
