@@ -11,6 +11,7 @@ import signal
 import sys
 
 import cases
+import ledger
 import loopfs
 from broker import Broker, answers
 from cases import case, equal
@@ -49,7 +50,7 @@ class Writer:
 def read_numbers(broker, topic):
     """The number of each record in the topic, in order."""
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "unused", "enable.auto.commit": False})
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+    end = ledger.end_offset(consumer, topic, 0)
     consumer.assign([TopicPartition(topic, 0, 0)])
     numbers, last = [], -1
     while last < end - 1:

@@ -6,10 +6,11 @@ Each value names its partition and its number, so that loss, doubles and disorde
 import time
 
 import cases
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 PARTITIONS = 4
+NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 class Ledger:
@@ -62,16 +63,30 @@ def produce_for(producer, topic, ledger, seconds):
 def read_partition(broker, topic, partition):
     """(offset, value) of every record from the start up to the end as the broker tells it."""
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "unused", "enable.auto.commit": False})
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+    end = end_offset(consumer, topic, partition)
     consumer.assign([TopicPartition(topic, partition, 0)])
     records = []
-    deadline = time.monotonic() + 60
-    while (not records or records[-1][0] < end - 1) and time.monotonic() < deadline and end > 0:
-        for message in consumer.consume(1000, 1.0):
-            assert message.error() is None, message.error()
-            records.append((message.offset(), message.value()))
+    while end > 0 and (not records or records[-1][0] < end - 1):
+        message = cases.eventually(f"the record after {len(records)} of {end}", lambda: consumer.poll(1.0), seconds=30)
+        assert message.error() is None, message.error()
+        records.append((message.offset(), message.value()))
     consumer.close()
     return records
+
+
+def end_offset(consumer, topic, partition):
+    """The high watermark. A broker that has just started may say that it does not lead the partition yet."""
+
+    def ask():
+        try:
+            return (consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10),)
+        except KafkaException as error:
+            if not error.args[0].retriable() and error.args[0].code() not in NOT_YET:
+                raise
+            return None
+
+    ((_, end),) = cases.eventually("the end offset is known", ask)
+    return end
 
 
 def check(ledger, partition, records):

@@ -255,7 +255,7 @@ def an_ordinary_client_works_after_all_of_this():
     producer = Producer({"bootstrap.servers": broker.bootstrap})
     producer.produce(topic, b"hello")
     assert producer.flush(20) == 0, "not delivered"
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "unused"})
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "unused", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, 0, 0)])
     message = cases.eventually("the message is read", lambda: consumer.poll(0.5))
     cases.equal(b"hello", message.value(), "value")

@@ -17,7 +17,7 @@ import loopfs
 from broker import Broker
 from cases import case
 
-LOSSES = 40 if cases.LONG else 5 if cases.PEER == "ottla" else 2
+LOSSES = 100 if cases.LONG else 10 if cases.PEER == "ottla" else 2
 SEED = int(os.environ.get("COMPAT_SEED", "0")) or time.time_ns() % 1_000_000
 # ottla's acknowledgement means stable storage by default; Apache Kafka has to be told.
 OPTIONS = [] if cases.PEER == "ottla" else ["log.flush.interval.messages=1"]

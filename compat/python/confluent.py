@@ -153,7 +153,7 @@ def seek_by_offset_and_time():
     name = topic("seek")
     send([(name, 0, {"value": b"v%d" % i, "timestamp": 1000 + i}) for i in range(300)])
     equal(b"v137", read(name, 1, offset=137)[0].value(), "value at 137")
-    consumer = Consumer({"bootstrap.servers": cases.BOOTSTRAP, "group.id": "unused"})
+    consumer = Consumer({"bootstrap.servers": cases.BOOTSTRAP, "group.id": "unused", "enable.auto.commit": False})
     (found,) = consumer.offsets_for_times([TopicPartition(name, 0, 1222)], timeout=10)
     equal(222, found.offset, "offset at time 1222")
     (beyond,) = consumer.offsets_for_times([TopicPartition(name, 0, 9999)], timeout=10)

@@ -8,6 +8,7 @@ mod compat;
 mod golden;
 mod paths;
 mod prepare;
+mod sim;
 mod tally;
 mod test;
 mod tidy;
@@ -35,6 +36,8 @@ enum Command {
     Codegen(codegen::Args),
     /// Compares the bytes of every message with Kafka's Java code, both ways.
     Golden(golden::Args),
+    /// Whole nodes in the simulator: crashes, power losses, disk faults, by seed.
+    Sim(sim::Args),
     /// Layers, licences, duplicate versions, sizes and forbidden calls.
     Tidy,
 }
@@ -56,6 +59,7 @@ fn run() -> anyhow::Result<()> {
         Command::Peer(args) => compat::peer::exec(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Golden(args) => golden::command(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Tidy => tidy::run(),
     }
 }

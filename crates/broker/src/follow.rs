@@ -5,9 +5,9 @@ use crate::partitions::Applier;
 use crate::tasks::Stopping;
 use ottla_config::BrokerConfig;
 use ottla_metadata::{ConfigResource, MetadataImage};
+use ottla_runtime::watch;
 use ottla_runtime::{Instant, Runtime};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::watch;
 
 /// How far this node has applied the metadata.
 #[derive(Clone)]

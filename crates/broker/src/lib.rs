@@ -28,6 +28,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use ottla_config::BrokerConfig;
 use ottla_metadata::{ControllerChannel, MetadataImage};
+use ottla_runtime::watch;
 use ottla_runtime::{AbortOnDrop, Instant, Runtime};
 use ottla_storage::{LogDirs, LogError};
 use ottla_telemetry::Metrics;
@@ -40,7 +41,6 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tasks::Tasks;
-use tokio::sync::watch;
 
 /// How long a shutdown waits for the broker's own tasks.
 const TASKS_PATIENCE: Duration = Duration::from_secs(15);

@@ -2,10 +2,10 @@
 
 use crate::partition::{Leadership, Partition, PartitionError, Shared};
 use ottla_metadata::{MetadataImage, Topic};
+use ottla_runtime::watch;
 use ottla_types::{ErrorCode, Uuid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::watch;
 
 mod applier;
 

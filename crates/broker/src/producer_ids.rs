@@ -4,11 +4,12 @@
 use ottla_metadata::{ControllerChannel, ControllerError, ControllerResponse, MetadataImage};
 use ottla_protocol::AllocateProducerIdsRequest;
 use ottla_runtime::Runtime;
+use ottla_runtime::watch;
 use ottla_types::{ErrorCode, NodeId, ProducerId};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// Longest time that a request waits for a block; Kafka's clients ask again.
 const WAIT_MAX: Duration = Duration::from_secs(5);

@@ -1,9 +1,9 @@
 //! The broker's own tasks, and how they end: each finishes what it is at, so that nothing is left half written.
 
+use ottla_runtime::watch;
 use ottla_runtime::{Runtime, TaskHandle};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// The tasks of one broker. They end when this is dropped, too.
 pub(crate) struct Tasks {

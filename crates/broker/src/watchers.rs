@@ -64,12 +64,7 @@ impl Watchers {
 
     /// As [`Watchers::add`], unless the waiter's earlier `registration` still stands: a request that looks again and again
     /// has one entry at each partition.
-    pub(crate) fn keep(
-        &mut self,
-        registration: &mut Option<Registration>,
-        high_watermark: i64,
-        waiter: &Arc<Waiter>,
-    ) {
+    pub(crate) fn keep(&mut self, registration: &mut Option<Registration>, high_watermark: i64, waiter: &Arc<Waiter>) {
         let stands = registration.is_some_and(|registration| self.entries.contains_key(&registration));
         if !stands {
             *registration = Some(self.add(high_watermark, waiter));

@@ -7,10 +7,11 @@ use crate::task::ControllerTask;
 use ottla_config::BrokerConfig;
 use ottla_metadata::{ControllerChannel, ControllerError, MetadataImage};
 use ottla_quorum::{OpenError, Quorum, QuorumConfig, QuorumHandle, QuorumStatus, Role, StorageState, Transport};
+use ottla_runtime::watch;
 use ottla_runtime::{AbortOnDrop, Runtime};
 use ottla_types::Uuid;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// What a controller is opened with.
 pub struct ControllerConfig {

@@ -7,8 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use ottla_metadata::{MetadataImage, entry};
 use ottla_protocol::MetadataRecord;
 use ottla_quorum::{Capture, Refused, Role, StateMachine};
+use ottla_runtime::watch;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 const SNAPSHOT_VERSION: u8 = 1;
 const SNAPSHOT_CHUNK_BYTES: usize = 512 * 1024;

@@ -10,10 +10,11 @@ use ottla_metadata::decide::bootstrap;
 use ottla_metadata::{ControllerError, DecideContext, entry};
 use ottla_quorum::{ProposeError, QuorumHandle, QuorumStatus, StorageState};
 use ottla_runtime::Runtime;
+use ottla_runtime::watch;
 use ottla_types::Uuid;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// Everything that can happen to the controller.
 enum Event {

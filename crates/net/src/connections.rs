@@ -4,10 +4,10 @@ use crate::config::{ConnectionLimits, ListenerLimits};
 use crate::connection::ConnectionHandle;
 use crate::quotas::{Admission, Quotas, TooManyFromAddress};
 use ottla_runtime::Instant;
+use ottla_runtime::watch;
 use ottla_telemetry::NetMetrics;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
 
 /// All open connections of a node.
 pub(crate) struct Connections {

@@ -12,6 +12,7 @@ use crate::config::{ConnectionLimits, ListenerLimits, NetConfig};
 use crate::connections::Connections;
 use crate::handler::Handler;
 use crate::quotas::Quotas;
+use ottla_runtime::watch;
 use ottla_runtime::{AbortOnDrop, Listener, Runtime};
 use ottla_telemetry::NetMetrics;
 use std::io;
@@ -19,7 +20,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Why a listener could not be bound.
 #[derive(Debug, thiserror::Error)]

@@ -6,11 +6,11 @@ mod common;
 
 use bytes::Bytes;
 use common::{answer, ask, config, request, requests, serve, serve_file};
+use ottla_runtime::watch;
 use ottla_runtime::{OpenMode, RealOptions, Runtime};
 use ottla_testkit::{RawConnection, temp_dir};
 use std::future::Future;
 use std::time::Duration;
-use tokio::sync::watch;
 
 const MB: usize = 1024 * 1024;
 

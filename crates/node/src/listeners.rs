@@ -5,10 +5,10 @@ use ottla_config::{BrokerConfig, Listener};
 use ottla_metadata::{BrokerEndpoint, MetadataImage};
 use ottla_net::{BoundServer, ConnectionLimits, ListenerConfig, ListenerLimits, NetConfig, Server};
 use ottla_runtime::ListenOptions;
+use ottla_runtime::watch;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What the network layer is told.
 pub(crate) fn net_config(config: &BrokerConfig) -> Result<NetConfig, StartError> {

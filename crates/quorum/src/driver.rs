@@ -22,6 +22,7 @@ use crate::machine::{Role, StateMachine};
 use crate::peer_message::{Body, PeerMessage};
 use crate::store::Store;
 use crate::transport::Transport;
+use ottla_runtime::watch;
 use ottla_runtime::{Instant, Runtime};
 use proposals::Proposals;
 use raft::eraftpb::{MessageType, SnapshotMetadata};
@@ -34,7 +35,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use timeouts::Timeouts;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 pub(crate) use proposals::Proposal;
 

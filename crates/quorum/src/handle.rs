@@ -7,8 +7,9 @@ use crate::machine::Role;
 use crate::peer_message::PeerMessage;
 use bytes::Bytes;
 use ottla_runtime::AbortOnDrop;
+use ottla_runtime::watch;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 /// An open quorum. Dropping it ends the owner task as a crash would; [`Quorum::shutdown`] lets it finish its turn.
 pub struct Quorum {

@@ -13,11 +13,11 @@ use crate::handle::{Quorum, QuorumHandle};
 use crate::machine::StateMachine;
 use crate::store::Store;
 use crate::transport::Transport;
+use ottla_runtime::watch;
 use ottla_runtime::{Disk, Runtime};
 use raft::eraftpb::SnapshotMetadata;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Sync site of the identity file (`.file` and `.dir`).
 const IDENTITY_SITE: &str = "quorum.identity";

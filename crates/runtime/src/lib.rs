@@ -21,6 +21,7 @@ mod real;
 mod runtime;
 pub mod sim;
 mod task;
+pub mod watch;
 
 pub use disk::{DirEntry, Disk, Lane, LockGuard, OpenMode, Space};
 pub use error::is_disk_full;

@@ -3,8 +3,8 @@
 //! The binary installs a hook that aborts the process. Where there is no such hook (the embedded node, the simulator), every
 //! spawned task reports its panic to the runtime's [`PanicBoard`], and whoever drives the runtime stops or fails the run.
 
+use crate::watch;
 use std::any::Any;
-use tokio::sync::watch;
 
 /// From now on a panic on any thread prints its message (the previous hook runs first) and aborts the process.
 pub fn install_abort_on_panic_hook() {

@@ -35,19 +35,44 @@ pub(crate) enum End {
 /// Something that goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
-    FailWrites { place: &'static str, count: u32 },
-    FailSyncs { place: &'static str, count: u32 },
-    FailReads { place: &'static str, count: u32 },
-    SlowSyncs { place: &'static str, count: u32, time: Duration },
+    FailWrites {
+        place: &'static str,
+        count: u32,
+    },
+    FailSyncs {
+        place: &'static str,
+        count: u32,
+    },
+    FailReads {
+        place: &'static str,
+        count: u32,
+    },
+    SlowSyncs {
+        place: &'static str,
+        count: u32,
+        time: Duration,
+    },
     /// This many bytes are left, and then none.
-    FullDisk { left: u64, time: Duration },
+    FullDisk {
+        left: u64,
+        time: Duration,
+    },
     /// A client cannot reach the node.
-    Cut { client: String, time: Duration },
+    Cut {
+        client: String,
+        time: Duration,
+    },
     /// The wall clock jumps to this distance from where it would stand.
-    Clock { skew_ms: i64 },
-    SlowNetwork { up_to: Duration },
+    Clock {
+        skew_ms: i64,
+    },
+    SlowNetwork {
+        up_to: Duration,
+    },
     /// Percent of reads that find nothing in memory.
-    ColdReads { percent: u8 },
+    ColdReads {
+        percent: u8,
+    },
 }
 
 /// A life, as planned.

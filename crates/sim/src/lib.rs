@@ -14,12 +14,11 @@
 
 mod faults;
 mod life;
-mod oracle;
 mod options;
+mod oracle;
 pub mod planted;
 mod report;
 mod run;
-mod seeds;
 mod story;
 mod verify;
 mod workload;
@@ -30,7 +29,6 @@ mod tests;
 pub use options::Options;
 pub use report::{Counts, Failure, Report};
 pub use run::run;
-pub use seeds::COMMITTED_SEEDS;
 
 /// Name of the simulated node.
 pub(crate) const NODE: &str = "node";

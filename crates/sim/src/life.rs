@@ -8,10 +8,10 @@ use crate::workload::Workload;
 use ottla_config::BrokerConfig;
 use ottla_node::Node;
 use ottla_runtime::sim::{Outage, World};
+use ottla_runtime::watch;
 use ottla_runtime::{Runtime, TaskHandle};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// A start without faults takes no longer.
 const START_MAX: Duration = Duration::from_secs(60);

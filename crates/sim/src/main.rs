@@ -45,7 +45,11 @@ fn main() -> ExitCode {
                 counts += report.counts;
                 simulated += report.simulated;
                 report.trace.iter().for_each(|line| println!("{line}"));
-                println!("seed {seed}: ok, {:.1} s simulated, trace {:016x}", report.simulated.as_secs_f64(), report.trace_hash);
+                println!(
+                    "seed {seed}: ok, {:.1} s simulated, trace {:016x}",
+                    report.simulated.as_secs_f64(),
+                    report.trace_hash
+                );
             }
             Err(failure) => {
                 failed += 1;

@@ -194,7 +194,14 @@ impl Oracle {
     }
 
     /// Records were acknowledged, the first one at `base_offset`.
-    pub(crate) fn acknowledged(&self, sent: &Sent, numbers: &[u64], base_offset: i64, backing: Backing, now: Instant) -> Check {
+    pub(crate) fn acknowledged(
+        &self,
+        sent: &Sent,
+        numbers: &[u64],
+        base_offset: i64,
+        backing: Backing,
+        now: Instant,
+    ) -> Check {
         let state = &mut *self.state();
         state.counts.acknowledged += numbers.len() as u64;
         if base_offset < 0 {
@@ -284,7 +291,10 @@ impl Oracle {
         let is_settled = sent.life == state.life && !state.health.is_failing;
         if is_settled && position >= earliest && position <= sent.firm_end() {
             let end = sent.firm_end();
-            return broken(format!("{} starts at {earliest}, {end} is promised, and {position} is out of range", sent.key));
+            return broken(format!(
+                "{} starts at {earliest}, {end} is promised, and {position} is out of range",
+                sent.key
+            ));
         }
         Ok(())
     }
@@ -335,7 +345,13 @@ impl Oracle {
     // ---- topics
 
     /// A creation is about to be sent; the number of the creation under this name.
-    pub(crate) fn creating(&self, name: &str, partitions: i32, configs: &[(String, String)], is_permanent: bool) -> u32 {
+    pub(crate) fn creating(
+        &self,
+        name: &str,
+        partitions: i32,
+        configs: &[(String, String)],
+        is_permanent: bool,
+    ) -> u32 {
         self.state().topics.create(name, partitions, configs, is_permanent)
     }
 
@@ -424,9 +440,10 @@ impl Oracle {
     pub(crate) fn partitions(&self, only_permanent: bool) -> Vec<PartitionKey> {
         let state = self.state();
         let is_wanted = |key: &&PartitionKey| {
-            state.topics.get(&key.topic).is_some_and(|topic| {
-                topic.existence == Existence::Yes && (topic.is_permanent || !only_permanent)
-            })
+            state
+                .topics
+                .get(&key.topic)
+                .is_some_and(|topic| topic.existence == Existence::Yes && (topic.is_permanent || !only_permanent))
         };
         state.partitions.keys().filter(is_wanted).cloned().collect()
     }
@@ -457,7 +474,9 @@ impl State {
 
     fn promised(&mut self, sent: &Sent, end: i64, backing: Backing, now: Instant) -> bool {
         let (life, health) = (self.life, self.health);
-        self.partitions.get_mut(&sent.key).is_some_and(|history| history.promised(sent, end, backing, life, health, now))
+        self.partitions
+            .get_mut(&sent.key)
+            .is_some_and(|history| history.promised(sent, end, backing, life, health, now))
     }
 
     fn place(&mut self, key: &PartitionKey, number: u64, offset: i64, is_placed: bool) -> Check {

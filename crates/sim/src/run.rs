@@ -7,10 +7,10 @@ use crate::workload::{self, Workload};
 use crate::{Failure, Options, Report};
 use ottla_runtime::Runtime;
 use ottla_runtime::sim::World;
+use ottla_runtime::watch;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Runs a seed.
 ///

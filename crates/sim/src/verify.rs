@@ -50,8 +50,7 @@ pub(crate) async fn read_back(actor: &Actor, key: &PartitionKey) -> Check {
 }
 
 /// What a client with old metadata is told.
-const STALE: &[ErrorCode] =
-    &[ErrorCode::FencedLeaderEpoch, ErrorCode::UnknownLeaderEpoch, ErrorCode::OffsetOutOfRange];
+const STALE: &[ErrorCode] = &[ErrorCode::FencedLeaderEpoch, ErrorCode::UnknownLeaderEpoch, ErrorCode::OffsetOutOfRange];
 
 /// Tries until it works, the partition is gone, or patience ends.
 async fn patiently(
@@ -98,10 +97,9 @@ async fn metadata(actor: &Actor) -> Check {
             Some(Err(error)) => return broken(format!("Metadata of {name}: {error}")),
             None => None,
         };
-        let found = topic.zip(partitions).map(|(topic, partitions)| FoundTopic {
-            topic_id: topic.topic_id,
-            partitions: partitions.len() as i32,
-        });
+        let found = topic
+            .zip(partitions)
+            .map(|(topic, partitions)| FoundTopic { topic_id: topic.topic_id, partitions: partitions.len() as i32 });
         actor.oracle.topic(&name, changes, found.as_ref())?;
         let Some(incarnation) = actor.oracle.incarnation(&name) else { continue };
         for partition in partitions.into_iter().flatten() {
@@ -136,7 +134,8 @@ async fn configs(actor: &Actor) -> Check {
 async fn read_once(actor: &Actor, key: &PartitionKey) -> Check<Result<(), ClientError>> {
     let (client, oracle) = (&actor.client, &actor.oracle);
     let Some(sent) = oracle.sending(key) else { return Ok(Ok(())) };
-    let earliest = match client.list_offset(&key.topic, key.partition, OffsetSpec::Earliest, Isolation::default()).await {
+    let earliest = match client.list_offset(&key.topic, key.partition, OffsetSpec::Earliest, Isolation::default()).await
+    {
         Ok(earliest) => earliest.offset,
         Err(error) => return Ok(Err(error)),
     };
@@ -157,7 +156,11 @@ async fn read_once(actor: &Actor, key: &PartitionKey) -> Check<Result<(), Client
         let next = reading::batches(oracle, &sent, position, &fetched.batches, &mut order, actor.now())?;
         if next >= target {
             // Retention may go on while this reads, so only a start that stood still says something.
-            return if start == earliest { oracle.whole_partition(key, start, order.bytes).map(Ok) } else { Ok(Ok(())) };
+            return if start == earliest {
+                oracle.whole_partition(key, start, order.bytes).map(Ok)
+            } else {
+                Ok(Ok(()))
+            };
         }
         if next == position {
             let high_watermark = fetched.high_watermark;

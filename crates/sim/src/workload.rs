@@ -20,10 +20,10 @@ use crate::oracle::{Check, Oracle, broken};
 use ottla_client::{Client, ClientError, ClientOptions};
 use ottla_records::Compression;
 use ottla_runtime::sim::World;
+use ottla_runtime::watch;
 use ottla_runtime::{Instant, Runtime, TaskHandle};
 use ottla_types::ErrorCode;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// How long a client task may take to end once it was told to.
 const END_MAX: Duration = Duration::from_secs(300);
@@ -191,7 +191,9 @@ impl Actor {
 
     /// The same for an error code inside an answer.
     pub(crate) fn expect_code(&self, what: &str, code: ErrorCode, message: Option<&str>, more: &[ErrorCode]) -> Check {
-        use ErrorCode::{BrokerNotAvailable, KafkaStorageError, LeaderNotAvailable, NotLeaderOrFollower, RequestTimedOut};
+        use ErrorCode::{
+            BrokerNotAvailable, KafkaStorageError, LeaderNotAvailable, NotLeaderOrFollower, RequestTimedOut,
+        };
         let usual = [BrokerNotAvailable, KafkaStorageError, LeaderNotAvailable, NotLeaderOrFollower, RequestTimedOut];
         if code == KafkaStorageError {
             self.oracle.count(|counts| counts.storage_errors += 1);

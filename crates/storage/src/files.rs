@@ -59,13 +59,8 @@ pub(crate) enum FileName {
 
 impl SegmentFile {
     /// Every kind.
-    pub(crate) const ALL: [SegmentFile; 5] = [
-        SegmentFile::Log,
-        SegmentFile::Index,
-        SegmentFile::TimeIndex,
-        SegmentFile::TxnIndex,
-        SegmentFile::Snapshot,
-    ];
+    pub(crate) const ALL: [SegmentFile; 5] =
+        [SegmentFile::Log, SegmentFile::Index, SegmentFile::TimeIndex, SegmentFile::TxnIndex, SegmentFile::Snapshot];
 
     /// The file name's ending, dot included.
     pub(crate) fn suffix(self) -> &'static str {
@@ -139,7 +134,8 @@ pub(crate) fn parse_partition_dir(name: &str) -> Option<TopicPartition> {
     }
     let (topic, partition) = name.rsplit_once('-')?;
     let is_number = !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_digit());
-    let is_topic = !topic.is_empty() && topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let is_topic =
+        !topic.is_empty() && topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if !is_number || !is_topic {
         return None;
     }
@@ -175,7 +171,8 @@ mod tests {
     #[test]
     fn partition_directories_are_told_from_others() {
         assert_eq!(parse_partition_dir("my-topic-12"), Some(TopicPartition::new("my-topic", 12)));
-        for name in ["topic", "topic-", "-1", "a-b.0f-delete", "a-0.0f-stray", "a b-1", "a-99999999999", "a-0.x-future"] {
+        for name in ["topic", "topic-", "-1", "a-b.0f-delete", "a-0.0f-stray", "a b-1", "a-99999999999", "a-0.x-future"]
+        {
             assert_eq!(parse_partition_dir(name), None, "{name}");
         }
     }

@@ -88,7 +88,8 @@ pub async fn apply(rt: &Runtime, plan: &RepairPlan) -> Result<Option<RepairDone>
     sync_dir(disk, directory, sites::CUT_DIR).await?;
     // The offsets and the marker first: a repair that is interrupted here is found as damage again.
     mark_unclean(disk, log_dir).await?;
-    if let Some(partition) = directory.file_name().and_then(|name| files::parse_partition_dir(&name.to_string_lossy())) {
+    if let Some(partition) = directory.file_name().and_then(|name| files::parse_partition_dir(&name.to_string_lossy()))
+    {
         lower_recovery_point(disk, log_dir, &partition, damage.base_offset).await?;
     }
     let file = disk.open(&damage.segment, OpenMode::ReadWrite).await.map_err(LogError::io("open", &damage.segment))?;

@@ -29,6 +29,8 @@ pub(super) struct Stage {
     long: bool,
     dir: PathBuf,
     broker: Option<RunningBroker>,
+    /// The words that start a broker, once they are known.
+    start: Option<Vec<String>>,
     /// Why the shared broker never started; the other suites need not wait to learn the same.
     cannot_start: Option<String>,
 }
@@ -48,7 +50,7 @@ impl Stage {
         // Cargo may replace the program file while we run; the suites start brokers with this copy.
         std::fs::copy("/proc/self/exe", dir.join("xtask")).context("copying this program")?;
         println!("compat   peer {}, logs in {}", kind.name(), dir.display());
-        Ok(Stage { kind, long, dir, broker: None, cannot_start: None })
+        Ok(Stage { kind, long, dir, broker: None, start: None, cannot_start: None })
     }
 
     /// Runs one suite; whatever goes wrong becomes a failure under its name.
@@ -100,14 +102,26 @@ impl Stage {
     }
 
     /// The words that start a broker of this kind; `--data-dir DIR [--port PORT] [-o KEY=VALUE]...` follow.
-    fn start_command(&self, workshop: &mut Workshop) -> Result<Vec<String>> {
+    fn start_command(&mut self, workshop: &mut Workshop) -> Result<Vec<String>> {
+        if let Some(words) = &self.start {
+            return Ok(words.clone());
+        }
         let (flag, path) = match self.kind {
-            PeerKind::Ottla => ("--ottla", crate::test::cargo::ottla_program()?),
+            PeerKind::Ottla => ("--ottla", self.own_copy(&crate::test::cargo::ottla_program()?)?),
             PeerKind::Kafka => ("--jars", workshop.get(Need::Jars)?),
         };
         let this = self.dir.join("xtask");
         let words = [&*this.to_string_lossy(), "peer", self.kind.name(), flag, &*path.to_string_lossy()];
-        Ok(words.map(str::to_owned).into())
+        let words: Vec<String> = words.map(str::to_owned).into();
+        self.start = Some(words.clone());
+        Ok(words)
+    }
+
+    /// A whole run tests one program, also when somebody builds meanwhile.
+    fn own_copy(&self, program: &Path) -> Result<PathBuf> {
+        let copy = self.dir.join("ottla");
+        std::fs::copy(program, &copy).with_context(|| format!("copying {}", program.display()))?;
+        Ok(copy)
     }
 
     fn shared_broker(&mut self, start: &[String]) -> Result<&RunningBroker> {
@@ -206,6 +220,9 @@ impl Drop for Stage {
         if let Some(broker) = self.broker.as_mut() {
             end(&mut broker.child);
             std::fs::remove_dir_all(&broker.data_dir).ok();
+        }
+        for program in ["ottla", "xtask"] {
+            std::fs::remove_file(self.dir.join(program)).ok();
         }
     }
 }

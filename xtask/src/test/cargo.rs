@@ -21,19 +21,16 @@ pub(crate) fn ottla_program() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("OTTLA_BIN") {
         return Ok(path.into());
     }
+    program("ottla-cli", "ottla")
+}
+
+/// Builds a binary in the profile of the tests and returns its path.
+pub(crate) fn program(package: &str, binary: &str) -> Result<PathBuf> {
     let output = cargo()
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "ottla-cli",
-            "--bin",
-            "ottla",
-            "--message-format=json-render-diagnostics",
-        ])
+        .args(["build", "--quiet", "--package", package, "--bin", binary, "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()?;
-    ensure!(output.status.success(), "cargo build of ottla failed");
+    ensure!(output.status.success(), "cargo build of {binary} failed");
     let artifacts = String::from_utf8(output.stdout)?;
     let path = artifacts.lines().rev().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::cargo;
 use crate::prepare::{Need, Workshop};
 use crate::tally::Tally;
-use crate::{golden, paths, tidy};
+use crate::{golden, paths, sim, tidy};
 
 /// Which form was asked for.
 pub(super) struct Form {
@@ -38,6 +38,12 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "tidy", about: "layers, licences, sizes, forbidden calls", quick: true, run: |_, _| tidy::check() },
     Step { name: "unit", about: "cargo test of the workspace", quick: true, run: |_, _| unit() },
     Step { name: "fuzz", about: "every decoder, for a bounded time", quick: true, run: |form, _| fuzz(form) },
+    Step {
+        name: "sim",
+        about: "whole nodes with crashes, power losses, disk faults",
+        quick: true,
+        run: |form, _| simulate(form),
+    },
     Step { name: "golden", about: "bytes of every message against Kafka's", quick: false, run: |_, shop| golden(shop) },
 ];
 
@@ -47,6 +53,11 @@ fn unit() -> Result<Tally> {
 
 fn fuzz(form: &Form) -> Result<Tally> {
     cargo::run("fuzz", &["--package", "ottla-fuzz", "--", "--seconds", form.choose("6", "20", "1800")])
+}
+
+/// Committed seeds are run in all forms, fewer of them in the inner loop.
+fn simulate(form: &Form) -> Result<Tally> {
+    sim::step(if form.quick { 8 } else { usize::MAX }, form.long)
 }
 
 fn golden(workshop: &mut Workshop) -> Result<Tally> {

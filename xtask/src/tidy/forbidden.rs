@@ -16,6 +16,7 @@ const IN_SIMULATED_CODE: &[(&str, &str)] = &[
     ("Instant::now", "Runtime::now"),
     ("SystemTime", "Runtime::wall_clock_ms"),
     ("tokio::time", "Runtime::sleep and timeout"),
+    ("tokio::sync::watch", "runtime::watch, whose waiters wake in the same order in every run"),
     ("tokio::spawn", "Runtime::spawn"),
     ("tokio::task::spawn", "Runtime::spawn"),
     ("spawn_blocking", "runtime's storage threads"),

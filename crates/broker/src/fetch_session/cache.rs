@@ -1,9 +1,7 @@
 //! All sessions of a node: bounded, with eviction of the least valuable.
 
 use super::session::Session;
-use super::{
-    EVICTION_IDLE_MS, FINAL_EPOCH, FetchPartition, INITIAL_EPOCH, NO_SESSION, News, PartitionKey, next_epoch,
-};
+use super::{EVICTION_IDLE_MS, FINAL_EPOCH, FetchPartition, INITIAL_EPOCH, NO_SESSION, News, PartitionKey, next_epoch};
 use ottla_types::ErrorCode;
 use std::collections::BTreeMap;
 
@@ -216,9 +214,8 @@ impl FetchSessions {
     }
 
     fn least_valuable(&self, now_ms: i64, privileged: bool, size: usize) -> Option<i32> {
-        let is_settled = |session: &&Session| {
-            now_ms - session.created_ms > EVICTION_IDLE_MS || (privileged && !session.privileged)
-        };
+        let is_settled =
+            |session: &&Session| now_ms - session.created_ms > EVICTION_IDLE_MS || (privileged && !session.privileged);
         let value = |session: &Session| (session.privileged, session.len());
         let candidate = self.sessions.values().filter(is_settled).min_by_key(|session| (value(session), session.id))?;
         (value(candidate) < (privileged, size)).then_some(candidate.id)

@@ -119,8 +119,7 @@ impl Session {
     pub(super) fn offer(&mut self, key: &PartitionKey, news: &News) -> bool {
         let Some(&place) = self.places.get(key) else { return false };
         let Some(cached) = self.order.get_mut(&place) else { return false };
-        let changed =
-            cached.high_watermark != news.high_watermark || cached.log_start_offset != news.log_start_offset;
+        let changed = cached.high_watermark != news.high_watermark || cached.log_start_offset != news.log_start_offset;
         let must_send = news.has_records || news.is_error || news.redirects || changed;
         // After an error the next good answer is news, whatever it says.
         cached.high_watermark = if news.is_error { -1 } else { news.high_watermark };

@@ -31,7 +31,12 @@ fn request(now_ms: i64, session_id: i32, epoch: i32) -> SessionRequest {
     SessionRequest { now_ms, session_id, epoch, uses_topic_ids: true, privileged: false }
 }
 
-fn incremental(sessions: &mut FetchSessions, id: i32, epoch: i32, asked: Vec<FetchPartition>) -> Result<Fetching, ErrorCode> {
+fn incremental(
+    sessions: &mut FetchSessions,
+    id: i32,
+    epoch: i32,
+    asked: Vec<FetchPartition>,
+) -> Result<Fetching, ErrorCode> {
     let mut fetching = sessions.begin(&request(1, id, epoch), asked, &[])?;
     sessions.load(&mut fetching).unwrap();
     Ok(fetching)

@@ -58,12 +58,7 @@ pub(super) fn respond<A: Answer>(broker: &Broker, header: &RequestHeader, body: 
 }
 
 /// As [`respond`], in another version than the request's (ApiVersions only).
-pub(super) fn respond_in_version<A: Answer>(
-    broker: &Broker,
-    header: &RequestHeader,
-    version: i16,
-    body: &A,
-) -> Reply {
+pub(super) fn respond_in_version<A: Answer>(broker: &Broker, header: &RequestHeader, version: i16, body: &A) -> Reply {
     count(broker, header, body.first_error());
     encode(header, version, body, &[])
 }

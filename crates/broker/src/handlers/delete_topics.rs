@@ -15,7 +15,9 @@ use std::sync::Arc;
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: DeleteTopicsRequest = decode(&request)?;
     let mut asked = body.topics.clone();
-    asked.extend(body.topic_names.iter().map(|name| DeleteTopicState { name: Some(name.clone()), ..Default::default() }));
+    asked.extend(
+        body.topic_names.iter().map(|name| DeleteTopicState { name: Some(name.clone()), ..Default::default() }),
+    );
     let timeout = timeout_ms(body.timeout_ms);
     Ok(submit(broker, request.header, timeout, body, move |outcome| match outcome {
         Ok(response) => response.into_delete_topics(),

@@ -87,11 +87,15 @@ fn is_asked_for(resource: &DescribeConfigsResource, entry: &ConfigEntry) -> bool
 fn config(body: &DescribeConfigsRequest, entry: &ConfigEntry) -> DescribeConfigsResourceResult {
     let synonyms = match body.include_synonyms {
         false => Vec::new(),
-        true => entry.synonyms.iter().map(|synonym| DescribeConfigsSynonym {
-            name: synonym.name.clone(),
-            value: synonym.value.clone(),
-            source: synonym.source.code(),
-        }).collect(),
+        true => entry
+            .synonyms
+            .iter()
+            .map(|synonym| DescribeConfigsSynonym {
+                name: synonym.name.clone(),
+                value: synonym.value.clone(),
+                source: synonym.source.code(),
+            })
+            .collect(),
     };
     DescribeConfigsResourceResult {
         name: entry.key.name.to_string(),

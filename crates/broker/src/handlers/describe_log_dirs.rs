@@ -73,7 +73,8 @@ fn topic(name: &str, partitions: Vec<(i32, u64)>) -> DescribeLogDirsTopic {
 
 /// Configured directories that could not be opened at the start.
 fn failed(broker: &Broker) -> Vec<DescribeLogDirsResult> {
-    let opened: BTreeSet<String> = broker.log_dirs().dirs().iter().map(|dir| dir.path().display().to_string()).collect();
+    let opened: BTreeSet<String> =
+        broker.log_dirs().dirs().iter().map(|dir| dir.path().display().to_string()).collect();
     let configured = broker.static_config().storage.log_dirs.iter();
     let missing = configured.filter(|dir| !opened.contains(*dir));
     let result = |log_dir: &String| DescribeLogDirsResult {

@@ -5,12 +5,12 @@
 
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
-use ottla_storage::producer_state::ProducerEntry;
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::describe_producers_request::DescribeProducersRequest;
 use ottla_protocol::generated::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
+use ottla_storage::producer_state::ProducerEntry;
 
 pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
     let body: DescribeProducersRequest = decode(request)?;

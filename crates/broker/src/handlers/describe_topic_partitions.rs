@@ -96,7 +96,8 @@ impl Page<'_> {
 
     fn add(&mut self, topic: &Topic, from_partition: usize) {
         if self.room == 0 {
-            self.next_cursor = Some(Cursor { topic_name: topic.name.to_string(), partition_index: from_partition as i32 });
+            self.next_cursor =
+                Some(Cursor { topic_name: topic.name.to_string(), partition_index: from_partition as i32 });
             return;
         }
         let until = topic.partitions.len().min(from_partition.saturating_add(self.room));

@@ -13,7 +13,9 @@ mod respond;
 use super::codec::{Handled, decode_with};
 use super::controlled::timeout_ms;
 use crate::Broker;
-use crate::fetch_session::{FINAL_EPOCH, FetchPartition, Fetching, INITIAL_EPOCH, PartitionKey, SessionRequest, TopicKey};
+use crate::fetch_session::{
+    FINAL_EPOCH, FetchPartition, Fetching, INITIAL_EPOCH, PartitionKey, SessionRequest, TopicKey,
+};
 use ottla_net::{Outcome, Reply, Request};
 use ottla_protocol::RequestHeader;
 use ottla_protocol::generated::fetch_request::FetchRequestRef;

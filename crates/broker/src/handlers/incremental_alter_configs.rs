@@ -27,7 +27,10 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
                 resource_type,
                 resource_name,
             };
-            IncrementalAlterConfigsResponse { responses: asked.into_iter().map(refused).collect(), ..Default::default() }
+            IncrementalAlterConfigsResponse {
+                responses: asked.into_iter().map(refused).collect(),
+                ..Default::default()
+            }
         }
     }))
 }

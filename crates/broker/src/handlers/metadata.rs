@@ -21,15 +21,15 @@ use topics::Asked;
 
 /// Operations on a topic that a client may do where nothing is forbidden: bits of READ, WRITE, CREATE, DELETE, ALTER,
 /// DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS.
-pub(super) const TOPIC_OPERATIONS: i32 =
-    1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+pub(super) const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 /// The same for the cluster: CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE.
 pub(super) const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: MetadataRequest = decode(&request)?;
     let version = request.header.api_version;
-    let asked = Asked::parse(&body, version).ok_or_else(|| Refused::unanswerable(&request.header, "a topic without name"))?;
+    let asked =
+        Asked::parse(&body, version).ok_or_else(|| Refused::unanswerable(&request.header, "a topic without name"))?;
     let listener = Arc::clone(&request.connection.listener);
     let header = request.header;
     let missing = auto_create::missing(broker, &asked, body.allow_auto_topic_creation || version < 4);

@@ -7,7 +7,9 @@
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
 use ottla_net::{Outcome, Request};
-use ottla_protocol::generated::offset_for_leader_epoch_request::{OffsetForLeaderEpochRequest, OffsetForLeaderPartition};
+use ottla_protocol::generated::offset_for_leader_epoch_request::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderPartition,
+};
 use ottla_protocol::generated::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };

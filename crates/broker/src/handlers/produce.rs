@@ -34,9 +34,7 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: &Request) -> Handled {
             Ok(without_reply(&results))
         }
         Acks::Leader => Ok(Outcome::Reply(respond::respond(broker, header, listener, results))),
-        Acks::All if is_replicated(&results) => {
-            Ok(Outcome::Reply(respond::respond(broker, header, listener, results)))
-        }
+        Acks::All if is_replicated(&results) => Ok(Outcome::Reply(respond::respond(broker, header, listener, results))),
         Acks::All => {
             let (broker, header, listener) = (Arc::clone(broker), header.clone(), Arc::clone(listener));
             let parked = Parked::new(broker.metrics().parked_produces.clone());

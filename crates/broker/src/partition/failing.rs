@@ -5,8 +5,8 @@
 //! is known to nobody but a recovery at the next start, which no longer believes the page cache. A damaged log stays
 //! offline, because only an operator may decide to lose records.
 
-use super::state::{Online, State, Status};
 use super::Partition;
+use super::state::{Online, State, Status};
 use ottla_storage::{FoundPartition, Log, LogDirState, LogError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,9 @@ impl Partition {
     pub(super) fn go_offline(self: &Arc<Self>, state: &mut State, cause: &str) {
         let (topic, partition) = (&self.topic, self.index);
         tracing::error!(%topic, partition, cause, "the partition is offline; it is opened again from its last flushed offset");
-        let reason =
-            format!("{cause}. Next step: look at the disk of the log directory; the partition is opened again by itself");
+        let reason = format!(
+            "{cause}. Next step: look at the disk of the log directory; the partition is opened again by itself"
+        );
         let Some(online) = self.leave_online(state, Status::Offline(reason)) else { return };
         let running = self.jobs.begin();
         let partition = Arc::clone(self);
@@ -103,7 +104,10 @@ impl Partition {
     pub(super) fn stay_offline(&self, error: &LogError, next_step: &str) {
         let names_next_step = matches!(
             error,
-            LogError::Damaged { .. } | LogError::NewerFormat { .. } | LogError::Malformed { .. } | LogError::NoUsableDir
+            LogError::Damaged { .. }
+                | LogError::NewerFormat { .. }
+                | LogError::Malformed { .. }
+                | LogError::NoUsableDir
         );
         let reason = match names_next_step {
             true => error.to_string(),

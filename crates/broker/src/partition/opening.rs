@@ -1,8 +1,8 @@
 //! How a partition comes into service.
 
+use super::Partition;
 use super::jobs::Job;
 use super::state::{FlushPhase, Leadership, Online, OpenLog, Status};
-use super::Partition;
 use ottla_config::TopicConfig;
 use ottla_replication::{LeaderConfig, LeaderState};
 use ottla_storage::{FoundPartition, Log, LogError};
@@ -81,7 +81,10 @@ impl Partition {
             }
             Err(error) => {
                 self.clear_failed_creation(&error).await;
-                self.stay_offline(&error, "look at the disk of the log directory; the creation is tried again by itself");
+                self.stay_offline(
+                    &error,
+                    "look at the disk of the log directory; the creation is tried again by itself",
+                );
                 false
             }
         }

@@ -80,11 +80,7 @@ impl Partition {
         Ok(outcome)
     }
 
-    fn begin_read(
-        self: &Arc<Self>,
-        request: &ReadRequest,
-        watch: Option<Watch<'_>>,
-    ) -> Result<Begun, PartitionError> {
+    fn begin_read(self: &Arc<Self>, request: &ReadRequest, watch: Option<Watch<'_>>) -> Result<Begun, PartitionError> {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.check_epoch(request.current_leader_epoch)?;
@@ -123,12 +119,7 @@ impl Partition {
     }
 
     /// The part of a read that may wait for the disk. The log may have been cut, deleted or shortened meanwhile.
-    async fn read_from_disk(
-        &self,
-        plan: ReadPlan,
-        offset: i64,
-        incarnation: u64,
-    ) -> Result<LogSlice, PartitionError> {
+    async fn read_from_disk(&self, plan: ReadPlan, offset: i64, incarnation: u64) -> Result<LogSlice, PartitionError> {
         let read = plan.run().await;
         let mut state = self.lock();
         let (open, _) = state.leading()?;

@@ -1,8 +1,8 @@
 //! What follows from new metadata and configs.
 
+use super::Partition;
 use super::flushing::Urgency;
 use super::state::{Leadership, Online, State, Status};
-use super::Partition;
 use ottla_config::TopicConfig;
 use std::sync::Arc;
 

@@ -192,7 +192,10 @@ impl Applier {
         });
         let runtime = &self.partitions.shared.runtime;
         if runtime.timeout(CHANGES_PATIENCE, all.settled()).await.is_err() {
-            tracing::warn!(task = name, "partitions are still being created or deleted; this goes on in the background");
+            tracing::warn!(
+                task = name,
+                "partitions are still being created or deleted; this goes on in the background"
+            );
         }
     }
 

@@ -4,18 +4,19 @@
 //! dropped. There are two pots:
 //!
 //! - the **reserve**, as large as the largest legal frame (`socket.request.max.bytes`);
-//! - the **shared** pot, the rest of `queued.max.request.bytes`: open to everybody, and used first.
+//! - the **shared** pot, the rest of `queued.max.request.bytes`, which is used first. Large frames (above an eighth of it)
+//!   may hold half of it at most, so that a crowd of them leaves room for ordinary ones.
 //!
 //! A frame that cannot be charged waits, and its connection stops reading. The reserve keeps half-read frames from
 //! blocking each other for ever: a frame may draw on it only if *all* that the frame still lacks fits the free part of
 //! the reserve. So whoever drew last can always finish without anybody else releasing a byte, and by induction so can
 //! the one before it. Of those waiting, the frame that lacks least is served first, and beside it the one that has
-//! waited longest, once it has waited for the timeout; ordinary frames thus pass a crowd of huge ones, and a huge one
-//! is not starved by ordinary ones.
+//! waited longest, once it has waited for the timeout, so that small frames do not starve a large one.
 //!
 //! When a wait lasts as long as the timeout, the partial frame with the least progress is closed: bytes per second of
 //! the time in which we would have read from it. Time that a frame spent waiting for us is not held against it, and a
-//! frame that has had less than the timeout is left alone. At most one frame is closed per timeout.
+//! frame that has had less than the timeout is left alone. While the pressure lasts, twice as many are closed at each
+//! tick as at the one before.
 
 use ottla_runtime::Instant;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,22 +26,37 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FrameId(u64);
 
+/// Frames above this part of the shared pot are large: together they may hold half of it.
+const LARGE_PART: u64 = 8;
+
 /// Bytes charged to each pot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Holding {
-    pub(crate) shared: u64,
+    /// In the shared pot, by ordinary frames.
+    pub(crate) ordinary: u64,
+    /// In the shared pot, by large frames.
+    pub(crate) large: u64,
     pub(crate) reserve: u64,
 }
 
 impl Holding {
     /// Bytes in both pots.
     pub(crate) fn total(self) -> u64 {
-        self.shared + self.reserve
+        self.ordinary + self.large + self.reserve
     }
 
     fn add(&mut self, other: Holding) {
-        self.shared += other.shared;
+        self.ordinary += other.ordinary;
+        self.large += other.large;
         self.reserve += other.reserve;
+    }
+
+    fn subtract(&mut self, other: Holding) {
+        let enough = self.ordinary >= other.ordinary && self.large >= other.large && self.reserve >= other.reserve;
+        assert!(enough, "released twice");
+        self.ordinary -= other.ordinary;
+        self.large -= other.large;
+        self.reserve -= other.reserve;
     }
 }
 
@@ -96,7 +112,8 @@ pub(crate) struct Ledger {
     by_need: BTreeSet<(u64, FrameId)>,
     /// Waiting frames by the start of their wait, the oldest first.
     by_age: BTreeSet<(Instant, FrameId)>,
-    last_close: Option<Instant>,
+    /// How many frames the next tick closes when the pressure lasts.
+    close_next: usize,
     next_id: u64,
 }
 
@@ -111,7 +128,7 @@ impl Ledger {
             frames: BTreeMap::new(),
             by_need: BTreeSet::new(),
             by_age: BTreeSet::new(),
-            last_close: None,
+            close_next: 1,
             next_id: 0,
         }
     }
@@ -126,13 +143,15 @@ impl Ledger {
         self.by_need.len()
     }
 
-    /// Charges a frame that has arrived whole, if that is possible at once and nobody waits.
+    /// Charges a frame that has arrived whole, if that is possible at once and nobody who waits comes before it.
     pub(crate) fn admit(&mut self, size: u64) -> Option<Holding> {
-        if self.waiting() > 0 || size > self.shared_limit.saturating_sub(self.charged.shared) {
+        let is_next = self.by_need.first().is_none_or(|(lacks, _)| *lacks >= size);
+        if !is_next || size > self.shared_free(size) {
             return None;
         }
-        self.charged.shared += size;
-        Some(Holding { shared: size, reserve: 0 })
+        let holding = self.in_shared_pot(size, size);
+        self.charged.add(holding);
+        Some(holding)
     }
 
     /// A frame of `announced` bytes begins, of which `received` have arrived. Nothing is charged yet.
@@ -171,24 +190,24 @@ impl Ledger {
 
     /// Gives bytes back and serves those who wait.
     pub(crate) fn release(&mut self, now: Instant, holding: Holding) -> Vec<Event> {
-        assert!(holding.shared <= self.charged.shared && holding.reserve <= self.charged.reserve, "released twice");
-        self.charged.shared -= holding.shared;
-        self.charged.reserve -= holding.reserve;
+        self.charged.subtract(holding);
         self.settle(now)
     }
 
-    /// Time passes: serves those who wait and closes the frame with the least progress where a wait lasts too long.
+    /// Time passes: serves those who wait, and closes frames with too little progress where a wait lasts too long.
     pub(crate) fn tick(&mut self, now: Instant) -> Vec<Event> {
         let mut events = self.settle(now);
-        let someone_waits_too_long = self.by_age.first().is_some_and(|&(since, _)| now - since >= self.timeout);
-        let closed_lately = self.last_close.is_some_and(|last| now - last < self.timeout);
-        let under_pressure = someone_waits_too_long && !closed_lately;
-        if let Some(id) = under_pressure.then(|| self.least_progress(now)).flatten() {
+        let under_pressure = self.by_age.first().is_some_and(|&(since, _)| now - since >= self.timeout);
+        if !under_pressure {
+            self.close_next = 1;
+            return events;
+        }
+        for id in self.least_progress(now, self.close_next) {
             self.stop_waiting(id);
             self.frames.get_mut(&id).expect("chosen from the open frames").closing = true;
-            self.last_close = Some(now);
             events.push(Event::Close(id));
         }
+        self.close_next = self.close_next.saturating_mul(2);
         events
     }
 
@@ -207,12 +226,11 @@ impl Ledger {
     fn try_grant(&mut self, now: Instant, id: FrameId) -> Option<Event> {
         let frame = &self.frames[&id];
         let wait = frame.wait.expect("a queued frame waits");
-        let shared_free = self.shared_limit.saturating_sub(self.charged.shared);
-        let reserve_free = self.reserve_limit - self.charged.reserve;
+        let (announced, shared_free) = (frame.announced, self.shared_free(frame.announced));
         let grant = if shared_free >= wait.at_least {
-            Holding { shared: wait.want.min(shared_free), reserve: 0 }
-        } else if frame.lacks() <= reserve_free {
-            Holding { shared: 0, reserve: wait.want }
+            self.in_shared_pot(announced, wait.want.min(shared_free))
+        } else if frame.lacks() <= self.reserve_limit - self.charged.reserve {
+            Holding { reserve: wait.want, ..Holding::default() }
         } else {
             return None;
         };
@@ -232,14 +250,36 @@ impl Ledger {
         }
     }
 
-    /// The partial frame with the fewest bytes per second of its own time, among those that have had the timeout.
-    fn least_progress(&self, now: Instant) -> Option<FrameId> {
+    /// What a frame of this size may still take from the shared pot.
+    fn shared_free(&self, announced: u64) -> u64 {
+        let free = self.shared_limit.saturating_sub(self.charged.ordinary + self.charged.large);
+        match self.is_large(announced) {
+            true => free.min((self.shared_limit / 2).saturating_sub(self.charged.large)),
+            false => free,
+        }
+    }
+
+    fn in_shared_pot(&self, announced: u64, bytes: u64) -> Holding {
+        match self.is_large(announced) {
+            true => Holding { large: bytes, ..Holding::default() },
+            false => Holding { ordinary: bytes, ..Holding::default() },
+        }
+    }
+
+    fn is_large(&self, announced: u64) -> bool {
+        announced > self.shared_limit / LARGE_PART
+    }
+
+    /// The partial frames with the fewest bytes per second of their own time, among those that have had the timeout.
+    fn least_progress(&self, now: Instant, count: usize) -> Vec<FrameId> {
         let rates = self.frames.iter().filter_map(|(&id, frame)| {
             let own_time = frame.own_time(now);
             let partial = frame.received < frame.announced && !frame.closing;
             (partial && own_time >= self.timeout).then(|| (frame.received as f64 / own_time.as_secs_f64(), id))
         });
-        rates.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).map(|(_, id)| id)
+        let mut rates: Vec<(f64, FrameId)> = rates.collect();
+        rates.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        rates.into_iter().take(count).map(|(_, id)| id).collect()
     }
 }
 

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ottla_net::{BoundServer, Handler, ListenerConfig, NetConfig, Outcome, Reply, Request, Server};
+use ottla_runtime::watch;
 use ottla_runtime::{File, FileRange, Part, Runtime};
 use ottla_telemetry::NetMetrics;
 use ottla_testkit::RawConnection;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::watch;
 
 pub(crate) struct Script {
     runtime: Runtime,

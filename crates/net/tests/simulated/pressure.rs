@@ -48,7 +48,7 @@ fn huge_frames_finish_one_after_another_when_the_budget_is_smaller() {
 fn reading_stops_while_parked_requests_fill_the_budget() {
     let world = World::new(32);
     world.run(async {
-        let config = NetConfig { queued_max_request_bytes: 200_000, socket_request_max_bytes: 100_000, ..config() };
+        let config = NetConfig { queued_max_request_bytes: 300_000, socket_request_max_bytes: 100_000, ..config() };
         let (server, script, address) = serve(&world.node("broker"), "broker", config).await;
         let client_runtime = world.node("client");
         let mut clients = Vec::new();
@@ -59,7 +59,7 @@ fn reading_stops_while_parked_requests_fill_the_budget() {
         }
         client_runtime.sleep(Duration::from_secs(60)).await;
         assert_eq!(script.calls().len(), 2, "one fits the shared pot, one the reserve");
-        assert!(server.metrics().request_bytes.get() <= 200_000);
+        assert!(server.metrics().request_bytes.get() <= 300_000);
         script.gate.send_replace(true);
         for client in &mut clients {
             assert_eq!(answer(client).await.1, "60015");
@@ -75,11 +75,13 @@ fn a_crowd_of_slow_huge_frames_neither_grows_nor_slows_down_the_others() {
     world.run(async {
         let (server, script, address) = serve(&world.node("broker"), "broker", small_budget()).await;
         let crowd_runtime = world.node("crowd");
-        for _ in 0..100 {
+        for index in 0..100 {
             let (runtime, address) = (crowd_runtime.clone(), address.clone());
             let _detached = crowd_runtime.spawn("slow", async move {
                 let mut slow = RawConnection::connect(&runtime, &address).await.unwrap();
-                slow.send(beginning(MB, 20_000)).await.unwrap();
+                // The first is quick enough to take the whole reserve, and then as slow as the others.
+                let quickly = if index == 0 { 700_000 } else { 20_000 };
+                slow.send(beginning(MB, quickly)).await.unwrap();
                 while slow.send(vec![b'y'; 500]).await.is_ok() {
                     runtime.sleep(Duration::from_millis(100)).await;
                 }
@@ -101,7 +103,7 @@ fn a_crowd_of_slow_huge_frames_neither_grows_nor_slows_down_the_others() {
         }
         assert!(worst < Duration::from_millis(500), "an ordinary request took {worst:?}");
         let evicted = server.metrics().connections_evicted.get();
-        assert!((1..=13).contains(&evicted), "{evicted} of 100 slow frames were closed in a minute");
+        assert!((1..=60).contains(&evicted), "{evicted} of 100 slow frames were closed in a minute");
         assert_eq!(script.calls().len(), 600);
     });
 }

@@ -8,6 +8,7 @@ use crate::sim::disk::DiskState;
 use crate::sim::network::Network;
 use crate::sim::trace::{Trace, mix};
 use crate::sim::world::Outage;
+use crate::watch;
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +19,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 

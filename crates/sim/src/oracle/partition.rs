@@ -136,7 +136,15 @@ impl PartitionHistory {
     }
 
     /// Notes a promise that everything below `end` is there; whether it is worth noting what is there.
-    pub(super) fn promised(&mut self, sent: &Sent, end: i64, backing: Backing, life: u32, health: Health, now: Instant) -> bool {
+    pub(super) fn promised(
+        &mut self,
+        sent: &Sent,
+        end: i64,
+        backing: Backing,
+        life: u32,
+        health: Health,
+        now: Instant,
+    ) -> bool {
         let is_this_life = sent.life == life;
         if is_this_life && let Some(carried) = self.carried.take() {
             // The log is open, so what recovery found is flushed.
@@ -193,14 +201,24 @@ impl PartitionHistory {
     }
 
     /// An answer named the log start offset. Returns whether it rose.
-    pub(super) fn check_log_start(&mut self, sent: &Sent, found: i64, may_retain: bool, life: u32, health: Health) -> Check<bool> {
+    pub(super) fn check_log_start(
+        &mut self,
+        sent: &Sent,
+        found: i64,
+        may_retain: bool,
+        life: u32,
+        health: Health,
+    ) -> Check<bool> {
         let floor = if health.is_failing || sent.life != life { sent.answered_start } else { sent.log_start };
         if found < floor {
             return broken(format!("the log start offset of {} went back from {floor} to {found}", sent.key));
         }
         if found > self.asked_start && !may_retain {
             let asked = self.asked_start;
-            return broken(format!("the log start offset of {} is {found}, DeleteRecords only asked for {asked}", sent.key));
+            return broken(format!(
+                "the log start offset of {} is {found}, DeleteRecords only asked for {asked}",
+                sent.key
+            ));
         }
         let rose = sent.life == life && found > self.seen_start;
         if rose {
@@ -243,7 +261,9 @@ impl PartitionHistory {
         let known = self.leader_epoch;
         let is_fine = known.is_none_or(|(then, known)| if life > then { epoch > known } else { epoch >= known });
         if !is_fine {
-            return broken(format!("{key} had {known:?} as life and leader epoch, and has epoch {epoch} in life {life}"));
+            return broken(format!(
+                "{key} had {known:?} as life and leader epoch, and has epoch {epoch} in life {life}"
+            ));
         }
         self.leader_epoch = Some((life, epoch));
         Ok(())

@@ -86,7 +86,8 @@ fn content(number: u64, timestamp: i64) -> Record {
     let filling = (0..number * 37 % FILLING_MAX).map(|index| (number * 31 + index * 7) as u8);
     let value: Vec<u8> = number.to_be_bytes().into_iter().chain(filling).collect();
     let name = || Bytes::from(number.to_string());
-    let headers = if number.is_multiple_of(5) { vec![(Bytes::from_static(b"number"), Some(name()))] } else { Vec::new() };
+    let headers =
+        if number.is_multiple_of(5) { vec![(Bytes::from_static(b"number"), Some(name()))] } else { Vec::new() };
     let key = (!number.is_multiple_of(3)).then(name);
     Record { offset: 0, timestamp, key, value: Some(Bytes::from(value)), headers }
 }

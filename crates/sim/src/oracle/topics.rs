@@ -61,7 +61,13 @@ impl Topics {
     }
 
     /// A creation under this name begins.
-    pub(super) fn create(&mut self, name: &str, partitions: i32, configs: &[(String, String)], is_permanent: bool) -> u32 {
+    pub(super) fn create(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        configs: &[(String, String)],
+        is_permanent: bool,
+    ) -> u32 {
         let former = self.by_name.remove(name);
         let incarnation = former.as_ref().map_or(0, |former| former.incarnation + 1);
         let mut former_ids = former.as_ref().map(|former| former.former_ids.clone()).unwrap_or_default();
@@ -124,7 +130,9 @@ impl Topics {
     /// Compares a config with what was set.
     pub(super) fn check_config(&self, name: &str, changes: u64, config: &str, found: Option<&str>) -> Check {
         let Some(topic) = self.get(name).filter(|topic| topic.changes == changes) else { return Ok(()) };
-        let Some(possible) = topic.configs.get(config).filter(|_| topic.existence == Existence::Yes) else { return Ok(()) };
+        let Some(possible) = topic.configs.get(config).filter(|_| topic.existence == Existence::Yes) else {
+            return Ok(());
+        };
         if found.is_none_or(|found| !possible.contains(found)) {
             return broken(format!("config {config} of topic {name} was set to {possible:?}, and is {found:?}"));
         }

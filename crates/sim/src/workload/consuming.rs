@@ -1,8 +1,8 @@
 //! Consumers: long polls over many partitions, with fetch sessions, from position to position.
 
+use super::Actor;
 use super::reading::{self, Order};
 use super::session::{Session, SessionRequest};
-use super::Actor;
 use crate::oracle::{Check, PartitionKey, Sent, broken};
 use ottla_client::{ClientError, Connection, Isolation, OffsetSpec};
 use ottla_protocol::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
@@ -203,7 +203,11 @@ impl Consumer {
         let Records::Inline(bytes) = &data.records else { return Ok(()) };
         let next = reading::batches(oracle, sent, position, bytes, &mut Order::default(), now)?;
         if next > data.high_watermark {
-            return broken(format!("{key} showed offset {} beyond the high watermark {}", next - 1, data.high_watermark));
+            return broken(format!(
+                "{key} showed offset {} beyond the high watermark {}",
+                next - 1,
+                data.high_watermark
+            ));
         }
         self.positions.insert(key.clone(), next);
         Ok(())

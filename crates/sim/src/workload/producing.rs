@@ -2,7 +2,7 @@
 
 use super::Actor;
 use crate::oracle::{Backing, Check, PartitionKey, Sent, broken};
-use ottla_client::{ClientError, ProducerIdentity, Produced, SimpleProducer};
+use ottla_client::{ClientError, Produced, ProducerIdentity, SimpleProducer};
 use ottla_types::ErrorCode;
 use std::time::Duration;
 

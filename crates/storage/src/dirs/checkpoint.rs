@@ -2,9 +2,9 @@
 //!
 //! Writers that wait for durability share one write of the file (group commit).
 
-use crate::checkpoints::OffsetCheckpoint;
-use crate::limits::SMALL_FILE_BYTES_MAX;
 use crate::LogError;
+use crate::checkpoints::{CheckpointError, OffsetCheckpoint};
+use crate::limits::SMALL_FILE_BYTES_MAX;
 use ottla_runtime::Disk;
 use ottla_types::TopicPartition;
 use std::collections::BTreeMap;
@@ -44,6 +44,9 @@ impl DurableOffsets {
         let offsets = match disk.read(&path, SMALL_FILE_BYTES_MAX).await {
             Ok(bytes) => match OffsetCheckpoint::parse(&bytes) {
                 Ok(checkpoint) => checkpoint.offsets,
+                Err(CheckpointError::UnknownVersion { found, expected }) if found > expected => {
+                    return Err(LogError::NewerFormat { path, found: found.into(), supported: expected.into() });
+                }
                 Err(error) if tolerant => {
                     warn!(file = %path.display(), %error, "a checkpoint cannot be understood; all logs are recovered whole");
                     BTreeMap::new()

@@ -67,6 +67,8 @@ pub(crate) struct LogProgress {
     pub(crate) durable_log_start: AtomicI64,
     /// Bytes flushed since the recovery point was last checkpointed.
     pub(crate) flushed_bytes: AtomicU64,
+    /// Whether the log was deleted: what its jobs still meet does not matter.
+    pub(crate) is_deleted: AtomicBool,
     /// Whether the log was closed with everything durable.
     pub(crate) is_closed: AtomicBool,
 }
@@ -155,7 +157,9 @@ impl LogDir {
             Err(error) => return self.set_offline(error.to_string()),
         };
         match self.state() {
-            LogDirState::Online if available < FREE_BYTES_MIN.min(total / FREE_PART_MIN) => self.set_full(Some(available)),
+            LogDirState::Online if available < FREE_BYTES_MIN.min(total / FREE_PART_MIN) => {
+                self.set_full(Some(available))
+            }
             LogDirState::Full if available >= FREE_BYTES_RESUME.min(2 * total / FREE_PART_MIN) => {
                 info!(log_dir = %self.path.display(), available, "there is space again: the log directory takes appends");
                 *lock(&self.state) = LogDirState::Online;

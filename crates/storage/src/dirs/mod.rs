@@ -9,20 +9,25 @@
 //! A directory that fails takes only its own partitions offline; one that is full refuses appends until it has space.
 
 mod checkpoint;
+mod housekeeping;
 mod log_dir;
 mod marker;
 mod meta_properties;
+mod open;
 mod partitions;
+mod tools;
 
 pub use log_dir::{LogDir, LogDirState};
 pub(crate) use log_dir::{LogProgress, NodeState};
 pub use marker::Shutdown;
 pub use partitions::FoundPartition;
+pub(crate) use tools::{lock_dir, lower_recovery_point, mark_unclean};
 
 use crate::LogError;
 use crate::limits::HOUSEKEEPING_INTERVAL;
 use crate::sites;
 use checkpoint::DurableOffsets;
+use futures_util::future::{join, join_all};
 use log_dir::lock;
 use meta_properties::MetaProperties;
 use ottla_runtime::{Disk, LockGuard, Runtime};
@@ -110,7 +115,7 @@ impl LogDirs {
             if dirs.iter().any(|dir| dir.path() == path) {
                 return Err(LogDirsError::Twice(path.clone()));
             }
-            match open_dir(rt, &node, path, options.node_id, &mut cluster_id).await {
+            match open::open_dir(rt, &node, path, options.node_id, &mut cluster_id).await {
                 Ok(dir) => dirs.push(Arc::new(dir)),
                 Err(LogDirsError::Log(error @ LogError::Io { .. })) => {
                     error!(log_dir = %path.display(), %error, "a log directory cannot be used; its partitions are offline");
@@ -182,38 +187,25 @@ impl LogDirs {
         Ok(())
     }
 
-    /// Checkpoints recovery points, watches the free space and removes what was deleted, for as long as it is polled.
-    pub async fn housekeeping(&self) {
-        loop {
-            // Whether the time passed or a log asked for it makes no difference.
-            let _ = self.rt.timeout(HOUSEKEEPING_INTERVAL, self.node.housekeeping.notified()).await;
-            self.housekeeping_round().await;
-        }
-    }
-
-    /// One round of [`LogDirs::housekeeping`].
-    pub async fn housekeeping_round(&self) {
-        for dir in self.dirs.iter() {
-            dir.probe_space().await;
-            dir.checkpoint_recovery_points().await;
-            dir.remove_due().await;
-        }
-    }
-
     /// Every log was closed: leaves the clean marker in each directory whose logs all were closed without an error.
     pub async fn shutdown(self) {
         for dir in self.dirs.iter() {
             match self.shut_down_dir(dir).await {
                 Ok(true) => info!(log_dir = %dir.path().display(), "closed cleanly"),
                 Ok(false) => info!(log_dir = %dir.path().display(), "not closed cleanly: the next start recovers it"),
-                Err(error) => error!(log_dir = %dir.path().display(), %error, "not closed cleanly: the next start recovers it"),
+                Err(error) => {
+                    error!(log_dir = %dir.path().display(), %error, "not closed cleanly: the next start recovers it")
+                }
             }
         }
     }
 
     async fn shut_down_dir(&self, dir: &LogDir) -> Result<bool, LogError> {
         let has_open_logs = lock(&dir.logs).values().any(|log| !log.is_closed.load(Ordering::Acquire));
-        if has_open_logs || dir.has_unopened_logs.load(Ordering::Relaxed) || dir.had_failed_flush.load(Ordering::Relaxed) {
+        if has_open_logs
+            || dir.has_unopened_logs.load(Ordering::Relaxed)
+            || dir.had_failed_flush.load(Ordering::Relaxed)
+        {
             return Ok(false);
         }
         dir.set_recovery_points();
@@ -222,101 +214,4 @@ impl LogDirs {
         marker::write_clean(dir.disk(), dir.path()).await?;
         Ok(true)
     }
-}
-
-/// Makes the name of a new log directory durable, and those of the directories that were made on the way to it.
-async fn sync_ancestors(disk: &Disk, path: &Path) -> Result<(), LogError> {
-    for ancestor in path.ancestors().skip(1) {
-        let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
-        match disk.sync_dir(ancestor, sites::LOG_DIR_ANCESTORS).await {
-            // Not ours, so it was there before.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
-            result => result.map_err(LogError::io("sync", ancestor))?,
-        }
-    }
-    Ok(())
-}
-
-/// Locks a log directory that no node uses, for a tool.
-pub(crate) async fn lock_dir(disk: &Disk, dir: &Path) -> Result<LockGuard, LogError> {
-    let path = dir.join(LOCK);
-    disk.lock(&path).await.map_err(LogError::io("lock", &path))
-}
-
-/// Lets the next start recover a log directory as after a power loss.
-pub(crate) async fn mark_unclean(disk: &Disk, dir: &Path) -> Result<(), LogError> {
-    marker::write_dirty(disk, dir, "changed-by-a-tool").await
-}
-
-/// Lets recovery look at a partition from `offset` on at least.
-pub(crate) async fn lower_recovery_point(
-    disk: &Disk,
-    dir: &Path,
-    partition: &TopicPartition,
-    offset: i64,
-) -> Result<(), LogError> {
-    let points = DurableOffsets::open(disk, dir, RECOVERY_POINTS, sites::RECOVERY_POINTS, true).await?;
-    if points.get(partition).is_some_and(|point| point > offset) {
-        points.set(partition, offset);
-    }
-    points.flush(disk).await
-}
-
-async fn open_dir(
-    rt: &Runtime,
-    node: &Arc<NodeState>,
-    path: &Path,
-    node_id: NodeId,
-    cluster_id: &mut Option<String>,
-) -> Result<LogDir, LogDirsError> {
-    let disk = rt.disk();
-    disk.create_dir_all(path).await.map_err(LogError::io("create", path))?;
-    let lock_path = path.join(LOCK);
-    let lock = disk.lock(&lock_path).await.map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => LogDirsError::Locked(error.to_string()),
-        _ => LogDirsError::Log(LogError::io("lock", &lock_path)(error)),
-    })?;
-    let properties = match MetaProperties::read(disk, path).await? {
-        Some(properties) => {
-            properties.check(path, node_id, cluster_id.as_deref())?;
-            if cluster_id.is_none() {
-                cluster_id.clone_from(&properties.cluster_id);
-            }
-            properties
-        }
-        None => {
-            sync_ancestors(disk, path).await?;
-            let directory_id = rt.random_uuid();
-            let properties = MetaProperties { cluster_id: cluster_id.clone(), node_id, directory_id };
-            properties.write(disk, path).await?;
-            properties
-        }
-    };
-    let last_run = marker::read(disk, path, &rt.boot_id()).await?;
-    let recovery_points = DurableOffsets::open(disk, path, RECOVERY_POINTS, sites::RECOVERY_POINTS, true).await?;
-    let log_starts = DurableOffsets::open(disk, path, LOG_STARTS, sites::LOG_STARTS, false).await?;
-    match last_run.shutdown {
-        Shutdown::Clean => marker::write_dirty(disk, path, &rt.boot_id()).await?,
-        // The names of partitions that the last run made and used may not be durable yet.
-        Shutdown::SameBoot | Shutdown::OtherBoot => {
-            disk.sync_dir(path, sites::RECOVERED_LOG_DIR).await.map_err(LogError::io("sync", path))?;
-        }
-    }
-    info!(log_dir = %path.display(), last_run = ?last_run.shutdown, "log directory opened");
-    Ok(LogDir {
-        rt: rt.clone(),
-        path: path.to_path_buf(),
-        id: properties.directory_id,
-        last_run,
-        recovery_points,
-        log_starts,
-        node: node.clone(),
-        state: Mutex::new(LogDirState::Online),
-        is_online: AtomicBool::new(true),
-        had_failed_flush: AtomicBool::new(false),
-        has_unopened_logs: AtomicBool::new(true),
-        logs: Mutex::default(),
-        removals: Mutex::default(),
-        _lock: lock,
-    })
 }

@@ -1,14 +1,14 @@
 //! Partition directories: found, opened, created, deleted, set aside.
 
 use super::{LogDir, LogDirState, LogDirs, LogProgress, Shutdown};
-use crate::checkpoints::PartitionMetadata;
+use crate::checkpoints::{CheckpointError, PartitionMetadata};
 use crate::files::{self, DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, PARTITION_METADATA, STRAY_DIR_SUFFIX};
+use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::limits::SMALL_FILE_BYTES_MAX;
 use crate::log::{Log, LogIdentity, LogParts, Unflushed};
 use crate::producer_state::{ProducerState, ProducerStateConfig};
 use crate::recovery::{self, OpenMode, OpenRequest, RecoveryReport};
 use crate::segment::{ActiveSegment, SegmentFiles};
-use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::{LogConfig, LogError};
 use ottla_runtime::{File, OpenMode as FileMode};
 use ottla_types::{TopicPartition, Uuid};
@@ -58,11 +58,7 @@ impl LogDirs {
     }
 
     /// Opens a log that was found, recovering it as far as its last run makes that necessary.
-    pub async fn open_log(
-        &self,
-        found: &FoundPartition,
-        config: LogConfig,
-    ) -> Result<(Log, RecoveryReport), LogError> {
+    pub async fn open_log(&self, found: &FoundPartition, config: LogConfig) -> Result<(Log, RecoveryReport), LogError> {
         if let Some(topic_id) = found.topic_id
             && read_topic_id(&found.dir, &found.path).await?.is_none()
         {
@@ -85,7 +81,8 @@ impl LogDirs {
     /// Opens a log again that went offline: what was not on stable storage is cut off and kept aside.
     pub async fn reopen_log(&self, log: Log) -> Result<(Log, RecoveryReport), LogError> {
         let identity = log.identity.clone();
-        let (config, flushed_offset, recovery_point) = (log.config().clone(), log.flushed_offset(), log.recovery_point());
+        let (config, flushed_offset, recovery_point) =
+            (log.config().clone(), log.flushed_offset(), log.recovery_point());
         drop(log);
         // Before anything is believed again: a crash from here on must not believe this boot's page cache.
         identity.dir.note_failed_flush().await?;
@@ -154,6 +151,7 @@ impl LogDirs {
     /// on.
     pub async fn delete_log(&self, log: Log) -> Result<(), LogError> {
         let identity = log.identity.clone();
+        identity.progress.is_deleted.store(true, Ordering::Release);
         let delay = Duration::from_millis(log.config().file_delete_delay_ms);
         drop(log);
         let removed = self.rename_dir(&identity.dir, &identity.partition, &identity.path, DELETE_DIR_SUFFIX).await?;
@@ -163,8 +161,7 @@ impl LogDirs {
 
     /// Deletes a partition directory that no log was opened for.
     pub async fn delete_found(&self, found: &FoundPartition, delay: Duration) -> Result<(), LogError> {
-        let removed =
-            self.rename_dir(&found.dir, &found.topic_partition, &found.path, DELETE_DIR_SUFFIX).await?;
+        let removed = self.rename_dir(&found.dir, &found.topic_partition, &found.path, DELETE_DIR_SUFFIX).await?;
         found.dir.remove_later(self.rt.now() + delay, removed, true);
         Ok(())
     }
@@ -227,6 +224,9 @@ async fn read_topic_id(dir: &LogDir, path: &Path) -> Result<Option<Uuid>, LogErr
     };
     match PartitionMetadata::parse(&bytes) {
         Ok(metadata) => Ok(Some(metadata.topic_id)),
+        Err(CheckpointError::UnknownVersion { found, expected }) if found > expected => {
+            Err(LogError::NewerFormat { path, found: found.into(), supported: expected.into() })
+        }
         Err(error) => {
             let is_unclean = dir.last_run.shutdown != Shutdown::Clean;
             warn!(file = %path.display(), %error, is_unclean, "a topic id cannot be read");

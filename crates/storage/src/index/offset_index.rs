@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn lookup_finds_a_batch_at_or_before_the_offset() {
-        let cases = [(100, 0), (108, 0), (109, 4200), (118, 4200), (119, 8400), (138, 8400), (139, 20_000), (999, 20_000)];
+        let cases =
+            [(100, 0), (108, 0), (109, 4200), (118, 4200), (119, 8400), (138, 8400), (139, 20_000), (999, 20_000)];
         for (offset, position) in cases {
             assert_eq!(index().lookup(offset), position, "{offset}");
         }

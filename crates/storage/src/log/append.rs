@@ -51,8 +51,7 @@ impl Log {
         self.check_appendable(batch)?;
         let first_offset = self.log_end_offset;
         let head = batch.stamped_header(first_offset, leader_epoch);
-        let header =
-            BatchHeader { base_offset: first_offset, partition_leader_epoch: leader_epoch, ..*batch.header() };
+        let header = BatchHeader { base_offset: first_offset, partition_leader_epoch: leader_epoch, ..*batch.header() };
         let update = match self.check_producer(batch, &header, origin)? {
             Some(Check::Duplicate { first_offset, last_offset, timestamp: timestamp_ms }) => {
                 return Ok(AppendOutcome::Duplicate { first_offset, last_offset, timestamp_ms });

@@ -4,6 +4,7 @@
 //! and the producer snapshot, the directory with the new names. All of it runs at once, so that the file system's journal
 //! merges it. Then `flushed_offset` moves, and with it the recovery point, which needs the leader epochs on disk, too.
 
+use super::unflushed::Round;
 use super::{Log, LogIdentity};
 use crate::LogError;
 use crate::files::{LEADER_EPOCH_CHECKPOINT, SegmentFile};
@@ -17,41 +18,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tracing::warn;
-
-/// What is not durable yet, besides the end of the active segment.
-#[derive(Debug, Default)]
-pub(crate) struct Unflushed {
-    /// Sealed segments whose files are not all durable, oldest first.
-    sealed: Vec<SealedFiles>,
-    /// Counts the changes of names in the partition directory, and those that are durable.
-    dir_changes: u64,
-    dir_changes_synced: u64,
-    /// The partition directory itself is new: its name in the log directory, and this file with the topic id.
-    created: Option<File>,
-    /// A sealed segment holds epochs that the leader epoch checkpoint does not have yet.
-    epochs_due: bool,
-    /// When the oldest unflushed record was appended, and how many there are.
-    since: Option<Instant>,
-    records: u64,
-    /// The round of fsyncs that is under way.
-    round: Option<Round>,
-}
-
-/// What a round under way covers.
-#[derive(Debug)]
-struct Round {
-    job: Weak<()>,
-    began: Instant,
-    target: i64,
-    records: u64,
-    active_base_offset: i64,
-    active_size: u64,
-    sealed: usize,
-    dir_changes: u64,
-    is_created: bool,
-    /// The version of the leader epochs that it writes, or that is written already.
-    epochs_version: u64,
-}
 
 /// One round of fsyncs. Must be run, and its result taken to [`Log::finish_flush`]: a round that is dropped counts as
 /// failed.
@@ -80,50 +46,6 @@ pub struct WritebackHint {
     file: File,
     offset: u64,
     len: u64,
-}
-
-impl Unflushed {
-    /// A new log: its directory, the file `metadata` with the topic id, and the names of the first segment.
-    pub(crate) fn created(metadata: File) -> Unflushed {
-        Unflushed { dir_changes: 1, created: Some(metadata), ..Unflushed::default() }
-    }
-
-    /// Unsynced bytes of sealed segments.
-    pub(super) fn sealed_bytes(&self) -> u64 {
-        self.sealed.iter().map(|sealed| sealed.dirty_bytes).sum()
-    }
-
-    /// When the oldest unflushed record was appended.
-    pub(super) fn since(&self) -> Option<Instant> {
-        self.since
-    }
-
-    /// Records were appended.
-    pub(super) fn note_append(&mut self, records: u64, now: impl FnOnce() -> Instant) {
-        self.since.get_or_insert_with(now);
-        self.records += records;
-    }
-
-    /// The active segment was sealed and another one created.
-    pub(super) fn push_sealed(&mut self, sealed: SealedFiles) {
-        self.dir_changes += 1;
-        self.epochs_due = true;
-        self.sealed.push(sealed);
-    }
-
-    /// Whether a sealed segment, or the producer state at its end, is not durable yet.
-    pub(super) fn has_sealed(&self, base_offset: i64) -> bool {
-        self.sealed.iter().any(|sealed| sealed.base_offset == base_offset)
-    }
-
-    /// Whether no file or name waits for a sync, apart from the active segment's.
-    pub(super) fn is_empty(&self) -> bool {
-        self.sealed.is_empty() && self.created.is_none() && !self.is_dir_dirty() && !self.epochs_due
-    }
-
-    fn is_dir_dirty(&self) -> bool {
-        self.dir_changes > self.dir_changes_synced
-    }
 }
 
 impl Log {
@@ -251,7 +173,9 @@ impl FlushJob {
     /// Runs the fsyncs.
     pub async fn run(self) -> FlushDone {
         let (data, epochs) = join(self.sync_data(), self.write_epochs()).await;
+        let is_deleted = self.identity.progress.is_deleted.load(Ordering::Acquire);
         if data.is_err()
+            && !is_deleted
             && let Err(error) = self.identity.dir.note_failed_flush().await
         {
             warn!(partition = %self.identity.partition, %error, "a failed flush was not noted on disk");

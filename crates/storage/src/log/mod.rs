@@ -21,15 +21,17 @@ mod retention;
 mod roll;
 mod timestamp;
 mod transactions;
+mod unflushed;
 
 pub use append::{AppendOutcome, Appended};
 pub use flush::{FlushDone, FlushJob, WritebackHint};
-pub(crate) use flush::{Unflushed, sync_dir, sync_file};
+pub(crate) use flush::{sync_dir, sync_file};
 pub use read::{LogSlice, ReadPlan};
 pub use retention::{DeleteJob, LogStartJob, Retention, RetentionLoad};
 pub use roll::{RollDone, RollJob};
 pub use timestamp::{TimestampLookup, TimestampOffset, TimestampQuery};
 pub use transactions::AbortedLookup;
+pub(crate) use unflushed::Unflushed;
 
 use crate::LogConfig;
 use crate::dirs::{LogDir, LogProgress};
@@ -212,6 +214,11 @@ impl Log {
     /// Epoch of the last leader that appended here.
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
         self.epochs.latest_epoch()
+    }
+
+    /// Epoch of the leader that appended the record at `offset`; `None` if it is not known.
+    pub fn leader_epoch_at(&self, offset: i64) -> Option<LeaderEpoch> {
+        self.present_epochs().epoch_for_offset(offset)
     }
 
     /// Where the records of leader epoch `requested` end (KIP-101): the largest epoch not above it and the offset after

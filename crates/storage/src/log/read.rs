@@ -166,7 +166,10 @@ impl Wanted {
             return LogSlice { range: None, first_batch_incomplete: true };
         }
         let len = self.max_bytes.max(first.len).min(end - first.position);
-        LogSlice { range: Some(FileRange { file: file.clone(), offset: first.position, len }), first_batch_incomplete: false }
+        LogSlice {
+            range: Some(FileRange { file: file.clone(), offset: first.position, len }),
+            first_batch_incomplete: false,
+        }
     }
 }
 
@@ -197,7 +200,8 @@ impl Locate {
             locate(&opened.file, from, segment.size(), offset).await.map_err(|stop| self.error(stop, base_offset))
         };
         let Some(first) = find(self.wanted.offset).await? else { return Ok(None) };
-        let next_base = self.segments.range(base_offset + 1..).next().map_or(self.active.base_offset, |(&base, _)| base);
+        let next_base =
+            self.segments.range(base_offset + 1..).next().map_or(self.active.base_offset, |(&base, _)| base);
         let end = match self.upper_offset >= next_base {
             true => segment.size(),
             false => find(self.upper_offset).await?.map_or(segment.size(), |batch| batch.position),
@@ -227,12 +231,7 @@ impl Locate {
 }
 
 /// The first batch at or behind `from` that ends at or above `offset`.
-async fn locate(
-    file: &File,
-    from: u64,
-    size: u64,
-    offset: i64,
-) -> Result<Option<Located>, crate::segment::ScanStop> {
+async fn locate(file: &File, from: u64, size: u64, offset: i64) -> Result<Option<Located>, crate::segment::ScanStop> {
     let mut reader = BatchReader::new(file.clone(), from, size, LOCATE_CHUNK_BYTES);
     while let Some((position, header)) = reader.next_header().await? {
         if header.last_offset() >= offset {

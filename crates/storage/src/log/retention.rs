@@ -102,7 +102,14 @@ impl Log {
         }
     }
 
-    fn verdict(&self, segment: &Segment, next_base_offset: i64, now_ms: i64, high_watermark: i64, bytes: u64) -> Verdict {
+    fn verdict(
+        &self,
+        segment: &Segment,
+        next_base_offset: i64,
+        now_ms: i64,
+        high_watermark: i64,
+        bytes: u64,
+    ) -> Verdict {
         // What follows a deleted segment needs the producer state and the epochs that its seal makes durable.
         if next_base_offset > high_watermark || self.unflushed.has_sealed(segment.base_offset()) {
             return Verdict::Keep;

@@ -138,7 +138,10 @@ impl ProducerEntry {
     pub(super) fn prepend(&mut self, batch: BatchMetadata) {
         let Some(oldest) = self.batches().first() else { return };
         let is_before = batch.last_offset < oldest.first_offset();
-        if is_before && self.batch_count < BATCHES_RETAINED && follows_sequence(batch.last_sequence, oldest.first_sequence()) {
+        if is_before
+            && self.batch_count < BATCHES_RETAINED
+            && follows_sequence(batch.last_sequence, oldest.first_sequence())
+        {
             self.batches.rotate_right(1);
             self.batches[0] = batch;
             self.batch_count += 1;

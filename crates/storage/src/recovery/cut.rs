@@ -87,7 +87,8 @@ pub(crate) async fn keep_bytes(
     if is_zero(&from, position, len).await.map_err(LogError::io("read", &from_path))? {
         return Ok(None);
     }
-    let (to, to_path) = new_cut_file(disk, dir, |number| files::cut_file(dir, base_offset, position, offset, number)).await?;
+    let (to, to_path) =
+        new_cut_file(disk, dir, |number| files::cut_file(dir, base_offset, position, offset, number)).await?;
     let mut at = position;
     while at < len {
         let chunk = read_chunk(&from, at, len).await.map_err(LogError::io("read", &from_path))?;

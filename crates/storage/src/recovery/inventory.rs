@@ -99,7 +99,9 @@ impl Inventory {
 
     /// Removes index files whose segment is gone.
     pub(crate) async fn remove_orphans(&self, disk: &Disk, dir: &Path) -> Result<(), LogError> {
-        for &(base_offset, kind) in self.others.iter().filter(|(base_offset, _)| !self.segments.contains_key(base_offset)) {
+        for &(base_offset, kind) in
+            self.others.iter().filter(|(base_offset, _)| !self.segments.contains_key(base_offset))
+        {
             remove_if_there(disk, &kind.path(dir, base_offset)).await?;
         }
         Ok(())

@@ -115,7 +115,8 @@ pub(crate) async fn open(request: OpenRequest) -> Result<(Log, RecoveryReport), 
         (false, OpenMode::After(Shutdown::Clean)) => clean::load(&request, &disk, checkpointed, &inventory).await?,
         (false, _) => scan::recover(&request, &disk, checkpointed, &inventory).await?,
     };
-    let first_offset = loaded.sealed.first_key_value().map_or(loaded.active.base_offset(), |(&base_offset, _)| base_offset);
+    let first_offset =
+        loaded.sealed.first_key_value().map_or(loaded.active.base_offset(), |(&base_offset, _)| base_offset);
     let log_start_offset = checkpointed.log_start_offset.max(first_offset);
     let loaded = match loaded.log_end_offset < log_start_offset {
         true => request.start_over(&disk, loaded, log_start_offset).await?,

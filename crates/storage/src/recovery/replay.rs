@@ -3,14 +3,17 @@
 
 use super::{Inventory, OpenRequest};
 use crate::LogError;
+use crate::checkpoints::CheckpointError;
 use crate::files::{LEADER_EPOCH_CHECKPOINT, SegmentFile};
-use crate::leader_epoch_cache::LeaderEpochCache;
-use crate::log::{sync_dir, sync_file};
-use crate::sites;
 use crate::index::OffsetIndex;
-use crate::limits::{INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES, RECALL_BYTES, RECALL_SEGMENTS_MAX, SMALL_FILE_BYTES_MAX};
+use crate::leader_epoch_cache::LeaderEpochCache;
+use crate::limits::{
+    INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES, RECALL_BYTES, RECALL_SEGMENTS_MAX, SMALL_FILE_BYTES_MAX,
+};
+use crate::log::{sync_dir, sync_file};
 use crate::producer_state::{ProducerBatch, ProducerState};
 use crate::segment::BatchReader;
+use crate::sites;
 use crate::txn_index::AbortedTxn;
 use ottla_records::{BatchHeader, EndTxnMarker};
 use ottla_runtime::{Disk, OpenMode};
@@ -192,6 +195,9 @@ async fn load_epochs(request: &OpenRequest, disk: &Disk) -> Result<Option<Leader
     match disk.read(&path, SMALL_FILE_BYTES_MAX).await {
         Ok(bytes) => match LeaderEpochCache::parse(&bytes) {
             Ok(epochs) => Ok(Some(epochs)),
+            Err(CheckpointError::UnknownVersion { found, expected }) if found > expected => {
+                Err(LogError::NewerFormat { path, found: found.into(), supported: expected.into() })
+            }
             Err(error) => {
                 warn!(file = %path.display(), %error, "leader epochs are found in the log: their checkpoint is invalid");
                 Ok(None)

@@ -58,7 +58,11 @@ pub(super) async fn sync_names(request: &OpenRequest, disk: &Disk) -> Result<(),
 }
 
 /// Writes the leader epoch checkpoint, durably.
-pub(super) async fn write_epochs(request: &OpenRequest, disk: &Disk, epochs: &LeaderEpochCache) -> Result<(), LogError> {
+pub(super) async fn write_epochs(
+    request: &OpenRequest,
+    disk: &Disk,
+    epochs: &LeaderEpochCache,
+) -> Result<(), LogError> {
     let path = request.path.join(LEADER_EPOCH_CHECKPOINT);
     let written = disk.write_atomic(&path, &epochs.encode(), sites::LEADER_EPOCHS).await;
     written.map_err(LogError::io("write", &path))
@@ -87,7 +91,8 @@ async fn save_segment(
     if is_sealed {
         segment.indexes.seal();
     }
-    let write_index = async |kind: SegmentFile, bytes: Vec<u8>| write_new(disk, &kind.path(dir, base_offset), &bytes).await;
+    let write_index =
+        async |kind: SegmentFile, bytes: Vec<u8>| write_new(disk, &kind.path(dir, base_offset), &bytes).await;
     let index = write_index(SegmentFile::Index, segment.indexes.offsets().encode_from(0)).await?;
     let time_index = write_index(SegmentFile::TimeIndex, segment.indexes.times().encode_from(0)).await?;
     let log_path = SegmentFile::Log.path(dir, base_offset);

@@ -175,7 +175,11 @@ pub(crate) async fn rebuild_indexes(
     let mut reader = BatchReader::new(file.clone(), 0, size, LOCATE_CHUNK_BYTES);
     while let Some((position, header)) = reader.next_header().await? {
         if !builder.offsets().can_hold(header.last_offset()) {
-            return Err(ScanStop::Invalid { position, reason: "offsets leave the segment".to_string(), is_torn: false });
+            return Err(ScanStop::Invalid {
+                position,
+                reason: "offsets leave the segment".to_string(),
+                is_torn: false,
+            });
         }
         builder.add(&header, position);
     }

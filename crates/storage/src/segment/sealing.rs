@@ -52,9 +52,7 @@ impl SealedFiles {
             (self.snapshot.clone(), SegmentFile::Snapshot, sites::SNAPSHOT),
         ];
         let syncs = files.into_iter().map(async |(file, kind, site)| match file {
-            Some(file) => {
-                file.sync(site).await.map_err(LogError::io("sync", &kind.path(dir, self.base_offset)))
-            }
+            Some(file) => file.sync(site).await.map_err(LogError::io("sync", &kind.path(dir, self.base_offset))),
             None => Ok(()),
         });
         join_all(syncs).await.into_iter().collect()

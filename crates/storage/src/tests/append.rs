@@ -186,6 +186,7 @@ fn epochs_end_where_the_next_begins() {
         assert_eq!(end(3, 7), Some((LeaderEpoch(1), 4)));
         assert_eq!(end(7, 7), Some((LeaderEpoch(7), 7)));
         assert_eq!(end(9, 9), Some((LeaderEpoch(9), 7)), "the present epoch has no records yet");
+        assert_eq!([0, 3, 4, 6].map(|offset| log.leader_epoch_at(offset).map(|epoch| epoch.0)), [1, 1, 5, 7].map(Some));
     });
 }
 

@@ -56,7 +56,13 @@ fn a_directory_is_used_once() {
 fn newer_files_are_refused_by_name() {
     in_memory(async |rt| {
         drop(LogDirs::open(&rt, options(&["/a"], 1, None)).await.unwrap());
-        for (file, text) in [("/a/.ottla_dirty", "version=2\n"), ("/a/meta.properties", "version=9\nnode.id=1\n")] {
+        let files = [
+            ("/a/.ottla_dirty", "version=2\n"),
+            ("/a/meta.properties", "version=9\nnode.id=1\n"),
+            ("/a/recovery-point-offset-checkpoint", "1\n0\n"),
+            ("/a/log-start-offset-checkpoint", "1\n0\n"),
+        ];
+        for (file, text) in files {
             let before = rt.disk().read(Path::new(file), 1000).await;
             write(&rt, file, text).await;
             let error = LogDirs::open(&rt, options(&["/a"], 1, None)).await.unwrap_err();

@@ -5,6 +5,7 @@ mod dirs;
 mod kit;
 mod model;
 mod read;
+mod real_disk;
 mod recover;
 mod repair;
 mod retain;

@@ -9,16 +9,25 @@ use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    Append { records: usize, value_bytes: usize },
+    Append {
+        records: usize,
+        value_bytes: usize,
+    },
     Roll,
     Flush,
     /// Everything that is not flushed is cut off: a failed fsync.
     Reopen,
     CleanRestart,
     Crash,
-    DeleteRecords { percent: u64 },
+    DeleteRecords {
+        percent: u64,
+    },
     Retain,
-    Read { percent: u64, max_bytes: u64, min_one_batch: bool },
+    Read {
+        percent: u64,
+        max_bytes: u64,
+        min_one_batch: bool,
+    },
 }
 
 fn operation() -> impl Strategy<Value = Operation> {

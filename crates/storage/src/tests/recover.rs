@@ -123,7 +123,11 @@ fn below_the_recovery_point_an_invalid_batch_is_damage_after_a_power_loss_too() 
         flip_byte(&rt, &segment(0, SegmentFile::Log), 2 * batch_bytes() + 70).await;
         let before = rt.disk().read(&segment(0, SegmentFile::Log), 1 << 20).await.unwrap();
         assert_damaged(recover(&rt).await, 2 * batch_bytes(), 6);
-        assert_eq!(rt.disk().read(&segment(0, SegmentFile::Log), 1 << 20).await.unwrap(), before, "nothing was changed");
+        assert_eq!(
+            rt.disk().read(&segment(0, SegmentFile::Log), 1 << 20).await.unwrap(),
+            before,
+            "nothing was changed"
+        );
     });
 }
 
@@ -250,7 +254,8 @@ fn five_batches_in_flight_are_known_after_a_crash_even_if_a_roll_came_between() 
             for i in 0..5 {
                 let again = try_append(&mut log, &idempotent(1, 0, 4 + 2 * i, 2), EPOCH, Origin::Client).await.unwrap();
                 let first_offset = 4 + 3 * i64::from(i);
-                let expected = AppendOutcome::Duplicate { first_offset, last_offset: first_offset + 1, timestamp_ms: 1000 };
+                let expected =
+                    AppendOutcome::Duplicate { first_offset, last_offset: first_offset + 1, timestamp_ms: 1000 };
                 assert_eq!(again, expected, "batch {i}, rolled after {rolled_after}");
             }
             assert!(try_append(&mut log, &idempotent(1, 0, 14, 1), EPOCH, Origin::Client).await.is_ok());

@@ -1,9 +1,9 @@
 //! `ottla log repair`, the library part.
 
 use super::kit::*;
+use crate::LogConfig;
 use crate::files::SegmentFile;
 use crate::repair;
-use crate::LogConfig;
 use ottla_runtime::OpenMode;
 
 #[test]

@@ -51,7 +51,12 @@ impl Asked {
     }
 }
 
-pub(super) fn describe(image: &MetadataImage, asked: &Asked, listener: &str, version: i16) -> Vec<MetadataResponseTopic> {
+pub(super) fn describe(
+    image: &MetadataImage,
+    asked: &Asked,
+    listener: &str,
+    version: i16,
+) -> Vec<MetadataResponseTopic> {
     match asked {
         Asked::All => image.topics().map(|topic| found(image, topic, listener, version)).collect(),
         Asked::Some(topics) => topics.iter().map(|topic| one(image, topic, listener, version)).collect(),
@@ -124,9 +129,8 @@ fn leader_error(image: &MetadataImage, partition: &Partition, listener: &str, ve
 
 /// Replicas whose broker is away or has no endpoint for the listener.
 pub(in crate::handlers) fn offline(image: &MetadataImage, partition: &Partition, listener: &str) -> Vec<i32> {
-    let is_online = |id: &NodeId| {
-        image.broker(*id).is_some_and(|broker| !broker.fenced && broker.endpoint(listener).is_some())
-    };
+    let is_online =
+        |id: &NodeId| image.broker(*id).is_some_and(|broker| !broker.fenced && broker.endpoint(listener).is_some());
     partition.replicas.iter().filter(|id| !is_online(id)).map(|id| id.0).collect()
 }
 

@@ -134,10 +134,7 @@ async fn append_one(
     let limits = partition.produce_limits(header.api_version, broker.runtime().wall_clock_ms())?;
     let batch = validate_produce(&records, &limits).map_err(|rejected| {
         broker.metrics().produce_rejected.increment();
-        Failure {
-            error: PartitionError::of(rejected.error, rejected.message),
-            record_errors: rejected.record_errors,
-        }
+        Failure { error: PartitionError::of(rejected.error, rejected.message), record_errors: rejected.record_errors }
     })?;
     if batch.header().is_transactional() {
         return Err(no_transactions().into());
@@ -166,7 +163,9 @@ fn ask_for_replication(results: &mut [TopicResult]) {
 /// Whether nothing is left to wait for.
 pub(super) fn is_replicated(results: &[TopicResult]) -> bool {
     let mut partitions = results.iter().flat_map(|topic| &topic.partitions);
-    partitions.all(|result| result.outcome.as_ref().is_ok_and(|accepted| accepted.waiter.is_none()) || result.outcome.is_err())
+    partitions.all(|result| {
+        result.outcome.as_ref().is_ok_and(|accepted| accepted.waiter.is_none()) || result.outcome.is_err()
+    })
 }
 
 /// Waits until every accepted batch is below its partition's high watermark; those that are not in time are

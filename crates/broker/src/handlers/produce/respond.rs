@@ -81,10 +81,8 @@ fn partition_response(version: i16, result: PartitionResult) -> PartitionProduce
 }
 
 fn record_errors(errors: Vec<(i32, String)>) -> Vec<BatchIndexAndErrorMessage> {
-    let entry = |(batch_index, message)| BatchIndexAndErrorMessage {
-        batch_index,
-        batch_index_error_message: Some(message),
-    };
+    let entry =
+        |(batch_index, message)| BatchIndexAndErrorMessage { batch_index, batch_index_error_message: Some(message) };
     errors.into_iter().map(entry).collect()
 }
 

@@ -7,12 +7,12 @@ use ottla_metadata::{
 };
 use ottla_protocol::BrokerRegistrationRequest;
 use ottla_protocol::generated::broker_registration_request::{Feature, Listener};
+use ottla_runtime::watch;
 use ottla_types::Uuid;
 use std::sync::{Arc, Mutex};
-use tokio::sync::watch;
 
 /// The controller and the committed metadata; outlives the node's processes.
-pub struct FakeController {
+pub(crate) struct FakeController {
     config: BrokerConfig,
     state: Mutex<State>,
     images: watch::Sender<Arc<MetadataImage>>,
@@ -28,7 +28,7 @@ struct State {
 }
 
 impl FakeController {
-    pub fn new(configs: &[(&str, &str)]) -> Arc<FakeController> {
+    pub(crate) fn new(configs: &[(&str, &str)]) -> Arc<FakeController> {
         let controller = FakeController {
             config: super::parse_config(configs),
             state: Mutex::default(),
@@ -38,29 +38,29 @@ impl FakeController {
         Arc::new(controller)
     }
 
-    pub fn config(&self) -> &BrokerConfig {
+    pub(crate) fn config(&self) -> &BrokerConfig {
         &self.config
     }
 
-    pub fn images(&self) -> watch::Receiver<Arc<MetadataImage>> {
+    pub(crate) fn images(&self) -> watch::Receiver<Arc<MetadataImage>> {
         self.images.subscribe()
     }
 
-    pub fn image(&self) -> Arc<MetadataImage> {
+    pub(crate) fn image(&self) -> Arc<MetadataImage> {
         Arc::clone(&self.images.borrow())
     }
 
-    pub fn be_silent(&self, is_silent: bool) {
+    pub(crate) fn be_silent(&self, is_silent: bool) {
         self.state.lock().unwrap().is_silent = is_silent;
     }
 
     /// How many requests of this kind came.
-    pub fn requests(&self, name: &str) -> usize {
+    pub(crate) fn requests(&self, name: &str) -> usize {
         self.state.lock().unwrap().requests.iter().filter(|request| **request == name).count()
     }
 
     /// Registers a new incarnation of the broker: its partitions get new leader epochs.
-    pub fn register(&self, log_dirs: Vec<Uuid>) {
+    pub(crate) fn register(&self, log_dirs: Vec<Uuid>) {
         let image = self.image();
         let turn = self.state.lock().unwrap().turn;
         let mut incarnation = [3; 16];
@@ -89,14 +89,14 @@ impl FakeController {
         assert_eq!(outcome.response.error_code, 0, "{:?}", outcome.error_message);
     }
 
-    fn decide<R>(
-        &self,
-        decide: impl FnOnce(&MetadataImage, &DecideContext<'_>) -> ottla_metadata::Decision<R>,
-    ) -> R {
+    fn decide<R>(&self, decide: impl FnOnce(&MetadataImage, &DecideContext<'_>) -> ottla_metadata::Decision<R>) -> R {
         let mut state = self.state.lock().unwrap();
         state.turn += 1;
-        let context =
-            DecideContext { config: &self.config, random: state.turn, metadata_index: i64::try_from(state.turn).unwrap() };
+        let context = DecideContext {
+            config: &self.config,
+            random: state.turn,
+            metadata_index: i64::try_from(state.turn).unwrap(),
+        };
         let decision = decide(&state.image, &context);
         for record in decision.records() {
             state.image.apply(record).expect("a decided record applies");

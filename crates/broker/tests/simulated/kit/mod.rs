@@ -3,8 +3,8 @@
 mod controller;
 mod requests;
 
-pub use controller::FakeController;
-pub use requests::*;
+pub(crate) use controller::FakeController;
+pub(crate) use requests::*;
 
 use bytes::Bytes;
 use ottla_broker::{Broker, BrokerHandler, BrokerParts};
@@ -20,24 +20,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The name of the node that most tests have.
-pub const NODE: &str = "broker";
+pub(crate) const NODE: &str = "broker";
 /// Where its logs are.
-pub const DATA: &str = "/data";
+pub(crate) const DATA: &str = "/data";
 
 /// A running broker.
 #[derive(Clone)]
-pub struct Node {
-    pub world: World,
-    pub runtime: Runtime,
-    pub broker: Arc<Broker>,
-    pub controller: Arc<FakeController>,
-    pub metrics: Metrics,
+pub(crate) struct Node {
+    pub(crate) world: World,
+    pub(crate) runtime: Runtime,
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) controller: Arc<FakeController>,
+    pub(crate) metrics: Metrics,
     handler: Arc<BrokerHandler>,
     connection: Arc<ConnectionInfo>,
 }
 
 /// Runs a test with a fresh broker.
-pub fn with_node<F>(seed: u64, configs: &[(&str, &str)], test: impl FnOnce(Node) -> F)
+pub(crate) fn with_node<F>(seed: u64, configs: &[(&str, &str)], test: impl FnOnce(Node) -> F)
 where
     F: Future<Output = ()>,
 {
@@ -50,7 +50,7 @@ where
 
 impl Node {
     /// Starts the node's process, or the next one on the same disk.
-    pub async fn start(world: &World, controller: &Arc<FakeController>) -> Node {
+    pub(crate) async fn start(world: &World, controller: &Arc<FakeController>) -> Node {
         let runtime = world.node(NODE);
         let config = controller.config().clone();
         let dirs = config.storage.log_dirs.iter().map(PathBuf::from).collect();
@@ -74,7 +74,7 @@ impl Node {
     }
 
     /// Closes everything and starts the next process.
-    pub async fn restart(self) -> Node {
+    pub(crate) async fn restart(self) -> Node {
         let (world, controller) = (self.world.clone(), Arc::clone(&self.controller));
         self.broker.shutdown().await;
         drop(self);
@@ -83,7 +83,7 @@ impl Node {
     }
 
     /// Kills the process and starts the next one.
-    pub async fn crash(self) -> Node {
+    pub(crate) async fn crash(self) -> Node {
         let (world, controller) = (self.world.clone(), Arc::clone(&self.controller));
         drop(self);
         world.crash(NODE);
@@ -91,7 +91,7 @@ impl Node {
     }
 
     /// The machine loses power, and starts again.
-    pub async fn power_loss(self) -> Node {
+    pub(crate) async fn power_loss(self) -> Node {
         let (world, controller) = (self.world.clone(), Arc::clone(&self.controller));
         drop(self);
         world.power_loss(NODE);
@@ -99,23 +99,27 @@ impl Node {
     }
 
     /// The same node, by another listener's connection.
-    pub fn over(&self, listener: &str) -> Node {
+    pub(crate) fn over(&self, listener: &str) -> Node {
         Node { connection: connection(listener), ..self.clone() }
     }
 
     /// What the handler makes of a request.
-    pub async fn outcome<R: Request>(&self, version: i16, body: &R) -> Outcome {
+    pub(crate) async fn outcome<R: Request>(&self, version: i16, body: &R) -> Outcome {
         let framed = frame::request(body, version, 7, Some("test")).expect("an encodable request");
         let bytes = framed.buf.slice(frame::SIZE_LEN..);
         let mut reader = Reader::new(&bytes);
         let header = RequestHeader::decode(&mut reader).expect("a header");
-        let (connection, size) = (Arc::clone(&self.connection), bytes.len());
-        let body = reader.rest();
+        self.raw(header, reader.rest()).await
+    }
+
+    /// What the handler makes of these bytes.
+    pub(crate) async fn raw(&self, header: RequestHeader, body: Bytes) -> Outcome {
+        let (connection, size) = (Arc::clone(&self.connection), body.len());
         self.handler.call(ottla_net::Request { connection, header, body, size, charge: RequestCharge::none() }).await
     }
 
     /// The reply to a request, waited for.
-    pub async fn reply<R: Request>(&self, version: i16, body: &R) -> Reply {
+    pub(crate) async fn reply<R: Request>(&self, version: i16, body: &R) -> Reply {
         match self.outcome(version, body).await {
             Outcome::Reply(reply) => reply,
             Outcome::Later(reply) => reply.await,
@@ -125,14 +129,14 @@ impl Node {
     }
 
     /// The response to a request, decoded.
-    pub async fn call<R: Request>(&self, version: i16, body: &R) -> R::Response {
+    pub(crate) async fn call<R: Request>(&self, version: i16, body: &R) -> R::Response {
         let reply = self.reply(version, body).await;
         assert_eq!(reply.close, None);
         self.decode::<R>(version, reply).await
     }
 
     /// As [`Node::call`], in a task of its own.
-    pub fn spawn_call<R: Request + Send + Sync + 'static>(
+    pub(crate) fn spawn_call<R: Request + Send + Sync + 'static>(
         &self,
         version: i16,
         body: R,
@@ -144,7 +148,7 @@ impl Node {
         self.runtime.spawn("client", async move { node.call(version, &body).await })
     }
 
-    pub async fn decode<R: Request>(&self, version: i16, reply: Reply) -> R::Response {
+    pub(crate) async fn decode<R: Request>(&self, version: i16, reply: Reply) -> R::Response {
         let bytes = bytes_of(reply).await;
         let size = i32::from_be_bytes(bytes[..frame::SIZE_LEN].try_into().expect("a size"));
         assert_eq!(size as usize, bytes.len() - frame::SIZE_LEN, "the frame says how long it is");
@@ -158,12 +162,12 @@ impl Node {
     }
 
     /// Waits for something that another task brings about.
-    pub async fn until(&self, what: &str, holds: impl FnMut() -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl FnMut() -> bool) {
         Inquiry::new(&self.runtime).until(what, holds).await;
     }
 
     /// The names in a directory of the node's disk.
-    pub async fn names(&self, path: impl AsRef<Path>) -> Vec<String> {
+    pub(crate) async fn names(&self, path: impl AsRef<Path>) -> Vec<String> {
         let mut entries = self.runtime.disk().list(path.as_ref()).await.expect("a directory");
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         entries.into_iter().map(|entry| entry.name).collect()
@@ -191,10 +195,9 @@ async fn bytes_of(reply: Reply) -> Bytes {
     all.into()
 }
 
-/// Configs of a node with two log directories.
-pub fn parse_config(configs: &[(&str, &str)]) -> BrokerConfig {
-    let mut all = vec![("log.dirs", DATA), ("node.id", "1")];
-    all.extend(configs.iter().copied());
-    let fixed = all.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+/// Configs of a node, these and the necessary ones.
+pub(crate) fn parse_config(configs: &[(&str, &str)]) -> BrokerConfig {
+    let all = [("log.dirs", DATA), ("node.id", "1")].into_iter().chain(configs.iter().copied());
+    let fixed = all.map(|(name, value)| (name.to_string(), value.to_string())).collect();
     BrokerConfig::parse(fixed).expect("valid configs")
 }

@@ -21,64 +21,61 @@ use ottla_protocol::generated::produce_request::{PartitionProduceData, ProduceRe
 use ottla_protocol::generated::produce_response::{PartitionProduceResponse, ProduceResponse};
 use ottla_testkit::batches;
 use ottla_types::{ErrorCode, Uuid};
+use std::time::Duration;
 
 /// Versions that name topics by name.
-pub const PRODUCE: i16 = 12;
-pub const FETCH: i16 = 12;
+pub(crate) const PRODUCE: i16 = 12;
+pub(crate) const FETCH: i16 = 12;
 /// Versions that name topics by id.
-pub const PRODUCE_BY_ID: i16 = 13;
-pub const FETCH_BY_ID: i16 = 18;
-pub const LIST_OFFSETS: i16 = 11;
+pub(crate) const PRODUCE_BY_ID: i16 = 13;
+pub(crate) const FETCH_BY_ID: i16 = 18;
+pub(crate) const LIST_OFFSETS: i16 = 11;
 
-pub const LATEST: i64 = -1;
-pub const EARLIEST: i64 = -2;
-pub const MAX_TIMESTAMP: i64 = -3;
+pub(crate) const LATEST: i64 = -1;
+pub(crate) const EARLIEST: i64 = -2;
+pub(crate) const MAX_TIMESTAMP: i64 = -3;
 
 /// What a code is called, for readable assertions.
-pub fn error(code: i16) -> &'static str {
+pub(crate) fn error(code: i16) -> &'static str {
     ErrorCode::from_code(code).expect("a known code").name()
 }
 
-pub fn produce_request(topic: &str, index: i32, records: Bytes, acks: i16) -> ProduceRequest {
+pub(crate) fn produce_request(topic: &str, index: i32, records: Bytes, acks: i16) -> ProduceRequest {
     let partition = PartitionProduceData { index, records: Records::Inline(records) };
     let topic =
         TopicProduceData { name: topic.to_string(), partition_data: vec![partition], ..TopicProduceData::default() };
     ProduceRequest { acks, timeout_ms: 30_000, topic_data: vec![topic], ..ProduceRequest::default() }
 }
 
-pub fn the_partition(response: ProduceResponse) -> PartitionProduceResponse {
+pub(crate) fn the_partition(response: ProduceResponse) -> PartitionProduceResponse {
     let topic = response.responses.into_iter().next().expect("a topic");
     topic.partition_responses.into_iter().next().expect("a partition")
 }
 
-pub fn fetch_request(topic: &str, index: i32, fetch_offset: i64, max_wait_ms: i32) -> FetchRequest {
-    let partition = FetchPartition {
-        partition: index,
-        fetch_offset,
-        partition_max_bytes: 1 << 20,
-        ..FetchPartition::default()
-    };
+pub(crate) fn fetch_request(topic: &str, index: i32, fetch_offset: i64, max_wait_ms: i32) -> FetchRequest {
+    let partition =
+        FetchPartition { partition: index, fetch_offset, partition_max_bytes: 1 << 20, ..FetchPartition::default() };
     let topic = FetchTopic { topic: topic.to_string(), partitions: vec![partition], ..FetchTopic::default() };
     FetchRequest { max_wait_ms, min_bytes: 1, topics: vec![topic], ..FetchRequest::default() }
 }
 
-pub fn the_fetched(response: FetchResponse) -> PartitionData {
+pub(crate) fn the_fetched(response: FetchResponse) -> PartitionData {
     assert_eq!(error(response.error_code), "NONE");
     let topic = response.responses.into_iter().next().expect("a topic");
     topic.partitions.into_iter().next().expect("a partition")
 }
 
 /// The values in a fetched partition.
-pub fn values(data: &PartitionData) -> Vec<String> {
+pub(crate) fn values(data: &PartitionData) -> Vec<String> {
     batches::values(data.records.bytes().expect("records"))
 }
 
-pub fn topic_id(node: &Node, name: &str) -> Uuid {
+pub(crate) fn topic_id(node: &Node, name: &str) -> Uuid {
     node.controller.image().topic_id(name).expect("a topic")
 }
 
 impl Node {
-    pub async fn create_topic(&self, name: &str, num_partitions: i32, configs: &[(&str, &str)]) {
+    pub(crate) async fn create_topic(&self, name: &str, num_partitions: i32, configs: &[(&str, &str)]) {
         let config = |&(name, value): &(&str, &str)| CreatableTopicConfig {
             name: name.to_string(),
             value: Some(value.to_string()),
@@ -95,14 +92,14 @@ impl Node {
         assert_eq!(error(response.topics[0].error_code), "NONE", "{:?}", response.topics[0].error_message);
     }
 
-    pub async fn delete_topic(&self, name: &str) {
+    pub(crate) async fn delete_topic(&self, name: &str) {
         let topic = DeleteTopicState { name: Some(name.to_string()), ..DeleteTopicState::default() };
         let request = DeleteTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..DeleteTopicsRequest::default() };
         let response = self.call(6, &request).await;
         assert_eq!(error(response.responses[0].error_code), "NONE");
     }
 
-    pub async fn add_partitions(&self, name: &str, count: i32) {
+    pub(crate) async fn add_partitions(&self, name: &str, count: i32) {
         let topic = CreatePartitionsTopic { name: name.to_string(), count, ..CreatePartitionsTopic::default() };
         let topics = vec![topic];
         let request = CreatePartitionsRequest { topics, timeout_ms: 30_000, ..CreatePartitionsRequest::default() };
@@ -111,7 +108,7 @@ impl Node {
     }
 
     /// Sets configs of a topic (type 2) or a broker (type 4).
-    pub async fn set_configs(&self, resource_type: i8, name: &str, configs: &[(&str, &str)]) {
+    pub(crate) async fn set_configs(&self, resource_type: i8, name: &str, configs: &[(&str, &str)]) {
         let config = |&(name, value): &(&str, &str)| AlterableConfig {
             name: name.to_string(),
             config_operation: 0,
@@ -127,24 +124,39 @@ impl Node {
         assert_eq!(error(response.responses[0].error_code), "NONE", "{:?}", response.responses[0].error_message);
     }
 
-    pub async fn produce_batch(&self, topic: &str, index: i32, records: Bytes, acks: i16) -> PartitionProduceResponse {
+    pub(crate) async fn produce_batch(
+        &self,
+        topic: &str,
+        index: i32,
+        records: Bytes,
+        acks: i16,
+    ) -> PartitionProduceResponse {
         the_partition(self.call(PRODUCE, &produce_request(topic, index, records, acks)).await)
     }
 
     /// Produces with acks=all; the offset of the first record.
-    pub async fn produce(&self, topic: &str, index: i32, values: &[&str]) -> i64 {
+    pub(crate) async fn produce(&self, topic: &str, index: i32, values: &[&str]) -> i64 {
         let answer = self.produce_batch(topic, index, batches::batch(values), -1).await;
         assert_eq!(error(answer.error_code), "NONE", "{:?}", answer.error_message);
         answer.base_offset
     }
 
     /// What a fetch without waiting finds.
-    pub async fn fetch(&self, topic: &str, index: i32, offset: i64) -> PartitionData {
+    pub(crate) async fn fetch(&self, topic: &str, index: i32, offset: i64) -> PartitionData {
         the_fetched(self.call(FETCH, &fetch_request(topic, index, offset, 0)).await)
     }
 
+    /// Waits until the partition's log is open.
+    pub(crate) async fn ready(&self, topic: &str, index: i32) {
+        let deadline = self.runtime.now() + Duration::from_secs(60);
+        while error(self.fetch(topic, index, 0).await.error_code) == "NOT_LEADER_OR_FOLLOWER" {
+            assert!(self.runtime.now() < deadline, "{topic}-{index} does not open");
+            self.runtime.sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// All values from `offset` to the end.
-    pub async fn read_all(&self, topic: &str, index: i32, mut offset: i64) -> Vec<String> {
+    pub(crate) async fn read_all(&self, topic: &str, index: i32, mut offset: i64) -> Vec<String> {
         let mut all = Vec::new();
         loop {
             let data = self.fetch(topic, index, offset).await;
@@ -156,11 +168,11 @@ impl Node {
         }
     }
 
-    pub async fn list_offset(&self, topic: &str, index: i32, timestamp: i64) -> ListOffsetsPartitionResponse {
+    pub(crate) async fn list_offset(&self, topic: &str, index: i32, timestamp: i64) -> ListOffsetsPartitionResponse {
         self.list_offset_in(LIST_OFFSETS, topic, index, timestamp).await
     }
 
-    pub async fn list_offset_in(
+    pub(crate) async fn list_offset_in(
         &self,
         version: i16,
         topic: &str,
@@ -174,7 +186,12 @@ impl Node {
         response.topics.into_iter().next().expect("a topic").partitions.into_iter().next().expect("a partition")
     }
 
-    pub async fn delete_records(&self, topic: &str, partition_index: i32, offset: i64) -> DeleteRecordsPartitionResult {
+    pub(crate) async fn delete_records(
+        &self,
+        topic: &str,
+        partition_index: i32,
+        offset: i64,
+    ) -> DeleteRecordsPartitionResult {
         let partitions = vec![DeleteRecordsPartition { partition_index, offset }];
         let topics = vec![DeleteRecordsTopic { name: topic.to_string(), partitions }];
         let response = self.call(2, &DeleteRecordsRequest { topics, timeout_ms: 30_000 }).await;

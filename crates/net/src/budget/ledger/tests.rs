@@ -15,31 +15,54 @@ fn granted(events: &[Event], id: FrameId) -> Option<u64> {
     })
 }
 
+/// A ledger whose shared pot is full of ordinary frames, and the frames.
+fn exhausted(now: Instant) -> (Ledger, Vec<Holding>) {
+    let mut ledger = Ledger::new(80, 100, TIMEOUT);
+    let frames = (0..8).map(|_| ledger.admit(10).unwrap()).collect();
+    assert_eq!((ledger.admit(1), ledger.tick(now)), (None, vec![]));
+    (ledger, frames)
+}
+
 #[test]
 fn whole_frames_are_charged_until_released() {
-    let mut ledger = Ledger::new(10, 100, TIMEOUT);
-    let first = ledger.admit(6).unwrap();
-    assert_eq!(ledger.admit(6), None);
-    ledger.release(start(), first);
-    assert!(ledger.admit(6).is_some());
+    let now = start();
+    let (mut ledger, mut frames) = exhausted(now);
+    assert_eq!(ledger.admit(10), None);
+    ledger.release(now, frames.pop().unwrap());
+    assert!(ledger.admit(10).is_some());
 }
 
 #[test]
 fn a_frame_that_finds_the_shared_pot_empty_finishes_from_the_reserve() {
     let now = start();
-    let mut ledger = Ledger::new(10, 100, TIMEOUT);
-    ledger.admit(10).unwrap();
+    let (mut ledger, _frames) = exhausted(now);
     let frame = ledger.open(now, 100, 0);
     assert_eq!(granted(&ledger.request(now, frame, 40, 4), frame), Some(40));
     assert_eq!(granted(&ledger.request(now, frame, 60, 4), frame), Some(60));
-    assert_eq!(ledger.charged(), Holding { shared: 10, reserve: 100 });
+    assert_eq!(ledger.charged(), Holding { ordinary: 80, large: 0, reserve: 100 });
+}
+
+#[test]
+fn large_frames_leave_half_of_the_shared_pot_to_ordinary_ones() {
+    let now = start();
+    let mut ledger = Ledger::new(80, 100, TIMEOUT);
+    for _ in 0..20 {
+        let huge = ledger.open(now, 100, 0);
+        ledger.request(now, huge, 10, 10);
+    }
+    assert_eq!(ledger.charged().large, 40);
+    let frames: Vec<Holding> = (0..4).map(|_| ledger.admit(10).unwrap()).collect();
+    assert_eq!(ledger.admit(10), None);
+    for frame in frames {
+        assert_eq!(ledger.release(now + TIMEOUT * 2, frame), vec![], "the huge ones that wait must not take it");
+    }
+    assert!(ledger.admit(10).is_some());
 }
 
 #[test]
 fn a_second_huge_frame_waits_until_the_first_is_released() {
     let now = start();
-    let mut ledger = Ledger::new(10, 100, TIMEOUT);
-    ledger.admit(10).unwrap();
+    let (mut ledger, _frames) = exhausted(now);
     let (first, second) = (ledger.open(now, 100, 0), ledger.open(now, 100, 0));
     assert_eq!(granted(&ledger.request(now, first, 50, 4), first), Some(50));
     assert_eq!(ledger.request(now, second, 50, 4), vec![]);
@@ -50,8 +73,7 @@ fn a_second_huge_frame_waits_until_the_first_is_released() {
 #[test]
 fn a_small_frame_passes_a_crowd_of_huge_ones() {
     let now = start();
-    let mut ledger = Ledger::new(10, 100, TIMEOUT);
-    ledger.admit(10).unwrap();
+    let (mut ledger, _frames) = exhausted(now);
     for _ in 0..10 {
         let huge = ledger.open(now, 100, 0);
         ledger.request(now, huge, 20, 4);
@@ -61,46 +83,60 @@ fn a_small_frame_passes_a_crowd_of_huge_ones() {
     assert_eq!(ledger.waiting(), 9);
 }
 
+/// Three frames that hold 10 bytes each and have brought 9, 8 and 7; one that holds the reserve; one that waits.
+fn under_pressure(now: Instant) -> (Ledger, [FrameId; 5]) {
+    let mut ledger = Ledger::new(60, 100, TIMEOUT);
+    let open = |ledger: &mut Ledger, announced, want, received| {
+        let frame = ledger.open(now, announced, 0);
+        ledger.request(now, frame, want, 4);
+        ledger.received(frame, received);
+        frame
+    };
+    let holders = [9, 8, 7].map(|received| open(&mut ledger, 100, 10, received));
+    let drawer = open(&mut ledger, 100, 100, 90);
+    let waiting = open(&mut ledger, 60, 10, 0);
+    assert_eq!(ledger.waiting(), 1);
+    (ledger, [holders[0], holders[1], holders[2], drawer, waiting])
+}
+
 #[test]
 fn the_slowest_sender_is_closed_when_a_wait_reaches_the_timeout() {
     let now = start();
-    let mut ledger = Ledger::new(20, 100, TIMEOUT);
-    let (slow, slower) = (ledger.open(now, 100, 0), ledger.open(now, 100, 0));
-    ledger.request(now, slow, 10, 4);
-    ledger.request(now, slower, 10, 4);
-    ledger.received(slow, 8);
-    ledger.received(slower, 7);
-    let drawer = ledger.open(now, 100, 0);
-    ledger.request(now, drawer, 100, 4);
-    ledger.received(drawer, 90);
-    let waiting = ledger.open(now, 60, 0);
-    assert_eq!(ledger.request(now, waiting, 10, 4), vec![]);
+    let (mut ledger, [_, _, slowest, _, waiting]) = under_pressure(now);
     assert_eq!(ledger.tick(now + TIMEOUT / 2), vec![]);
-    assert_eq!(ledger.tick(now + TIMEOUT), vec![Event::Close(slower)]);
-    assert_eq!(ledger.tick(now + TIMEOUT), vec![], "one frame per timeout");
-    let holding = ledger.finish(slower);
+    assert_eq!(ledger.tick(now + TIMEOUT), vec![Event::Close(slowest)]);
+    let holding = ledger.finish(slowest);
     assert_eq!(granted(&ledger.release(now + TIMEOUT, holding), waiting), Some(10));
+    assert_eq!(ledger.tick(now + TIMEOUT * 2), vec![], "nobody waits any more");
+}
+
+#[test]
+fn more_are_closed_while_the_pressure_lasts() {
+    let now = start();
+    let (mut ledger, [slow, slower, slowest, drawer, _]) = under_pressure(now);
+    assert_eq!(ledger.tick(now + TIMEOUT), vec![Event::Close(slowest)]);
+    assert_eq!(ledger.tick(now + TIMEOUT), vec![Event::Close(slower), Event::Close(slow)]);
+    assert_eq!(ledger.tick(now + TIMEOUT), vec![Event::Close(drawer)]);
 }
 
 #[test]
 fn time_spent_waiting_for_us_is_not_held_against_a_frame() {
     let now = start();
-    let mut ledger = Ledger::new(10, 100, TIMEOUT);
-    let whole = ledger.admit(10).unwrap();
+    let (mut ledger, mut frames) = exhausted(now);
     let drawer = ledger.open(now, 100, 0);
     ledger.request(now, drawer, 100, 4);
     ledger.received(drawer, 100);
     let stalled = ledger.open(now, 100, 4);
     ledger.request(now, stalled, 10, 4);
     assert_eq!(ledger.tick(now + TIMEOUT * 10), vec![], "the whole frame and the stalled one are not to blame");
-    assert_eq!(granted(&ledger.release(now + TIMEOUT * 10, whole), stalled), Some(10));
+    let events = ledger.release(now + TIMEOUT * 10, frames.pop().unwrap());
+    assert_eq!(granted(&events, stalled), Some(10));
 }
 
 #[test]
-fn a_huge_frame_that_waited_for_the_timeout_is_served_beside_the_small_ones() {
+fn a_huge_frame_that_waited_for_the_timeout_is_served_before_small_ones() {
     let now = start();
-    let mut ledger = Ledger::new(10, 100, TIMEOUT);
-    let whole = ledger.admit(10).unwrap();
+    let (mut ledger, mut frames) = exhausted(now);
     let drawer = ledger.open(now, 100, 0);
     ledger.request(now, drawer, 100, 4);
     ledger.received(drawer, 100);
@@ -109,7 +145,7 @@ fn a_huge_frame_that_waited_for_the_timeout_is_served_beside_the_small_ones() {
     let later = now + TIMEOUT;
     let small = ledger.open(later, 5, 5);
     ledger.request(later, small, 5, 5);
-    assert_eq!(ledger.release(later, whole), vec![Event::Granted(huge, 8)]);
+    assert_eq!(ledger.release(later, frames.pop().unwrap()), vec![Event::Granted(huge, 8)]);
 }
 
 #[derive(Debug, Clone)]
@@ -199,7 +235,8 @@ proptest! {
                 }
                 Step::Ask(..) | Step::Finish(..) => {}
             }
-            prop_assert!(ledger.charged().shared <= shared && ledger.charged().reserve <= reserve);
+            let charged = ledger.charged();
+            prop_assert!(charged.ordinary + charged.large <= shared && charged.reserve <= reserve);
             prop_assert_eq!(ledger.waiting(), driver.waiting.len());
             prop_assert!(
                 driver.waiting.is_empty() || !driver.idle.is_empty() || !driver.finished.is_empty(),

@@ -4,9 +4,7 @@ use super::Pace;
 use super::check::{self, Check, kept, same};
 use super::oracle::Oracle;
 use crate::producer_state::Origin;
-use crate::tests::kit::{
-    DATA, TOPIC_ID, batch_at, idempotent, partition, small_segments, transactional,
-};
+use crate::tests::kit::{DATA, TOPIC_ID, batch_at, idempotent, partition, small_segments, transactional};
 use crate::{AppendError, AppendOutcome, Log, LogConfig, LogDirs, LogDirsOptions, Retention};
 use ottla_records::{EndTxnMarker, ValidatedBatch};
 use ottla_runtime::Runtime;
@@ -145,10 +143,14 @@ impl Node {
     /// The next batch of a random producer.
     fn next_batch(&self) -> (ValidatedBatch, Origin) {
         let log = self.log();
-        let next_sequence = |id: i64| log.producers().producer(ProducerId(id)).map_or(0, |entry| entry.last_sequence() + 1);
+        let next_sequence =
+            |id: i64| log.producers().producer(ProducerId(id)).map_or(0, |entry| entry.last_sequence() + 1);
         let records = self.rt.random_range(1..5) as usize;
         match self.rt.random_range(0..10) {
-            0..4 => (batch_at(&vec![self.rt.wall_clock_ms(); records], self.rt.random_range(1..300) as usize), Origin::Client),
+            0..4 => (
+                batch_at(&vec![self.rt.wall_clock_ms(); records], self.rt.random_range(1..300) as usize),
+                Origin::Client,
+            ),
             4..7 => {
                 let id = self.rt.random_range(1..PRODUCERS + 1) as i64;
                 (idempotent(id, 0, next_sequence(id), records), Origin::Client)
