@@ -99,7 +99,10 @@ pub enum ControllerError {
     #[error("the controller is busy")]
     Busy,
     /// The metadata log cannot take the change, because its disk is full or failing. Nothing was done.
-    #[error("the metadata log cannot be written: {0}")]
+    #[error(
+        "the metadata log cannot be written: {0}. Next step: look at the disk of metadata.log.dir; free space, or mend it and \
+         restart the node"
+    )]
     Storage(String),
     /// No answer in time, or leadership was lost meanwhile. The change may still be committed.
     #[error("the outcome is not known: {0}")]

@@ -27,12 +27,14 @@ pub enum StartError {
     )]
     ClusterId(String),
     /// The metadata quorum cannot be opened.
-    #[error(transparent)]
+    #[error("{0}. Next step: look at the disk of metadata.log.dir and start again")]
     Quorum(#[from] OpenError),
     /// The metadata quorum failed before the cluster had an id.
-    #[error("the metadata quorum did not become ready: {0}")]
+    #[error(
+        "the metadata quorum did not become ready: {0}. Next step: look at the disk of metadata.log.dir and start again"
+    )]
     Controller(#[from] ControllerError),
     /// The node was refused, or the metadata quorum failed.
-    #[error(transparent)]
+    #[error("{0}. Next step: mend what this names, or look at the disk of metadata.log.dir, and start again")]
     Registration(#[from] RegistrationError),
 }

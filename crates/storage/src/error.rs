@@ -62,7 +62,10 @@ pub enum LogError {
         next_step: &'static str,
     },
     /// The log went offline earlier; it has to be opened again.
-    #[error("the log is offline: {reason}")]
+    #[error(
+        "the log is offline: {reason}. Next step: look at the disk of its log directory; the partition is opened again from \
+         its last flushed offset"
+    )]
     Offline {
         /// Why.
         reason: String,
@@ -109,7 +112,10 @@ pub enum AppendError {
         dir: PathBuf,
     },
     /// The log is offline.
-    #[error("the log is offline: {reason}")]
+    #[error(
+        "the log is offline: {reason}. Next step: look at the disk of its log directory; the partition is opened again from \
+         its last flushed offset"
+    )]
     Offline {
         /// Why, and the next step.
         reason: String,

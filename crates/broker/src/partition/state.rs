@@ -20,9 +20,21 @@ pub(crate) struct PartitionError {
     pub(crate) leader: Option<(NodeId, LeaderEpoch)>,
 }
 
+/// What an operator does about a storage error that names nothing better.
+const DISK_STEP: &str =
+    "Next step: look at the disk of the log directory; the partition comes back by itself, or after a restart";
+
 impl PartitionError {
     pub(crate) fn of(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> PartitionError {
-        PartitionError { code, message: message.into(), leader: None }
+        let message = message.into();
+        // Whoever reads of a failed disk must know what to do.
+        let message = match code {
+            ErrorCode::KafkaStorageError if !message.contains("Next step") => {
+                Cow::Owned(format!("{message}. {DISK_STEP}"))
+            }
+            _ => message,
+        };
+        PartitionError { code, message, leader: None }
     }
 }
 

@@ -5,7 +5,6 @@ mod kit;
 
 mod apis;
 mod deletion;
-mod durability;
 mod failures;
 mod fetching;
 mod idempotence;

@@ -36,18 +36,6 @@ fn a_clean_end_flushes_everything_and_needs_no_recovery() {
 }
 
 #[test]
-fn a_node_that_ends_right_after_its_start_ends_cleanly() {
-    with_node(170, &[], |node| async move {
-        node.create_topic("t", 20, &[]).await;
-        node.produce("t", 3, &["a"]).await;
-        let node = node.crash().await;
-        assert!(shut_down(&node).await);
-        let node = node.restart().await;
-        assert!(shut_down(&node).await);
-    });
-}
-
-#[test]
 fn an_end_under_load_is_clean_and_loses_nothing_that_was_acknowledged() {
     for seed in 171..181 {
         with_node(seed, &[], |node| async move {

@@ -5,8 +5,11 @@ use crate::oracle::Check;
 use ottla_client::{Admin, ClientError, NewTopic};
 use ottla_types::ErrorCode;
 
+/// Name, partitions and configs of a topic.
+type TopicRow = (&'static str, i32, &'static [(&'static str, &'static str)]);
+
 /// Name, partitions, configs besides [`COMMON`].
-const TOPICS: &[(&str, i32, &[(&str, &str)])] = &[
+const TOPICS: &[TopicRow] = &[
     ("durable", 3, &[("retention.ms", "-1")]),
     ("cached", 2, &[("retention.ms", "-1"), ("write.caching", "true")]),
     ("sized", 1, &[("retention.ms", "-1"), ("retention.bytes", "12000"), ("internal.segment.bytes", "2500")]),

@@ -24,17 +24,12 @@ pub use partitions::FoundPartition;
 pub(crate) use tools::{lock_dir, lower_recovery_point, mark_unclean};
 
 use crate::LogError;
-use crate::limits::HOUSEKEEPING_INTERVAL;
-use crate::sites;
-use checkpoint::DurableOffsets;
-use futures_util::future::{join, join_all};
 use log_dir::lock;
 use meta_properties::MetaProperties;
-use ottla_runtime::{Disk, LockGuard, Runtime};
-use ottla_types::{NodeId, TopicPartition};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use ottla_runtime::Runtime;
+use ottla_types::NodeId;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tracing::{error, info};
 

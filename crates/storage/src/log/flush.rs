@@ -14,8 +14,8 @@ use crate::sites;
 use futures_util::future::{BoxFuture, FutureExt, join, join_all};
 use ottla_runtime::{Disk, File, Instant};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tracing::warn;
 

@@ -100,7 +100,7 @@ impl Node {
     }
 
     pub(crate) async fn add_partitions(&self, name: &str, count: i32) {
-        let topic = CreatePartitionsTopic { name: name.to_string(), count, ..CreatePartitionsTopic::default() };
+        let topic = CreatePartitionsTopic { name: name.to_string(), count, assignments: None };
         let topics = vec![topic];
         let request = CreatePartitionsRequest { topics, timeout_ms: 30_000, ..CreatePartitionsRequest::default() };
         let response = self.call(3, &request).await;

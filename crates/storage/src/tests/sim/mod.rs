@@ -93,7 +93,7 @@ async fn live(world: &World, oracle: &Arc<Mutex<Oracle>>, plan: Plan, life: u64)
     let pace = Pace {
         steps,
         rest_percent: if world.random_range(0..3) == 0 { 800 } else { 100 },
-        deletes: world.seed() % 3 > 0,
+        deletes: !world.seed().is_multiple_of(3),
     };
     let served = rt.spawn("node", node::serve(rt.clone(), oracle.clone(), life, pace));
     tokio::select! {
@@ -119,7 +119,7 @@ async fn live(world: &World, oracle: &Arc<Mutex<Oracle>>, plan: Plan, life: u64)
 
 /// Long lives and, for odd seeds, short ones.
 fn plan(seed: u64) -> Plan {
-    let (lives, operations) = if seed % 2 == 0 { (10, 400) } else { (12, 100) };
+    let (lives, operations) = if seed.is_multiple_of(2) { (10, 400) } else { (12, 100) };
     Plan { seed, lives, operations, ignored_site: None }
 }
 
