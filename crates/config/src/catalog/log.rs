@@ -78,7 +78,7 @@ keys! { pub(super) KEYS
         "Largest segment file.";
     "log.segment.delete.delay.ms" Long "60000" min(0) High ClusterWide Implemented
         "How long a deleted segment's files stay on disk.";
-    "log.unflushed.max.bytes" Long "1073741824" min(1) Medium ReadOnly Accepted
+    "log.unflushed.max.bytes" Long "1073741824" min(1) Medium ReadOnly Implemented
         "Unflushed bytes of all partitions together above which producers are held back."
         = ours;
     "log.write.caching" Boolean "false" any High ClusterWide Implemented
