@@ -42,8 +42,14 @@ def producer(broker, codec):
     return Producer({
         "bootstrap.servers": broker.bootstrap, "enable.idempotence": True, "linger.ms": 1, "compression.type": codec,
         "message.timeout.ms": 120_000, "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20,
-        "queue.buffering.max.messages": 20_000, "batch.size": 16_384,
+        "queue.buffering.max.messages": 20_000, "batch.size": 16_384, "error_cb": tell_fatal,
     })
+
+
+def tell_fatal(error):
+    """Later calls of a producer that has failed say only that it has; this is the reason."""
+    if error.fatal():
+        print(f"the producer failed for good: {error}", flush=True)
 
 
 def produce_for(producer, topic, ledger, seconds):

@@ -3,6 +3,7 @@
 //! One module per command. Nothing here is part of the shipped binary, so clocks, files and processes are used directly.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod bench;
 mod codegen;
 mod compat;
 mod golden;
@@ -38,6 +39,8 @@ enum Command {
     Golden(golden::Args),
     /// Whole nodes in the simulator: crashes, power losses, disk faults, by seed.
     Sim(sim::Args),
+    /// ottla beside Apache Kafka in one run: start, idle cost, CPU per GB.
+    Bench(bench::Args),
     /// Layers, licences, duplicate versions, sizes and forbidden calls.
     Tidy,
 }
@@ -60,6 +63,7 @@ fn run() -> anyhow::Result<()> {
         Command::Codegen(args) => codegen::run(&args),
         Command::Golden(args) => golden::command(&args),
         Command::Sim(args) => sim::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Tidy => tidy::run(),
     }
 }

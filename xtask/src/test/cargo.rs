@@ -11,9 +11,14 @@ use crate::tally::Tally;
 
 /// The cargo that runs us.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::new(cargo_program());
     command.current_dir(paths::root());
     command
+}
+
+/// Its path, for a checkout other than ours.
+pub(crate) fn cargo_program() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// Builds the `ottla` binary in the profile of the tests and returns its path; `OTTLA_BIN` overrides it.
@@ -26,8 +31,14 @@ pub(crate) fn ottla_program() -> Result<PathBuf> {
 
 /// Builds a binary in the profile of the tests and returns its path.
 pub(crate) fn program(package: &str, binary: &str) -> Result<PathBuf> {
+    build(package, binary, "dev")
+}
+
+/// Builds a binary in a cargo profile and returns its path.
+pub(crate) fn build(package: &str, binary: &str, profile: &str) -> Result<PathBuf> {
     let output = cargo()
-        .args(["build", "--quiet", "--package", package, "--bin", binary, "--message-format=json-render-diagnostics"])
+        .args(["build", "--quiet", "--profile", profile, "--package", package, "--bin", binary])
+        .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "cargo build of {binary} failed");

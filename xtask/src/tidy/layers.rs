@@ -44,7 +44,6 @@ const LAYERS: &[(&str, u8)] = &[
     ("cli", 7),
     ("testkit", DEV),
     ("sim", DEV),
-    ("bench", DEV),
     ("fuzz", DEV),
 ];
 

@@ -5,7 +5,7 @@ use crate::error::at_path;
 use crate::real::threads::StorageThreads;
 use bytes::Bytes;
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fdatasync};
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, pwritev, retry_on_intr};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, pwrite, pwritev, retry_on_intr};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -71,7 +71,7 @@ impl RealFile {
     }
 
     pub(crate) async fn sync(&self) -> io::Result<()> {
-        self.on_thread("sync", |file| retry_on_intr(|| fdatasync(file))).await
+        self.on_thread("sync", sync_blocking).await
     }
 
     pub(crate) async fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
@@ -151,6 +151,20 @@ impl Drop for RealFile {
     fn drop(&mut self) {
         let file = self.file.take();
         self.threads.run_detached(self.lane, move || drop(file));
+    }
+}
+
+/// `fdatasync`, and then the question whether the file system still takes writes.
+///
+/// Success alone is not enough: when the journal of ext4 is aborted (a failed disk, or a file system that was shut down) while
+/// several files wait for the same transaction, the one that looks after the others finds the transaction gone and takes it
+/// for committed. The state that refuses writes is set before the journal is aborted, so a write of no bytes tells.
+fn sync_blocking(file: &std::fs::File) -> rustix::io::Result<()> {
+    retry_on_intr(|| fdatasync(file))?;
+    match retry_on_intr(|| pwrite(file, &[], 0)) {
+        // Opened for reading alone: nothing of ours was written through it.
+        Ok(_) | Err(Errno::BADF) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,0 +1,136 @@
+//! The built binary as a process: Kafka's own config file, a data directory that stays, signals.
+#![allow(clippy::disallowed_methods)]
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// A node of the built binary, ended when dropped.
+struct Node {
+    process: Child,
+    ready_line: String,
+}
+
+impl Node {
+    fn start(arguments: &[&str]) -> Node {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+        command.arg("serve").args(arguments).args(["--log-level", "warn"]).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("the node starts");
+        let mut ready_line = String::new();
+        BufReader::new(process.stdout.as_mut().expect("a pipe")).read_line(&mut ready_line).expect("the ready line");
+        Node { process, ready_line }
+    }
+
+    fn address(&self) -> &str {
+        let words = self.ready_line.split_whitespace();
+        words.skip_while(|word| *word != "on").nth(1).unwrap_or_else(|| panic!("no address in {:?}", self.ready_line))
+    }
+
+    /// Ends the node as an operator does; true when it says that the end was clean.
+    fn terminate(mut self) -> bool {
+        let kill = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().expect("kill runs");
+        assert!(kill.success());
+        self.process.wait().expect("the node ends").success()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn ottla(bootstrap: &str, line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    command.args(line.split_whitespace()).env("OTTLA_BOOTSTRAP", bootstrap).stdin(Stdio::null());
+    command.output().expect("the binary runs")
+}
+
+/// What Apache Kafka 4.3 sets in the `config/server.properties` that it ships, on other ports and in another directory.
+fn server_properties(broker: u16, controller: u16, log_dirs: &Path) -> String {
+    let mut text = String::new();
+    let mut set = |name: &str, value: String| writeln!(text, "{name}={value}").expect("a string grows");
+    set("process.roles", "broker,controller".to_string());
+    set("node.id", "1".to_string());
+    set("controller.quorum.bootstrap.servers", format!("localhost:{controller}"));
+    set("listeners", format!("PLAINTEXT://:{broker},CONTROLLER://:{controller}"));
+    set("inter.broker.listener.name", "PLAINTEXT".to_string());
+    set("advertised.listeners", format!("PLAINTEXT://localhost:{broker},CONTROLLER://localhost:{controller}"));
+    set("controller.listener.names", "CONTROLLER".to_string());
+    let protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL";
+    set("listener.security.protocol.map", protocols.to_string());
+    set("num.network.threads", "3".to_string());
+    set("num.io.threads", "8".to_string());
+    set("socket.send.buffer.bytes", "102400".to_string());
+    set("socket.receive.buffer.bytes", "102400".to_string());
+    set("socket.request.max.bytes", "104857600".to_string());
+    set("log.dirs", log_dirs.display().to_string());
+    set("num.partitions", "1".to_string());
+    set("num.recovery.threads.per.data.dir", "2".to_string());
+    set("offsets.topic.replication.factor", "1".to_string());
+    set("share.coordinator.state.topic.replication.factor", "1".to_string());
+    set("share.coordinator.state.topic.min.isr", "1".to_string());
+    set("transaction.state.log.replication.factor", "1".to_string());
+    set("transaction.state.log.min.isr", "1".to_string());
+    set("log.retention.hours", "168".to_string());
+    set("log.segment.bytes", "1073741824".to_string());
+    set("log.retention.check.interval.ms", "300000".to_string());
+    text
+}
+
+#[test]
+fn kafkas_server_properties_starts_a_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = [TcpListener::bind("[::]:0").unwrap(), TcpListener::bind("[::]:0").unwrap()];
+    let [broker, controller] = free.map(|listener| listener.local_addr().unwrap().port());
+    let file = dir.path().join("server.properties");
+    std::fs::write(&file, server_properties(broker, controller, &dir.path().join("logs"))).unwrap();
+
+    let node = Node::start(&["--config", file.to_str().unwrap()]);
+
+    assert!(!node.ready_line.contains(&controller.to_string()), "not for clients: {}", node.ready_line);
+    TcpStream::connect(("localhost", controller)).expect("the controller's listener is bound");
+    let created = ottla(&format!("localhost:{broker}"), "topic create from-kafkas-file");
+    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+    assert!(node.terminate(), "SIGTERM is a clean end");
+}
+
+#[test]
+fn a_second_start_finds_the_topics_of_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let arguments = ["--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let first = Node::start(&arguments);
+    assert!(ottla(first.address(), "topic create kept --partitions 2").status.success());
+    assert!(first.terminate());
+
+    let second = Node::start(&arguments);
+
+    let listed = ottla(second.address(), "topic list");
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("kept"), "{listed:?}");
+}
+
+#[test]
+fn a_data_directory_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let arguments = ["--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+    let _first = Node::start(&arguments);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    let mut second = command.arg("serve").args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    second.stderr.take().expect("a pipe").read_to_string(&mut told).unwrap();
+    assert!(!second.wait().unwrap().success());
+    assert!(told.contains(data_dir.to_str().unwrap()), "{told}");
+}
+
+#[test]
+fn a_misspelt_config_is_refused_with_the_nearest_name() {
+    let output = ottla("localhost:1", "serve --data-dir :memory: -o log.retention.hour=3");
+    assert!(!output.status.success());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("log.retention.hours"), "{told}");
+}
