@@ -10,6 +10,7 @@ import subprocess
 import time
 
 START_LIMIT_S = 60
+FREEZE_LIMIT_S = 10
 
 
 class Broker:
@@ -54,6 +55,28 @@ class Broker:
                 raise AssertionError(f"the broker does not answer on port {self.port}; log: {self.log.name}")
             time.sleep(0.05)
         return self
+
+    def freeze(self):
+        """SIGSTOP: from the return on the broker says nothing more. A system call that is under way goes on in the kernel."""
+        self.process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + FREEZE_LIMIT_S
+        while not self._is_frozen():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the broker does not stop within {FREEZE_LIMIT_S} s")
+            time.sleep(0.0005)
+
+    def _is_frozen(self):
+        """Whether every thread is stopped, or waits in the kernel for a disk and stops before it comes back."""
+        tasks = f"/proc/{self.pid}/task"
+        for thread in os.listdir(tasks):
+            try:
+                with open(f"{tasks}/{thread}/stat") as stat:
+                    state = stat.read().rpartition(")")[2].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if state not in "TtD":
+                return False
+        return True
 
     def kill(self):
         """kill -9, and waits until it is gone."""

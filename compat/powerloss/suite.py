@@ -3,6 +3,11 @@
 The broker's data lives on a loop-mounted image. Under load the file system is shut down without flushing its journal, the
 broker is killed, the image is mounted again and a broker with another boot id starts on it. The log of acknowledgements
 lives in this process, that is on a machine that keeps its power.
+
+Every other time the broker is frozen first, because a machine without power says nothing. The other times it goes on talking
+while ext4 is being shut down, and must not be fooled: an fdatasync that is under way may report success although the journal no
+longer writes what it needs (seen with a program of a few lines: 29 of 1,600 files), as on a disk that fails. Apache Kafka is fooled,
+so it is always frozen.
 """
 
 import os
@@ -30,6 +35,8 @@ def start(broker, boot):
 
 
 def lose_power(filesystem, broker, boot):
+    if boot % 2 == 0 or cases.PEER == "kafka":
+        broker.freeze()
     filesystem.cut_power()
     broker.kill()
     filesystem.unmount()
