@@ -1,9 +1,14 @@
 // Runs named cases and prints one line for each, as compat/README.md asks of every suite.
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
 
 final class Cases {
@@ -19,21 +24,35 @@ final class Cases {
 
     /** Runs all cases; COMPAT_CASE=TEXT keeps only those whose name holds the text. Returns the exit code. */
     int run() {
+        return run(1);
+    }
+
+    /** Runs so many cases at a time: those that mostly wait for each other's sessions and heartbeats. */
+    int run(int atOnce) {
         String only = System.getenv().getOrDefault("COMPAT_CASE", "");
-        int failed = 0;
+        List<CompletableFuture<Boolean>> outcomes = new ArrayList<>();
+        ExecutorService threads = Executors.newFixedThreadPool(atOnce);
         for (Map.Entry<String, Body> entry : cases.entrySet()) {
             if (!entry.getKey().contains(only)) continue;
-            try {
-                entry.getValue().run();
-                System.out.println("ok " + entry.getKey());
-            } catch (Throwable error) {
-                failed++;
-                System.out.println("not ok " + entry.getKey() + ": " + oneLine(error));
-                error.printStackTrace();
-            }
+            outcomes.add(CompletableFuture.supplyAsync(() -> passes(entry.getKey(), entry.getValue()), threads));
+        }
+        boolean allPassed = outcomes.stream().map(CompletableFuture::join).reduce(true, Boolean::logicalAnd);
+        threads.shutdown();
+        return allPassed ? 0 : 1;
+    }
+
+    private static boolean passes(String name, Body body) {
+        try {
+            body.run();
+            System.out.println("ok " + name);
+            return true;
+        } catch (Throwable error) {
+            System.out.println("not ok " + name + ": " + oneLine(error));
+            error.printStackTrace();
+            return false;
+        } finally {
             System.out.flush();
         }
-        return failed == 0 ? 0 : 1;
     }
 
     static void finding(String name, String text) {

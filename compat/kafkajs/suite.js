@@ -1,16 +1,13 @@
 // Black-box suite: KafkaJS, a client written wholly in JavaScript.
 
 const assert = require('node:assert')
+const { add, eventually, freshName, main } = require('../lib/cases')
 const { CompressionTypes, read, withAdmin, withProducer } = require('./client')
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1'
-const run = (Date.now() % 100_000_000).toString(36)
-let names = 0
-const cases = []
-const add = (name, body) => cases.push([name, body])
 
 const topic = async (prefix, { partitions = 1, config = {} } = {}) => {
-  const name = `${prefix}-${run}-${++names}`
+  const name = freshName(prefix)
   const configEntries = Object.entries({ 'retention.ms': '-1', ...config }).map(([key, value]) => ({ name: key, value }))
   await withAdmin(admin =>
     admin.createTopics({ waitForLeaders: true, topics: [{ topic: name, numPartitions: partitions, configEntries }] })
@@ -82,7 +79,7 @@ add('admin_topics_partitions_records_configs', async () => {
   await withAdmin(async admin => {
     assert((await admin.listTopics()).includes(name), 'the topic is listed')
     await admin.createPartitions({ topicPartitions: [{ topic: name, count: 5 }] })
-    await eventually(async () => (await admin.fetchTopicMetadata({ topics: [name] })).topics[0].partitions.length === 5)
+    await eventually('there are five', async () => (await admin.fetchTopicMetadata({ topics: [name] })).topics[0].partitions.length === 5)
     const described = await admin.describeConfigs({ resources: [{ type: 2, name, configNames: ['segment.bytes'] }] })
     assert.strictEqual(described.resources[0].configEntries[0].configValue, '2000000')
     await send(name, Array.from({ length: 10 }, (_, i) => ({ value: `v${i}`, partition: 0 })))
@@ -92,7 +89,7 @@ add('admin_topics_partitions_records_configs', async () => {
     const cluster = await admin.describeCluster()
     assert.strictEqual(`${cluster.brokers[0].host}:${cluster.brokers[0].port}`, process.env.COMPAT_BOOTSTRAP)
     await admin.deleteTopics({ topics: [name] })
-    await eventually(async () => !(await admin.listTopics()).includes(name))
+    await eventually('it is gone', async () => !(await admin.listTopics()).includes(name))
   })
 })
 
@@ -100,29 +97,5 @@ add('creating_a_topic_twice_says_so', async () => {
   const name = await topic('twice')
   assert.strictEqual(await withAdmin(admin => admin.createTopics({ topics: [{ topic: name }] })), false)
 })
-
-const eventually = async condition => {
-  const deadline = Date.now() + 15000
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('did not happen within 15 s')
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
-}
-
-const main = async () => {
-  const only = process.env.COMPAT_CASE ?? ''
-  let failed = 0
-  for (const [name, body] of cases.filter(([name]) => name.includes(only))) {
-    try {
-      await body()
-      console.log(`ok ${name}`)
-    } catch (error) {
-      failed += 1
-      console.log(`not ok ${name}: ${String(error.message).replace(/\s+/g, ' ')}`)
-      console.error(error)
-    }
-  }
-  process.exit(failed === 0 ? 0 : 1)
-}
 
 main()

@@ -103,7 +103,9 @@ def check(ledger, partition, records):
         assert value not in found, f"partition {partition}: {value[:20]!r} is at {found[value]} and at {offset}"
         found[value] = offset
     for value, offset in ledger.acknowledged[partition].items():
-        assert found.get(value) == offset, f"partition {partition}: {value[:20]!r} was acknowledged at {offset}, is at {found.get(value)}"
+        # librdkafka tells no offset of a batch that it knows only by the success of a later one.
+        is_there = value in found and offset in (None, found[value])
+        assert is_there, f"partition {partition}: {value[:20]!r} was acknowledged at {offset}, is at {found.get(value)}"
     order = [int(value.split(b":")[1]) for _, value in records]
     assert order == sorted(order), f"partition {partition}: the producer's order is lost"
 

@@ -4,49 +4,9 @@ import time
 
 import cases
 from cases import case, equal
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
-
-CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
-
-
-def admin():
-    return AdminClient({"bootstrap.servers": cases.BOOTSTRAP})
-
-
-def topic(prefix, partitions=1, **configs):
-    name = cases.fresh_name(prefix)
-    config = {"retention.ms": "-1", **{key.replace("_", "."): value for key, value in configs.items()}}
-    client = admin()
-    client.create_topics([NewTopic(name, partitions, 1, config=config)])[name].result(20)
-
-    def known():
-        found = client.list_topics(name, timeout=10).topics[name]
-        return len(found.partitions) == partitions and all(p.leader >= 0 for p in found.partitions.values())
-
-    cases.eventually("the new topic is known", known)
-    return name
-
-
-def send(records, **configs):
-    """Sends (topic, partition, keyword arguments) and returns the delivered messages in order of sending."""
-    delivered = [None] * len(records)
-    producer = Producer({"bootstrap.servers": cases.BOOTSTRAP, "message.timeout.ms": 30000, **configs})
-    for index, (name, partition, arguments) in enumerate(records):
-
-        def report(error, message, index=index):
-            delivered[index] = error or message
-
-        while True:
-            try:
-                producer.produce(name, partition=partition, on_delivery=report, **arguments)
-                break
-            except BufferError:
-                producer.poll(0.1)
-        producer.poll(0)
-    equal(0, producer.flush(60), "messages left in the queue")
-    return delivered
-
+from confluent_client import CODECS, admin, send, topic
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
 def read(name, count, partition=0, offset=OFFSET_BEGINNING, **configs):
     """Reads count messages from an assigned partition."""

@@ -2,29 +2,8 @@
 
 import cases
 from cases import case, equal
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
-
-
-def topic(prefix, **configs):
-    name = cases.fresh_name(prefix)
-    config = {"retention.ms": "-1", **{key.replace("_", "."): value for key, value in configs.items()}}
-    client = KafkaAdminClient(bootstrap_servers=cases.BOOTSTRAP)
-    try:
-        client.create_topics([NewTopic(name, 1, 1, topic_configs=config)])
-        cases.eventually("the new topic is known", lambda: name in client.list_topics())
-    finally:
-        client.close()
-    return name
-
-
-def send(name, records, **configs):
-    producer = KafkaProducer(bootstrap_servers=cases.BOOTSTRAP, **configs)
-    try:
-        futures = [producer.send(name, partition=0, **record) for record in records]
-        return [future.get(20) for future in futures]
-    finally:
-        producer.close()
+from kafka import KafkaConsumer, TopicPartition
+from kafka_python_client import send, topic
 
 
 def consumer(name, **configs):

@@ -74,6 +74,19 @@ final class Tool {
         return tool;
     }
 
+    /** Runs the tool in a process of its own, for those that go on in the background when {@code main} has returned. */
+    static Tool spawn(String className, String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
+            System.getProperty("java.class.path"), className));
+        command.addAll(List.of(arguments));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        process.getOutputStream().close();
+        String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        Tool tool = new Tool(process.waitFor(), out, "");
+        System.err.println("$ " + className + " " + String.join(" ", arguments) + "\n" + tool.all());
+        return tool;
+    }
+
     private static int call(String className, String... arguments) throws Exception {
         try {
             Class.forName(className).getMethod("main", String[].class).invoke(null, (Object) arguments);

@@ -8,24 +8,38 @@ mod alter_configs;
 mod answer;
 mod api_versions;
 mod codec;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod controlled;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
 mod fetch;
+mod find_coordinator;
+mod groups;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 
 use crate::Broker;
 use ottla_net::{Outcome, Request};
@@ -54,6 +68,19 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::DescribeCluster => describe_cluster::handle(&broker, &request),
         ApiKey::DescribeLogDirs => describe_log_dirs::handle(&broker, request),
         ApiKey::DescribeProducers => describe_producers::handle(&broker, &request),
+        ApiKey::FindCoordinator => find_coordinator::handle(&broker, request),
+        ApiKey::JoinGroup => join_group::handle(&broker, request),
+        ApiKey::SyncGroup => sync_group::handle(&broker, request),
+        ApiKey::Heartbeat => heartbeat::handle(&broker, request),
+        ApiKey::LeaveGroup => leave_group::handle(&broker, request),
+        ApiKey::OffsetCommit => offset_commit::handle(&broker, request),
+        ApiKey::OffsetFetch => offset_fetch::handle(&broker, request),
+        ApiKey::OffsetDelete => offset_delete::handle(&broker, request),
+        ApiKey::DescribeGroups => describe_groups::handle(&broker, request),
+        ApiKey::ListGroups => list_groups::handle(&broker, request),
+        ApiKey::DeleteGroups => delete_groups::handle(&broker, request),
+        ApiKey::ConsumerGroupHeartbeat => consumer_group_heartbeat::handle(&broker, request),
+        ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(&broker, request),
         key => Err(codec::Refused::not_served(key)),
     };
     finished(outcome)

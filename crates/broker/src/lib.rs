@@ -5,6 +5,7 @@
 //! `watchers` who waits for them. Metadata changes go to the controller through a [`ControllerChannel`].
 
 mod answered;
+mod coordination;
 mod fetch_session;
 mod flush;
 mod follow;
@@ -21,6 +22,7 @@ mod watchers;
 pub use handler::BrokerHandler;
 
 use answered::Answered;
+use coordination::{GroupCoordinator, OffsetsTopic};
 use fetch_session::FetchSessions;
 use flush::FlushControl;
 use follow::{Applied, Follower};
@@ -34,7 +36,7 @@ use ottla_storage::{LogDirs, LogError};
 use ottla_telemetry::Metrics;
 use ottla_types::NodeId;
 use parked::{FETCHED_PARTITIONS_MAX, FetchRoom};
-use partition::Shared;
+use partition::{Refused, Shared};
 use partitions::{Applier, Partitions};
 use producer_ids::ProducerIds;
 use std::sync::atomic::AtomicI64;
@@ -78,6 +80,8 @@ pub struct Broker {
     fetch_room: FetchRoom,
     answered: Answered,
     producer_ids: ProducerIds,
+    groups: Arc<GroupCoordinator>,
+    offsets_topic: OffsetsTopic,
     tasks: Arc<Tasks>,
     _flush_queue: AbortOnDrop<()>,
 }
@@ -105,6 +109,7 @@ impl Broker {
             node_id: config.node_id,
             log_dirs,
             flush: FlushControl::new(config.storage.log_unflushed_max_bytes),
+            refused: Refused::default(),
             metrics,
             producer_id_expiration_ms: AtomicI64::new(i64::from(config.storage.producer_id_expiration_ms)),
             replica_lag_time_max_ms: config.long("replica.lag.time.max.ms"),
@@ -122,7 +127,12 @@ impl Broker {
         follower.apply_first().await;
         tasks.spawn("broker.follow-metadata", |stopping| follower.follow(stopping));
         housekeeping::start(&tasks, &shared, &partitions, &sessions, &config);
+        partition::cleaning::start(&tasks, &shared, &partitions, &current_config);
+        let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config);
+        coordination::start(&tasks, &groups, applied.clone(), Arc::clone(&current_config));
         Ok(Arc::new(Broker {
+            groups,
+            offsets_topic: OffsetsTopic::new(&runtime, Arc::clone(&controller)),
             producer_ids: ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone()),
             config: current_config,
             static_config: config,
@@ -143,6 +153,7 @@ impl Broker {
     pub async fn shutdown(&self) {
         // First whatever opens, creates or changes logs of its own accord.
         self.tasks.stop(TASKS_PATIENCE).await;
+        self.groups.shutdown().await;
         let partitions = self.partitions.all();
         let all = stream::iter(partitions)
             .for_each_concurrent(CLOSES_IN_PARALLEL, |partition| async move { partition.close().await });
@@ -185,6 +196,14 @@ impl Broker {
 
     pub(crate) fn controller(&self) -> &dyn ControllerChannel {
         &*self.controller
+    }
+
+    pub(crate) fn groups(&self) -> &GroupCoordinator {
+        &self.groups
+    }
+
+    pub(crate) fn offsets_topic(&self) -> &OffsetsTopic {
+        &self.offsets_topic
     }
 
     pub(crate) fn image(&self) -> Arc<MetadataImage> {

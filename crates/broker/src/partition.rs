@@ -11,6 +11,8 @@
 //! whose bump is committed in the metadata log.
 
 mod append;
+pub(crate) mod cleaning;
+mod coordinated;
 mod delete_records;
 mod failing;
 mod flushing;
@@ -19,6 +21,7 @@ mod leaving;
 mod offsets;
 mod opening;
 mod reading;
+mod refused;
 mod retention;
 mod rolling;
 mod state;
@@ -27,6 +30,7 @@ mod update;
 pub(crate) use append::Appended;
 pub(crate) use offsets::{OffsetFound, OffsetQuery};
 pub(crate) use reading::{ReadOutcome, ReadRequest};
+pub(crate) use refused::Refused;
 pub(crate) use state::{Leadership, PartitionError};
 
 use crate::flush::FlushControl;
@@ -47,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) node_id: NodeId,
     pub(crate) log_dirs: LogDirs,
     pub(crate) flush: Arc<FlushControl>,
+    /// Batches that were refused and may come again.
+    pub(crate) refused: Refused,
     pub(crate) metrics: Metrics,
     /// `producer.id.expiration.ms`; changes at runtime.
     pub(crate) producer_id_expiration_ms: AtomicI64,

@@ -3,7 +3,7 @@
 use crate::partition::{Leadership, Partition, PartitionError, Shared};
 use ottla_metadata::{MetadataImage, Topic};
 use ottla_runtime::watch;
-use ottla_types::{ErrorCode, Uuid};
+use ottla_types::{ErrorCode, NodeId, Uuid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -48,6 +48,11 @@ impl Partitions {
     /// Every partition, by topic id and index.
     pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
         self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// This node.
+    pub(crate) fn node_id(&self) -> NodeId {
+        self.shared.node_id
     }
 
     fn local(&self, topic_id: Uuid, index: i32) -> Option<Arc<Partition>> {

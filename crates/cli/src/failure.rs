@@ -97,6 +97,11 @@ fn next_step(error: &ClientError) -> Option<&'static str> {
         ClientError::Broker { .. }
         | ClientError::Unreadable { .. }
         | ClientError::Undelivered { .. }
+        | ClientError::Closed(_)
+        | ClientError::Wakeup
+        | ClientError::CorruptRecords { .. }
+        | ClientError::NoOffset { .. }
+        | ClientError::LogTruncated { .. }
         | ClientError::Invalid(_) => None,
     }
 }

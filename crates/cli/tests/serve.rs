@@ -120,7 +120,8 @@ fn a_data_directory_in_use_is_refused() {
     let arguments = ["--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0"];
     let _first = Node::start(&arguments);
     let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
-    let mut second = command.arg("serve").args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut second =
+        command.arg("serve").args(arguments).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut told = String::new();
     second.stderr.take().expect("a pipe").read_to_string(&mut told).unwrap();
     assert!(!second.wait().unwrap().success());

@@ -1,11 +1,18 @@
-//! Topics and configs. What the command line needs now; the rest of Kafka's Admin joins it in files of its own.
+//! Administration: topics, configs, partitions, groups and their offsets, records, log directories, producers, the cluster.
 //!
 //! An operation is retried only where a broker said that it did nothing and a later try may succeed.
 
+mod cluster;
 mod configs;
+mod group_offsets;
+mod groups;
+mod partitions;
 mod topics;
 
-pub use configs::{ConfigChange, ConfigEntry};
+pub use cluster::{ClusterDescription, LogDir, ReplicaLog};
+pub use configs::{ConfigChange, ConfigEntry, ConfigResource};
+pub use groups::{GroupDescription, GroupListing, MemberDescription};
+pub use partitions::ActiveProducer;
 pub use topics::{CreatedTopic, NewTopic, TopicDescription};
 
 use crate::backoff::Backoff;

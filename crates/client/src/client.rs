@@ -12,11 +12,13 @@ use ottla_protocol::MetadataRequest;
 use ottla_protocol::metadata_request::MetadataRequestTopic;
 use ottla_runtime::Runtime;
 use ottla_types::ErrorCode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Topics whose metadata is kept; beyond that all are forgotten and asked for again.
 const TOPICS_MAX: usize = 10_000;
+/// Groups whose coordinator is kept.
+const GROUPS_MAX: usize = 10_000;
 
 /// A handle to a cluster. Clones share connections and metadata.
 #[derive(Clone)]
@@ -34,8 +36,12 @@ struct Inner {
 #[derive(Default)]
 struct State {
     brokers: BTreeMap<i32, BrokerAddress>,
+    /// Brokers that could not be reached: they may have another address by now.
+    doubtful: BTreeSet<i32>,
     controller_id: Option<i32>,
     topics: BTreeMap<String, TopicMetadata>,
+    /// The coordinator's node id, by group id.
+    coordinators: BTreeMap<String, i32>,
     /// By address; bootstrap addresses and advertised ones alike.
     connections: BTreeMap<String, Connection>,
 }
@@ -53,6 +59,14 @@ impl Client {
         }
         let inner = Inner { runtime: runtime.clone(), options, bootstrap, state: Mutex::default() };
         Ok(Client { inner: Arc::new(inner) })
+    }
+
+    /// A client of the same cluster with connections of its own: answers come in order, so a request that waits at the
+    /// broker (a Fetch, a JoinGroup) must not stand before others.
+    pub(crate) fn separate(&self) -> Client {
+        let inner = &self.inner;
+        let (runtime, options, bootstrap) = (inner.runtime.clone(), inner.options.clone(), inner.bootstrap.clone());
+        Client { inner: Arc::new(Inner { runtime, options, bootstrap, state: Mutex::default() }) }
     }
 
     /// What it runs on.
@@ -89,7 +103,8 @@ impl Client {
     /// # Errors
     /// `Connect`; `Broker` with BROKER_NOT_AVAILABLE when no such broker is alive.
     pub async fn broker(&self, node_id: i32) -> Result<Connection, ClientError> {
-        if self.address_of(node_id).is_none() {
+        let is_doubtful = self.lock().doubtful.remove(&node_id);
+        if is_doubtful || self.address_of(node_id).is_none() {
             self.fetch_metadata(Some(&[]), false).await?;
         }
         let address = self.address_of(node_id).ok_or_else(|| ClientError::Broker {
@@ -97,7 +112,11 @@ impl Client {
             code: ErrorCode::BrokerNotAvailable,
             message: None,
         })?;
-        self.connect(&address).await
+        let connected = self.connect(&address).await;
+        if connected.is_err() {
+            self.lock().doubtful.insert(node_id);
+        }
+        connected
     }
 
     /// A connection to the broker that changes of the cluster are sent to.
@@ -142,11 +161,16 @@ impl Client {
     /// # Errors
     /// Those of the connection, or the topic's own error, such as UNKNOWN_TOPIC_OR_PARTITION.
     pub async fn topic(&self, name: &str) -> Result<TopicMetadata, ClientError> {
+        self.topic_or_create(name, false).await
+    }
+
+    /// What is known of a topic; asks when nothing is, and lets the broker make it when it does that.
+    pub(crate) async fn topic_or_create(&self, name: &str, allow_creation: bool) -> Result<TopicMetadata, ClientError> {
         let known = self.lock().topics.get(name).cloned();
-        let topic = match known {
-            Some(topic) => Some(topic),
-            None => self.fetch_metadata(Some(&[name]), false).await?.topics.remove(name),
-        };
+        if let Some(topic) = known {
+            return Ok(topic);
+        }
+        let topic = self.fetch_metadata(Some(&[name]), allow_creation).await?.topics.remove(name);
         let topic = topic.ok_or_else(|| ClientError::missing("Metadata", &format!("topic '{name}'")))?;
         topic.partitions.clone()?;
         Ok(topic)
@@ -192,6 +216,24 @@ impl Client {
     /// Forgets which broker takes changes: it said that it does not.
     pub(crate) fn forget_controller(&self) {
         self.lock().controller_id = None;
+    }
+
+    pub(crate) fn known_coordinator(&self, group_id: &str) -> Option<i32> {
+        self.lock().coordinators.get(group_id).copied()
+    }
+
+    pub(crate) fn remember_coordinator(&self, group_id: &str, node_id: i32, address: BrokerAddress) {
+        let mut state = self.lock();
+        if state.coordinators.len() >= GROUPS_MAX {
+            state.coordinators.clear();
+        }
+        state.coordinators.insert(group_id.to_string(), node_id);
+        state.brokers.entry(node_id).or_insert(address);
+    }
+
+    /// Forgets who looks after a group: a broker said that it does not, or cannot be reached.
+    pub(crate) fn forget_coordinator(&self, group_id: &str) {
+        self.lock().coordinators.remove(group_id);
     }
 
     fn candidates(&self) -> (Option<Connection>, Vec<String>) {

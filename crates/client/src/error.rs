@@ -86,6 +86,46 @@ pub enum ClientError {
         /// Whether the batch was sent at least once, so that the broker may have it.
         was_sent: bool,
     },
+    /// The producer, consumer or client that was used is closed.
+    #[error("{0} is closed")]
+    Closed(&'static str),
+    /// A wait was ended by a call of `wakeup`.
+    #[error("the wait was ended by wakeup")]
+    Wakeup,
+    /// Records came that cannot be trusted: a checksum is wrong or a batch cannot be decompressed.
+    #[error("{topic}-{partition}: the batch at offset {offset} is corrupt: {reason}")]
+    CorruptRecords {
+        /// Topic name.
+        topic: String,
+        /// Partition index.
+        partition: i32,
+        /// Where consuming stands.
+        offset: i64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A position is not in the log (any more) and `auto.offset.reset` is `none`; or there is no committed offset.
+    #[error("{topic}-{partition}: no offset to go on from: {reason}")]
+    NoOffset {
+        /// Topic name.
+        topic: String,
+        /// Partition index.
+        partition: i32,
+        /// What is missing.
+        reason: String,
+    },
+    /// The log was cut behind the position: records that were read do not exist any more (KIP-320).
+    #[error("{topic}-{partition}: the log was truncated to offset {diverged_at}, the position was {position}")]
+    LogTruncated {
+        /// Topic name.
+        topic: String,
+        /// Partition index.
+        partition: i32,
+        /// Where consuming stood.
+        position: i64,
+        /// The first offset where the logs differ, or the position when it is not known.
+        diverged_at: i64,
+    },
     /// The request cannot be written: a mistake of the caller.
     #[error("the request cannot be sent: {0}")]
     Invalid(String),
@@ -120,8 +160,18 @@ impl ClientError {
             | ClientError::NoCommonVersion { .. }
             | ClientError::Unreadable { .. }
             | ClientError::Undelivered { .. }
+            | ClientError::Closed(_)
+            | ClientError::Wakeup
+            | ClientError::CorruptRecords { .. }
+            | ClientError::NoOffset { .. }
+            | ClientError::LogTruncated { .. }
             | ClientError::Invalid(_) => false,
         }
+    }
+
+    /// Whether whoever knows how to find brokers and leaders anew should go on: also when a broker is gone just now.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.is_retriable() || self.code() == Some(ErrorCode::BrokerNotAvailable)
     }
 
     /// Whether the broker may have done what was asked although no success was reported.
@@ -136,6 +186,11 @@ impl ClientError {
             | ClientError::NotKafka { .. }
             | ClientError::NoBrokers { .. }
             | ClientError::NoCommonVersion { .. }
+            | ClientError::Closed(_)
+            | ClientError::Wakeup
+            | ClientError::CorruptRecords { .. }
+            | ClientError::NoOffset { .. }
+            | ClientError::LogTruncated { .. }
             | ClientError::Invalid(_) => false,
         }
     }

@@ -5,14 +5,18 @@
 //!
 //! 1. [`Connection`]: one broker, versions negotiated, many requests in flight.
 //! 2. [`Client`]: a cluster by its bootstrap addresses; knows brokers and leaders, opens connections when needed.
-//! 3. On a client: [`Admin`] (topics, configs), [`Client::fetch`], [`Client::list_offset`], [`SimpleProducer`].
+//! 3. On a client: [`Producer`], [`Consumer`], [`Admin`]; below them [`Client::fetch`], [`Client::list_offset`] and
+//!    [`SimpleProducer`], for who makes his own batches.
 //!
 //! Every failure is a [`ClientError`], whose variants are what a caller can do about it.
 
 mod admin;
+mod assign;
 mod backoff;
 mod client;
 mod connection;
+mod consumer;
+mod coordinator;
 mod error;
 mod fetch;
 mod metadata;
@@ -20,17 +24,31 @@ mod offsets;
 mod options;
 mod produce;
 mod producer;
+mod simple_producer;
 mod versions;
 
-pub use admin::{Admin, ConfigChange, ConfigEntry, CreatedTopic, NewTopic, TopicDescription};
+pub use admin::{
+    ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, CreatedTopic,
+    GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, ReplicaLog, TopicDescription,
+};
+pub use assign::Assignor;
 pub use backoff::Backoff;
 pub use client::Client;
 pub use connection::{Connection, PendingResponse};
+pub use consumer::{
+    Consumer, ConsumerOptions, ConsumerRecord, ConsumerWaker, GroupProtocol, OffsetAndMetadata, OffsetReset, Offsets,
+    RebalanceListener,
+};
 pub use error::{ClientError, ConnectFailure};
 pub use fetch::{FetchSpec, Fetched, Isolation};
 pub use metadata::{BrokerAddress, ClusterMetadata, PartitionMetadata, TopicMetadata};
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use options::ClientOptions;
 pub use produce::{Acks, ProduceSpec, Produced};
-pub use producer::{ProducerIdentity, SimpleProducer};
+pub use producer::{
+    BatchReport, Delivery, Partitioner, Producer, ProducerInterceptor, ProducerOptions, ProducerRecord, RecordMetadata,
+};
+pub use simple_producer::{ProducerIdentity, SimpleProducer};
 pub use versions::BrokerVersions;
+// What records are made of.
+pub use ottla_records::{Compression, CompressionSpec, Record};

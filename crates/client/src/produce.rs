@@ -52,7 +52,7 @@ pub struct Produced {
 }
 
 impl Acks {
-    fn code(self) -> i16 {
+    pub(crate) fn code(self) -> i16 {
         match self {
             Acks::None => 0,
             Acks::Leader => 1,

@@ -1,262 +1,320 @@
-//! A small idempotent producer: batches in, each exactly once in the log, in order.
+//! The producer: records in, each to its partition's leader, batched, compressed, numbered and tried again as needed.
 //!
-//! It keeps up to five batches of a partition in flight, as Kafka's producer does, and numbers them. When a connection is
-//! lost or a broker asks for patience, everything unacknowledged is sent again from the first on with the same sequence
-//! numbers, so that the broker recognises what it has. What the broker refuses for good gives its numbers to the next.
-//! When patience ends the outcome is unknown, and the producer takes a new producer id for what comes after.
+//! 1. [`Producer::send`] waits for metadata of the topic and for room in `buffer.memory`, lets the [`Partitioner`] choose, and
+//!    puts the record into its partition's last batch. It returns a [`Delivery`].
+//! 2. One task for each broker takes ready batches of all partitions that the broker leads and sends them in one request.
+//! 3. Answers go to the partition's queue (`queue.rs`), which decides: acknowledged, refused, again, or given up.
+//! 4. A housekeeping task finds leaders, gets producer ids, and ends what is older than `delivery.timeout.ms`.
+
+mod accumulator;
+mod batch;
+mod hashes;
+mod housekeeping;
+mod interceptor;
+mod options;
+mod partitioner;
+mod queue;
+mod record;
+mod request;
+mod sender;
+mod sticky;
+
+pub use interceptor::{BatchReport, ProducerInterceptor};
+pub use options::ProducerOptions;
+pub use partitioner::Partitioner;
+pub use record::{Delivery, ProducerRecord, RecordMetadata};
 
 use crate::backoff::Backoff;
 use crate::client::Client;
-use crate::connection::Connection;
 use crate::error::ClientError;
-use crate::produce::{Acks, PendingProduce, ProduceSpec, Produced};
-use bytes::Bytes;
-use ottla_protocol::InitProducerIdRequest;
-use ottla_records::{BatchBuilder, CompressionSpec, Record, TimestampType, increment_sequence};
-use ottla_runtime::Instant;
-use ottla_types::{ErrorCode, ProducerEpoch, ProducerId, Uuid};
-use std::collections::{BTreeMap, VecDeque};
+use crate::simple_producer::ProducerIdentity;
+use accumulator::Accumulator;
+use ottla_runtime::{AbortOnDrop, Instant, Runtime};
+use queue::Rules;
+use record::Outcome;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
 
-/// `max.in.flight.requests.per.connection`: as many as a broker remembers.
-const IN_FLIGHT: usize = 5;
-/// `delivery.timeout.ms`.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Who a producer is to the brokers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProducerIdentity {
-    /// Producer id.
-    pub producer_id: ProducerId,
-    /// Its epoch.
-    pub producer_epoch: ProducerEpoch,
+/// Sends records. Clones are the same producer; when the last one is dropped, what is not acknowledged is given up: call
+/// [`Producer::flush`] or [`Producer::close`] before.
+///
+/// ```no_run
+/// # async fn example(client: ottla_client::Client) -> Result<(), ottla_client::ClientError> {
+/// use ottla_client::{Producer, ProducerOptions, ProducerRecord};
+/// let producer = Producer::new(&client, ProducerOptions::default())?;
+/// let delivery = producer.send(ProducerRecord::new("events", "hello").key("greeting")).await?;
+/// let written = delivery.wait().await?;
+/// println!("partition {} offset {}", written.partition, written.offset);
+/// producer.close(std::time::Duration::from_secs(10)).await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Producer {
+    handle: Arc<Handle>,
 }
 
-/// An idempotent producer with acks=all.
-pub struct SimpleProducer {
+/// What the last clone takes along.
+struct Handle {
+    shared: Arc<Shared>,
+    _housekeeping: AbortOnDrop<()>,
+}
+
+/// What the producer's tasks share.
+struct Shared {
     client: Client,
-    compression: CompressionSpec,
-    delivery_timeout: Duration,
-    identity: Option<ProducerIdentity>,
-    /// The sequence of the next record, by topic and partition.
-    next_sequence: BTreeMap<(String, i32), i32>,
+    options: ProducerOptions,
+    rules: Rules,
+    state: Mutex<Accumulator>,
+    /// One permit for each byte of `buffer.memory`.
+    memory: Semaphore,
+    housekeeping: Notify,
 }
 
-/// Batches for one partition, and how far they have come.
-struct Delivery<'a> {
-    topic: &'a str,
-    partition: i32,
-    identity: ProducerIdentity,
-    batches: &'a [Vec<Record>],
-    results: Vec<Result<Produced, ClientError>>,
-    /// The sequence of the first batch without a result.
-    sequence: i32,
-    /// Batches that were sent at least once.
-    sent: usize,
-}
-
-impl SimpleProducer {
-    /// A producer without compression that is patient for two minutes.
-    pub fn new(client: &Client) -> SimpleProducer {
-        SimpleProducer {
-            client: client.clone(),
-            compression: CompressionSpec::from(ottla_records::Compression::None),
-            delivery_timeout: DELIVERY_TIMEOUT,
-            identity: None,
-            next_sequence: BTreeMap::new(),
-        }
-    }
-
-    /// The same, compressing its batches.
-    pub fn compression(mut self, compression: impl Into<CompressionSpec>) -> SimpleProducer {
-        self.compression = compression.into();
-        self
-    }
-
-    /// The same, giving up after this time (`delivery.timeout.ms`).
-    pub fn delivery_timeout(mut self, timeout: Duration) -> SimpleProducer {
-        self.delivery_timeout = timeout;
-        self
-    }
-
-    /// Its identity, once it has sent something.
-    pub fn identity(&self) -> Option<ProducerIdentity> {
-        self.identity
-    }
-
-    /// Sends one batch and waits until it is acknowledged.
+impl Producer {
+    /// A producer of the cluster behind `client`, with connections of its own. It begins by asking for a producer id.
     ///
     /// # Errors
-    /// What the broker refused it with, or what stood in the way when patience ended; see
-    /// [`ClientError::is_outcome_unknown`].
-    pub async fn send(&mut self, topic: &str, partition: i32, records: Vec<Record>) -> Result<Produced, ClientError> {
-        let results = self.send_all(topic, partition, &[records]).await;
-        results.into_iter().next().expect("one result for one batch")
+    /// `Invalid` for options that exclude each other.
+    pub fn new(client: &Client, options: ProducerOptions) -> Result<Producer, ClientError> {
+        options.check()?;
+        let rules = Rules {
+            batch_size: options.batch_size,
+            linger: options.linger,
+            delivery_timeout: options.delivery_timeout,
+            retries: options.retries,
+            in_flight_max: options.in_flight_max,
+            idempotence: options.idempotence,
+        };
+        let memory = Semaphore::new(options.buffer_memory);
+        let state = Mutex::new(Accumulator::new());
+        let housekeeping = Notify::new();
+        let own = client.separate();
+        let shared = Arc::new(Shared { client: own, options, rules, state, memory, housekeeping });
+        let task = client.runtime().spawn("client.producer", housekeeping::run(shared.clone()));
+        Ok(Producer { handle: Arc::new(Handle { shared, _housekeeping: task.abort_on_drop() }) })
     }
 
-    /// Sends batches, up to five in flight; returns one result for each, in order.
-    pub async fn send_all(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        batches: &[Vec<Record>],
-    ) -> Vec<Result<Produced, ClientError>> {
-        let deadline = self.client.runtime().now() + self.delivery_timeout;
-        let identity = match self.identify(deadline).await {
-            Ok(identity) => identity,
-            Err(error) => return vec![Err(error); batches.len()],
+    /// Its settings.
+    pub fn options(&self) -> &ProducerOptions {
+        &self.handle.shared.options
+    }
+
+    /// Its identity, once it has one; changes when sequence numbers are lost.
+    pub fn identity(&self) -> Option<ProducerIdentity> {
+        self.handle.shared.lock().identity
+    }
+
+    /// Hands over a record. Returns when it has its place in a batch; waits up to `max.block.ms` for metadata and memory.
+    /// Records for a partition are sent in the order of the calls.
+    ///
+    /// # Errors
+    /// `Invalid` for a record that is too large or names a partition that is not there; `Timeout` when `max.block.ms` ended,
+    /// or what the metadata says (a topic that does not exist, is not allowed ...); `Closed`.
+    pub async fn send(&self, mut record: ProducerRecord) -> Result<Delivery, ClientError> {
+        let shared = &self.handle.shared;
+        shared.options.interceptors.iter().for_each(|interceptor| interceptor.on_send(&mut record));
+        let bytes = record.size();
+        let limit = shared.options.request_size_max.min(shared.options.buffer_memory);
+        if bytes > limit {
+            let why = format!("the record has {bytes} bytes, max.request.size and buffer.memory allow {limit}");
+            return Err(ClientError::Invalid(why));
+        }
+        let deadline = shared.runtime().now() + shared.options.max_block;
+        if !shared.lock().topics.contains_key(record.topic.as_str()) {
+            shared.wait_for_topic(&record.topic, deadline).await?;
+        }
+        shared.wait_for_memory(bytes, deadline).await?;
+        let appended = {
+            let mut state = shared.lock();
+            match state.usable() {
+                Ok(()) => state.append(record, &shared.options, shared.runtime()),
+                Err(error) => Err(error),
+            }
         };
-        let key = (topic.to_string(), partition);
-        let sequence = self.next_sequence.get(&key).copied().unwrap_or(0);
-        let mut delivery = Delivery { topic, partition, identity, batches, results: Vec::new(), sequence, sent: 0 };
-        match self.deliver(&mut delivery, deadline).await {
-            Ok(()) => {
-                self.next_sequence.insert(key, delivery.sequence);
+        match appended {
+            Ok((delivery, wake)) => {
+                if let Some(wake) = wake {
+                    wake.notify_one();
+                }
+                Ok(delivery)
             }
             Err(error) => {
-                // Nobody knows what the broker has of the rest: these sequence numbers cannot go on.
-                self.identity = None;
-                self.next_sequence.clear();
-                for index in delivery.results.len()..batches.len() {
-                    let (why, was_sent) = (Box::new(error.clone()), index < delivery.sent);
-                    delivery.results.push(Err(ClientError::Undelivered { why, was_sent }));
-                }
+                shared.memory.add_permits(bytes);
+                Err(error)
             }
         }
-        delivery.results
     }
 
-    async fn identify(&mut self, deadline: Instant) -> Result<ProducerIdentity, ClientError> {
+    /// Sends a record and waits for its acknowledgement: simple, and slow when done one after another.
+    ///
+    /// # Errors
+    /// As for [`Producer::send`] and [`Delivery::wait`].
+    pub async fn send_and_wait(&self, record: ProducerRecord) -> Result<RecordMetadata, ClientError> {
+        self.send(record).await?.wait().await
+    }
+
+    /// The number of partitions of a topic, waiting for metadata if needed.
+    ///
+    /// # Errors
+    /// As for [`Producer::send`].
+    pub async fn partition_count(&self, topic: &str) -> Result<i32, ClientError> {
+        let shared = &self.handle.shared;
+        let known = shared.lock().topics.get(topic).map(|topic| topic.count);
+        if let Some(count) = known {
+            return Ok(count);
+        }
+        shared.wait_for_topic(topic, shared.runtime().now() + shared.options.max_block).await?;
+        Ok(shared.lock().topics.get(topic).map_or(0, |topic| topic.count))
+    }
+
+    /// Sends what is there without lingering, and waits until every record that was handed over before has its end. How
+    /// each of them fared is told by its [`Delivery`].
+    pub async fn flush(&self) {
+        let shared = &self.handle.shared;
+        let _flushing = Flushing::begin(shared);
+        let order = shared.lock().next_order();
+        loop {
+            let pending = shared.lock().outcomes_before(order);
+            if pending.is_empty() {
+                return;
+            }
+            for mut outcome in pending {
+                // Gone without a word: it was ended.
+                let _ = outcome.wait_for(|outcome| !matches!(outcome, Outcome::Pending)).await;
+            }
+        }
+    }
+
+    /// Takes no more records, waits up to `timeout` for what is on its way, and gives up the rest.
+    ///
+    /// # Errors
+    /// `Timeout` when something had to be given up.
+    pub async fn close(&self, timeout: Duration) -> Result<(), ClientError> {
+        let shared = &self.handle.shared;
+        {
+            let mut state = shared.lock();
+            state.is_closed = true;
+            state.wake_all();
+        }
+        let flushed = shared.runtime().timeout(timeout, self.flush()).await;
+        housekeeping::fail_all(shared, &ClientError::Closed("the producer"));
+        shared.end_tasks();
+        flushed.map_err(|_| ClientError::Timeout { api: "close of the producer", after: timeout })
+    }
+}
+
+impl Shared {
+    fn runtime(&self) -> &Runtime {
+        self.client.runtime()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accumulator> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pause after this many tries: doubling, bounded, with Kafka's 20 % of jitter.
+    fn retry_pause(&self, attempts: u32) -> Duration {
+        Backoff::nth(self.client.options(), attempts.saturating_sub(1), self.runtime())
+    }
+
+    async fn wait_for_topic(self: &Arc<Self>, topic: &str, deadline: Instant) -> Result<(), ClientError> {
         let mut backoff = Backoff::new(self.client.options());
         loop {
-            if let Some(identity) = self.identity {
-                return Ok(identity);
-            }
-            match self.init_producer_id().await {
-                Ok(identity) => self.identity = Some(identity),
-                Err(error) if self.is_patient(&error, deadline) => backoff.pause(self.client.runtime()).await,
+            self.lock().usable()?;
+            let allow = self.options.allow_auto_create_topics;
+            let left = deadline.saturating_duration_since(self.runtime().now());
+            let asked = self.runtime().timeout(left, self.client.topic_or_create(topic, allow)).await;
+            let late = || Err(ClientError::Timeout { api: "Metadata (max.block.ms)", after: self.options.max_block });
+            match asked.unwrap_or_else(|_| late()) {
+                Ok(metadata) => {
+                    let mut state = self.lock();
+                    state.know(&metadata);
+                    drop(state);
+                    housekeeping::start_senders(self);
+                    return Ok(());
+                }
+                Err(error) if error.is_transient() && self.runtime().now() < deadline => {
+                    let left = deadline.saturating_duration_since(self.runtime().now());
+                    let _ = self.runtime().timeout(left, backoff.pause(self.runtime())).await;
+                    if self.runtime().now() >= deadline {
+                        return Err(error);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn init_producer_id(&self) -> Result<ProducerIdentity, ClientError> {
-        let request =
-            InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: i32::MAX, ..Default::default() };
-        let response = self.client.any_broker().await?.send(&request).await?;
-        ClientError::check(response.error_code, None, || "producer id".to_string())?;
-        let (producer_id, producer_epoch) = (ProducerId(response.producer_id), ProducerEpoch(response.producer_epoch));
-        Ok(ProducerIdentity { producer_id, producer_epoch })
-    }
-
-    /// Returns when every batch has a result, or with what stood in the way.
-    async fn deliver(&self, delivery: &mut Delivery<'_>, deadline: Instant) -> Result<(), ClientError> {
-        let mut backoff = Backoff::new(self.client.options());
-        while delivery.results.len() < delivery.batches.len() {
-            let before = delivery.results.len();
-            let Err(error) = self.deliver_over_one_connection(delivery, deadline).await else { continue };
-            if !self.is_patient(&error, deadline) {
-                return Err(error);
-            }
-            self.client.forget_topic(delivery.topic);
-            if delivery.results.len() > before {
-                backoff = Backoff::new(self.client.options());
-            }
-            backoff.pause(self.client.runtime()).await;
+    /// Takes `bytes` of the memory.
+    async fn wait_for_memory(&self, bytes: usize, deadline: Instant) -> Result<(), ClientError> {
+        let permits = u32::try_from(bytes).expect("a record is smaller than 4 GiB");
+        let closed = |_| ClientError::Closed("the producer");
+        if let Ok(taken) = self.memory.try_acquire_many(permits) {
+            taken.forget();
+            return Ok(());
         }
+        let starving = Starving::begin(self);
+        let left = deadline.saturating_duration_since(self.runtime().now());
+        let taken = self.runtime().timeout(left, self.memory.acquire_many(permits)).await;
+        drop(starving);
+        let late = ClientError::Timeout { api: "buffer memory (max.block.ms)", after: self.options.max_block };
+        taken.map_err(|_| late)?.map_err(closed)?.forget();
         Ok(())
     }
 
-    /// Sends from the first batch without a result on, until all have one or something must be tried again.
-    async fn deliver_over_one_connection(
-        &self,
-        delivery: &mut Delivery<'_>,
-        deadline: Instant,
-    ) -> Result<(), ClientError> {
-        let (topic, _, leader) = self.client.leader(delivery.topic, delivery.partition).await?;
-        let mut in_flight: VecDeque<PendingProduce> = VecDeque::new();
-        let mut sequence = delivery.sequence;
-        loop {
-            let next = delivery.results.len() + in_flight.len();
-            if next < delivery.batches.len() && in_flight.len() < IN_FLIGHT {
-                let batch = self.build(delivery, next, sequence)?;
-                delivery.sent = delivery.sent.max(next + 1);
-                in_flight.push_back(self.begin(delivery, &leader, topic.topic_id, batch).await?);
-                sequence = increment_sequence(sequence, record_count(&delivery.batches[next]));
-                continue;
-            }
-            let Some(first) = in_flight.pop_front() else { return Ok(()) };
-            let left = deadline.saturating_duration_since(self.client.runtime().now());
-            let result = self.client.runtime().timeout(left, first.wait()).await.unwrap_or_else(|_| {
-                // What comes after must not wait behind an answer that may never come.
-                leader.close();
-                Err(ClientError::Timeout { api: "Produce", after: self.delivery_timeout })
-            });
-            let refused = result.is_err();
-            delivery.take_result(result)?;
-            if refused {
-                // Its numbers go to the next batch, so what is in flight behind it has the wrong ones.
-                return Ok(());
-            }
-        }
-    }
-
-    async fn begin(
-        &self,
-        delivery: &Delivery<'_>,
-        leader: &Connection,
-        topic_id: Uuid,
-        batches: Bytes,
-    ) -> Result<PendingProduce, ClientError> {
-        let (topic, partition, timeout) = (delivery.topic, delivery.partition, self.client.options().request_timeout);
-        let spec = ProduceSpec { topic, topic_id, partition, batches, acks: Acks::All, timeout };
-        leader.begin_produce(&spec).await
-    }
-
-    fn build(&self, delivery: &Delivery<'_>, index: usize, sequence: i32) -> Result<Bytes, ClientError> {
-        let identity = delivery.identity;
-        let mut builder = BatchBuilder::new(self.compression, TimestampType::CreateTime);
-        builder = builder.producer(identity.producer_id, identity.producer_epoch, sequence);
-        let invalid = |error: ottla_records::BuildError| ClientError::Invalid(error.to_string());
-        for record in &delivery.batches[index] {
-            builder.append_record(record).map_err(invalid)?;
-        }
-        Ok(builder.build().map_err(invalid)?.to_bytes())
-    }
-
-    fn is_patient(&self, error: &ClientError, deadline: Instant) -> bool {
-        error.is_retriable() && self.client.runtime().now() < deadline
+    /// Ends the senders.
+    fn end_tasks(&self) {
+        let tasks = {
+            let mut state = self.lock();
+            state.is_gone = true;
+            std::mem::take(&mut state.tasks)
+        };
+        drop(tasks);
+        self.memory.close();
     }
 }
 
-impl Delivery<'_> {
-    /// Takes the result of the first batch without one. An error to try again is returned, any other is the result.
-    fn take_result(&mut self, result: Result<Produced, ClientError>) -> Result<(), ClientError> {
-        let next = increment_sequence(self.sequence, record_count(&self.batches[self.results.len()]));
-        match result {
-            Ok(produced) => {
-                self.results.push(Ok(produced));
-                self.sequence = next;
-            }
-            Err(error) if error.code() == Some(ErrorCode::DuplicateSequenceNumber) => {
-                let unknown = Produced { base_offset: -1, log_append_time_ms: -1, log_start_offset: -1 };
-                self.results.push(Ok(unknown));
-                self.sequence = next;
-            }
-            Err(error) if error.is_retriable() || loses_the_sequence(&error) => return Err(error),
-            Err(error) => self.results.push(Err(error)),
-        }
-        Ok(())
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.end_tasks();
     }
 }
 
-/// Errors after which this producer id is of no further use.
-fn loses_the_sequence(error: &ClientError) -> bool {
-    use ErrorCode::{InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId};
-    let codes = [InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerFenced, UnknownProducerId];
-    error.code().is_some_and(|code| codes.contains(&code)) || matches!(error, ClientError::Unreadable { .. })
+/// While it lives, nothing lingers.
+struct Flushing<'a>(&'a Shared);
+
+impl Flushing<'_> {
+    fn begin(shared: &Shared) -> Flushing<'_> {
+        let mut state = shared.lock();
+        state.flushes += 1;
+        state.wake_all();
+        drop(state);
+        Flushing(shared)
+    }
 }
 
-fn record_count(batch: &[Record]) -> i32 {
-    i32::try_from(batch.len()).expect("a batch has fewer than 2^31 records")
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.0.lock().flushes -= 1;
+    }
+}
+
+/// While it lives, nothing lingers: somebody waits for memory.
+struct Starving<'a>(&'a Shared);
+
+impl Starving<'_> {
+    fn begin(shared: &Shared) -> Starving<'_> {
+        let mut state = shared.lock();
+        state.starved += 1;
+        state.wake_all();
+        drop(state);
+        Starving(shared)
+    }
+}
+
+impl Drop for Starving<'_> {
+    fn drop(&mut self) {
+        self.0.lock().starved -= 1;
+    }
 }

@@ -3,6 +3,12 @@
 /// The feature that says which metadata records are written.
 pub const METADATA_VERSION: &str = "metadata.version";
 
+/// The feature that says which protocols of groups there are (KIP-848).
+pub const GROUP_VERSION: &str = "group.version";
+
+/// Level of `group.version` that new clusters get: groups of KIP-848.
+pub const GROUP_VERSION_LEVEL: i16 = 1;
+
 /// Level of `metadata.version` for Apache Kafka 4.3.
 pub const METADATA_VERSION_LEVEL: i16 = 30;
 
@@ -10,7 +16,7 @@ pub const METADATA_VERSION_LEVEL: i16 = 30;
 /// exists and cannot be switched on yet.
 pub const SUPPORTED: &[(&str, i16, i16)] = &[
     ("eligible.leader.replicas.version", 0, 0),
-    ("group.version", 0, 0),
+    (GROUP_VERSION, 0, GROUP_VERSION_LEVEL),
     ("kraft.version", 0, 0),
     (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
     ("share.version", 0, 0),

@@ -1,12 +1,14 @@
 //! The cluster's metadata at one moment.
 
 mod broker;
+mod changes;
 mod config;
 pub(crate) mod records;
 mod replay;
 mod topic;
 
 pub use broker::{BrokerEndpoint, BrokerRegistration, ControllerRegistration, FeatureRange};
+pub use changes::TopicChange;
 pub use config::{ConfigResource, ResourceType};
 pub use replay::ReplayError;
 pub use topic::{LeaderRecoveryState, Partition, Topic};

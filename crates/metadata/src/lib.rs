@@ -30,5 +30,5 @@ pub use channel::{
 pub use decision::{DecideContext, Decision, Entry, limits};
 pub use image::{
     BrokerEndpoint, BrokerRegistration, ConfigResource, ControllerRegistration, FeatureRange, LeaderRecoveryState,
-    MetadataImage, Partition, ReplayError, ResourceType, Topic,
+    MetadataImage, Partition, ReplayError, ResourceType, Topic, TopicChange,
 };

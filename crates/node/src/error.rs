@@ -19,7 +19,7 @@ pub enum StartError {
     #[error(transparent)]
     LogDirs(#[from] LogDirsError),
     /// The log directories cannot be read.
-    #[error(transparent)]
+    #[error("{}", .0.with_next_step("look at the disk of log.dirs and start again"))]
     Log(#[from] LogError),
     /// The log directories name a cluster id that is none.
     #[error(

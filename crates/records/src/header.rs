@@ -198,6 +198,16 @@ impl BatchHeader {
         if computed == self.crc { Ok(()) } else { Err(BatchError::CrcMismatch { stored: self.crc, computed }) }
     }
 
+    /// From now on the base timestamp is the delete horizon.
+    pub(crate) fn set_delete_horizon(&mut self) {
+        self.attributes |= DELETE_HORIZON_BIT;
+    }
+
+    /// The attributes of a batch without records.
+    pub(crate) fn clear_codec_and_horizon(&mut self) {
+        self.attributes &= !(CODEC_MASK | DELETE_HORIZON_BIT);
+    }
+
     /// The attributes with another timestamp type and without bits that Kafka does not define.
     pub(crate) fn set_timestamp_type(&mut self, timestamp_type: TimestampType) {
         self.attributes = (self.attributes & KNOWN_BITS & !TIMESTAMP_TYPE_BIT) | timestamp_type_bits(timestamp_type);

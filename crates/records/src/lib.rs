@@ -2,12 +2,14 @@
 //!
 //! A batch is [`BatchHeader`] (61 bytes) followed by its records, compressed as one unit. [`scan`] finds batches in a
 //! piece of a log; [`Records`] reads the records of one; [`validate_produce`] decides what a leader accepts;
-//! [`BatchBuilder`] makes batches; [`EndTxnMarker`] is the one kind of control record that partitions hold.
+//! [`BatchBuilder`] makes batches; [`compact_batch`] takes records out of one; [`EndTxnMarker`] is the one kind of control
+//! record that partitions hold.
 //!
 //! Everything read here comes from a network or a disk: nothing panics on it, and decompression is bounded by limits
 //! that the caller gives, never by what the bytes announce.
 
 mod builder;
+mod compact;
 mod compress;
 mod compression;
 mod control;
@@ -28,6 +30,7 @@ mod varint;
 mod walk;
 
 pub use builder::{BatchBuilder, BuildError};
+pub use compact::{BatchRetention, CompactError, CompactLimits, Compacted, CompactedBatch, compact_batch};
 pub use compress::SnappyFraming;
 pub use compression::{Compression, CompressionSpec, UnknownCompression};
 pub use control::{ControlRecordType, EndTxnMarker};

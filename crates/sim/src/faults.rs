@@ -209,7 +209,11 @@ impl Fault {
                 observer.sleep(*time).await;
                 world.heal(NODE, client);
             }
-            Fault::Clock { skew_ms } => world.set_wall_clock_skew_ms(*skew_ms),
+            Fault::Clock { skew_ms } => {
+                // What retention does, it does by the clock of its time.
+                oracle.wall_clock(observer.wall_clock_ms());
+                world.set_wall_clock_skew_ms(*skew_ms);
+            }
             Fault::SlowNetwork { up_to } => world.set_network_time(Duration::ZERO..*up_to),
             Fault::ColdReads { percent } => disk.set_cold_read_percent(*percent),
         }

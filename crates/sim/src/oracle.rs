@@ -284,6 +284,12 @@ impl Oracle {
         Ok(())
     }
 
+    /// The wall clock stands here, and is about to jump.
+    pub(crate) fn wall_clock(&self, now_ms: i64) {
+        let state = &mut *self.state();
+        state.wall_clock_ms = state.wall_clock_ms.max(now_ms);
+    }
+
     /// A Fetch from `position` was out of range, and the log starts at `earliest`.
     pub(crate) fn out_of_range(&self, sent: &Sent, position: i64, earliest: i64) -> Check {
         let state = self.state();

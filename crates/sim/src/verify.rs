@@ -20,6 +20,8 @@ pub(crate) async fn everything(stage: &Stage) -> Check {
     metadata(&actor).await?;
     configs(&actor).await?;
     for key in stage.oracle.partitions(false) {
+        // It may have been created anew since the metadata was read.
+        actor.client.forget_topic(&key.topic);
         patiently(&actor, &key, "be read", async || read_once(&actor, &key).await).await?;
     }
     writable(stage).await?;

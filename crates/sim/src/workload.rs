@@ -182,10 +182,7 @@ impl Actor {
             | ClientError::Timeout { .. } => Ok(()),
             ClientError::Undelivered { why, .. } => self.expect(what, why, more),
             ClientError::Broker { code, message, .. } => self.expect_code(what, *code, message.as_deref(), more),
-            ClientError::NotKafka { .. }
-            | ClientError::NoCommonVersion { .. }
-            | ClientError::Unreadable { .. }
-            | ClientError::Invalid(_) => broken(format!("{what}: {error}")),
+            _ => broken(format!("{what}: {error}")),
         }
     }
 
@@ -197,7 +194,7 @@ impl Actor {
         let usual = [BrokerNotAvailable, KafkaStorageError, LeaderNotAvailable, NotLeaderOrFollower, RequestTimedOut];
         if code == KafkaStorageError {
             self.oracle.count(|counts| counts.storage_errors += 1);
-            if let Some(message) = message.filter(|message| !names_next_step(message)) {
+            if let Some(message) = message.filter(|message| !message.contains("Next step")) {
                 return broken(format!("{what}: {} names no next step: {message}", code.name()));
             }
         }
@@ -206,11 +203,6 @@ impl Actor {
         }
         broken(format!("{what}: {} ({})", code.name(), message.unwrap_or_default()))
     }
-}
-
-/// What takes a partition offline names the next step; a full disk heals by itself.
-fn names_next_step(message: &str) -> bool {
-    message.contains("Next step") || message.contains("is full")
 }
 
 fn options() -> ClientOptions {

@@ -6,7 +6,7 @@ use ottla_config::TopicConfig;
 use ottla_runtime::Runtime;
 
 /// Effective configs of one log. `Default` is Kafka's defaults.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`: a segment is rolled before it grows beyond this. At most [`crate::limits::SEGMENT_BYTES_MAX`].
     pub segment_bytes: u64,
@@ -24,6 +24,16 @@ pub struct LogConfig {
     pub retention_bytes: Option<u64>,
     /// Whether `cleanup.policy` contains `delete`: retention applies only then.
     pub delete: bool,
+    /// Whether `cleanup.policy` contains `compact`: the cleaner then keeps only the last record of each key.
+    pub compact: bool,
+    /// `min.cleanable.dirty.ratio`: the dirty part from which a log is cleaned, 0 to 1.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: a segment with a younger record is not cleaned.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`: a log with an older dirty record is cleaned whatever its ratio.
+    pub max_compaction_lag_ms: i64,
+    /// `delete.retention.ms`: how long tombstones and transaction markers stay after the first cleaning that meets them.
+    pub delete_retention_ms: i64,
     /// `file.delete.delay.ms`: how long deleted segments stay on disk under another name.
     pub file_delete_delay_ms: u64,
     /// `preallocate`: reserve a new segment's space at once.
@@ -49,6 +59,11 @@ impl Default for LogConfig {
             retention_ms: Some(7 * 24 * 60 * 60 * 1000),
             retention_bytes: None,
             delete: true,
+            compact: false,
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 60 * 60 * 1000,
             file_delete_delay_ms: 60_000,
             preallocate: false,
             write_caching: false,
@@ -71,6 +86,11 @@ impl LogConfig {
             retention_ms: (topic.retention_ms >= 0).then_some(topic.retention_ms),
             retention_bytes: u64::try_from(topic.retention_bytes).ok(),
             delete: topic.cleanup_delete,
+            compact: topic.cleanup_compact,
+            min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
+            min_compaction_lag_ms: topic.min_compaction_lag_ms,
+            max_compaction_lag_ms: topic.max_compaction_lag_ms,
+            delete_retention_ms: topic.delete_retention_ms,
             file_delete_delay_ms: non_negative(topic.file_delete_delay_ms),
             preallocate: topic.preallocate,
             write_caching: topic.write_caching,

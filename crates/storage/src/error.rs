@@ -86,6 +86,23 @@ impl LogError {
     pub fn is_disk_full(&self) -> bool {
         matches!(self, LogError::Io { source, .. } if is_disk_full(source))
     }
+
+    /// Whether trying again may help, because the system refused something and nothing is wrong with what is on disk.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, LogError::Io { .. } | LogError::Offline { .. } | LogError::NoUsableDir)
+    }
+
+    /// The text for an operator: with `next_step`, where the error itself names none.
+    pub fn with_next_step(&self, next_step: &str) -> String {
+        match self {
+            LogError::Io { .. } => format!("{self}. Next step: {next_step}"),
+            LogError::Damaged { .. }
+            | LogError::NewerFormat { .. }
+            | LogError::Malformed { .. }
+            | LogError::Offline { .. }
+            | LogError::NoUsableDir => self.to_string(),
+        }
+    }
 }
 
 /// Why a batch was not appended. The log is as it was before.
@@ -106,7 +123,11 @@ pub enum AppendError {
     #[error(transparent)]
     Producer(#[from] ProducerError),
     /// The file system is full: refused before anything was written; works again by itself when there is space.
-    #[error("the file system of {} is full: writes are refused until there is space, reads go on", dir.display())]
+    #[error(
+        "the file system of {} is full: writes are refused until there is space, reads go on. Next step: free space; \
+         writes are then taken again by themselves",
+        dir.display()
+    )]
     DiskFull {
         /// The log directory.
         dir: PathBuf,

@@ -104,8 +104,22 @@ fn segment_file(name: &str) -> Option<(i64, SegmentFile)> {
 
 /// `path` with `.deleted` behind it.
 pub(crate) fn deleted(path: &Path) -> PathBuf {
+    with_suffix(path, ".deleted")
+}
+
+/// `path` with `.cleaned` behind it.
+pub(crate) fn cleaned(path: &Path) -> PathBuf {
+    with_suffix(path, ".cleaned")
+}
+
+/// `path` with `.swap` behind it.
+pub(crate) fn swap(path: &Path) -> PathBuf {
+    with_suffix(path, ".swap")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".deleted");
+    name.push(suffix);
     PathBuf::from(name)
 }
 

@@ -5,6 +5,7 @@
 //! behind its partition's lock, with jobs for everything that waits for a disk.
 
 pub mod checkpoints;
+pub mod cleaner;
 mod config;
 mod dirs;
 mod error;
@@ -24,8 +25,9 @@ pub use config::LogConfig;
 pub use dirs::{FoundPartition, LogDir, LogDirState, LogDirs, LogDirsError, LogDirsOptions, Shutdown};
 pub use error::{AppendError, LogError, OffsetOutOfRange};
 pub use log::{
-    AbortedLookup, AppendOutcome, Appended, DeleteJob, FlushDone, FlushJob, Log, LogSlice, LogStartJob, ReadPlan,
-    Retention, RetentionLoad, RollDone, RollJob, TimestampLookup, TimestampOffset, TimestampQuery, WritebackHint,
+    AbortedLookup, AppendOutcome, Appended, Cleanable, CleaningLoad, DeleteJob, FailedLog, FlushDone, FlushJob, Log,
+    LogSlice, LogStartJob, ReadPlan, Retention, RetentionLoad, RollDone, RollJob, TimestampLookup, TimestampOffset,
+    TimestampQuery, WritebackHint,
 };
 pub use recovery::{Cut, RecoveryReport};
 

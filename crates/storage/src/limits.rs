@@ -10,6 +10,8 @@ pub const BATCH_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const TAIL_BATCHES_MAX: usize = 128;
 /// Bytes that one read of a scan over a segment takes at least.
 pub const SCAN_CHUNK_BYTES: usize = 1024 * 1024;
+/// The unit in which a system loses what it could not store.
+pub const PAGE_BYTES: u64 = 4096;
 /// Bytes that one read takes when a position is looked for between two index entries.
 pub const LOCATE_CHUNK_BYTES: usize = 8 * 1024;
 /// Index bytes that are held back before they are appended to the active segment's index file in one write.

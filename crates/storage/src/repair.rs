@@ -4,11 +4,11 @@
 //! side files, cuts the log there, and sees to it that the next start recovers the log directory as after a power loss.
 
 use crate::LogError;
-use crate::dirs::{lock_dir, lower_recovery_point, mark_unclean};
+use crate::dirs::{cleaned_offset, lock_dir, lower_recovery_point, mark_unclean};
 use crate::files::{self, SegmentFile};
 use crate::limits::SCAN_CHUNK_BYTES;
 use crate::log::{sync_dir, sync_file};
-use crate::recovery::{Inventory, keep_bytes};
+use crate::recovery::{Inventory, keep_bytes, may_end_early};
 use crate::segment::{BatchReader, ScanStop};
 use crate::sites;
 use ottla_runtime::{Disk, OpenMode, Runtime};
@@ -60,8 +60,19 @@ pub async fn plan(rt: &Runtime, directory: &Path) -> Result<RepairPlan, LogError
     let disk = rt.disk();
     let inventory = Inventory::take(disk, directory).await?;
     let mut plan = RepairPlan { directory: directory.to_path_buf(), valid_bytes: 0, damage: None };
+    let cleaned = cleaned_offset_of(disk, directory).await?;
     let mut end_offset = None;
+    let mut previous: Option<(i64, u64)> = None;
     for (&base_offset, &size) in inventory.segments() {
+        if let (Some(end), Some((last_base, last_size))) = (end_offset, previous)
+            && end < base_offset
+            && !may_end_early(last_base, cleaned)
+        {
+            let reason = format!("the next segment starts at {base_offset}, where {end} should follow");
+            plan.damage = Some(damage(&inventory, directory, (last_base, last_size), end, reason));
+            break;
+        }
+        previous = Some((base_offset, size));
         let found = check_segment(disk, directory, base_offset, size, &mut end_offset).await?;
         plan.valid_bytes += found.as_ref().map_or(size, |(position, _)| *position);
         if let Some((position, reason)) = found {
@@ -98,6 +109,15 @@ pub async fn apply(rt: &Runtime, plan: &RepairPlan) -> Result<Option<RepairDone>
     inventory.remove_segments(disk, directory, |base_offset| base_offset > damage.base_offset).await?;
     sync_dir(disk, directory, sites::PARTITION_DIR).await?;
     Ok(Some(RepairDone { end_offset: damage.offset, kept_in }))
+}
+
+/// How far the partition's log is compacted, if it ever was.
+async fn cleaned_offset_of(disk: &Disk, directory: &Path) -> Result<Option<i64>, LogError> {
+    let name = directory.file_name().and_then(|name| files::parse_partition_dir(&name.to_string_lossy()));
+    match (name, directory.parent()) {
+        (Some(partition), Some(log_dir)) => cleaned_offset(disk, log_dir, &partition).await,
+        _ => Ok(None),
+    }
 }
 
 /// Checks one segment, which should start at `end_offset`, and moves that behind its last valid batch. Returns where and

@@ -28,6 +28,20 @@ pub const META_PROPERTIES: &str = "storage.meta-properties";
 pub const RECOVERY_POINTS: &str = "storage.recovery-points";
 /// `log-start-offset-checkpoint` (`.file` and `.dir`).
 pub const LOG_STARTS: &str = "storage.log-starts";
+/// `cleaner-offset-checkpoint` (`.file` and `.dir`).
+pub const CLEANER_OFFSETS: &str = "storage.cleaner-offsets";
+/// Batches of a segment that compaction wrote.
+pub const CLEANED_SEGMENT: &str = "storage.cleaned-segment";
+/// Its offset index.
+pub const CLEANED_INDEX: &str = "storage.cleaned-index";
+/// Its time index.
+pub const CLEANED_TIME_INDEX: &str = "storage.cleaned-timeindex";
+/// Its aborted transactions.
+pub const CLEANED_TXN_INDEX: &str = "storage.cleaned-txnindex";
+/// Names of a new segment's files, before it counts.
+pub const CLEANED_DIR: &str = "storage.cleaned-dir";
+/// Names, after each step of its way into its place.
+pub const SWAP_DIR: &str = "storage.swap-dir";
 /// Bytes cut from a log, before they leave it.
 pub const CUT_FILE: &str = "storage.cut-file";
 /// Names of cut files, before the bytes leave the log.

@@ -109,8 +109,7 @@ fn kafka_properties(data_dir: &Path, port: u16, controller_port: u16, options: &
          transaction.state.log.min.isr=1\n\
          share.coordinator.state.topic.num.partitions=3\n\
          share.coordinator.state.topic.replication.factor=1\n\
-         share.coordinator.state.topic.min.isr=1\n\
-         group.initial.rebalance.delay.ms=0\n",
+         share.coordinator.state.topic.min.isr=1\n",
         data_dir.display()
     );
     for option in options {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::suite::{Broker, Program, Reader, Suite};
+use super::suites::SHARED_BROKER_OPTIONS;
 use super::{PeerKind, ready};
 use crate::paths;
 use crate::prepare::{Need, Workshop};
@@ -66,7 +67,7 @@ impl Stage {
         if tally.failures.is_empty() {
             std::fs::remove_dir_all(self.dir.join(suite.name)).ok();
         }
-        println!("compat   {:<16} {tally}  ({:.1} s)", suite.name, started.elapsed().as_secs_f32());
+        println!("compat   {:<26} {tally}  ({:.1} s)", suite.name, started.elapsed().as_secs_f32());
         tally
     }
 
@@ -88,8 +89,8 @@ impl Stage {
             .env("COMPAT_START", serde_json::to_string(&start)?)
             .env("PYTHONPATH", paths::root().join("compat/lib"))
             .env("PYTHONDONTWRITEBYTECODE", "1");
-        if suite.needs.contains(&Need::Npm) {
-            command.env("NODE_PATH", workshop.get(Need::Npm)?);
+        for need in suite.needs.iter().filter(|need| matches!(need, Need::KafkaJs | Need::ConfluentJs)) {
+            command.env("NODE_PATH", workshop.get(*need)?);
         }
         if suite.broker == Broker::Shared {
             let broker = self.shared_broker(&start)?;
@@ -145,6 +146,9 @@ impl Stage {
         let log = File::options().create(true).append(true).open(&log_path)?;
         let mut command = Command::new(&start[0]);
         command.args(&start[1..]).arg("--data-dir").arg(&data_dir);
+        for option in SHARED_BROKER_OPTIONS {
+            command.args(["-o", option]);
+        }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         match ready::wait(&mut child) {
             Ok(address) => Ok(RunningBroker { child, address, data_dir }),
@@ -274,6 +278,7 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
             command.arg(compat.join(script));
             command
         }
-        Program::FranzGo => Command::new(workshop.get(Need::FranzGo)?),
+        Program::Go(name) => Command::new(workshop.get(Need::Go)?.join(name)),
+        Program::Rdkafka => Command::new(workshop.get(Need::Rdkafka)?),
     })
 }

@@ -13,6 +13,8 @@ pub(crate) struct Suite {
     pub(crate) broker: Broker,
     /// After this the suite is ended and counts as failed; seconds, for the short and the long form.
     pub(crate) limit_seconds: (u64, u64),
+    /// Runs against ottla without being named by `--only`.
+    pub(crate) by_default: bool,
 }
 
 /// How the suite is started.
@@ -20,12 +22,14 @@ pub(crate) struct Suite {
 pub(crate) enum Program {
     /// A script under `compat/`, run by the prepared Python.
     Python(&'static str),
-    /// A main class of `compat/java` or `compat/tools`.
+    /// A main class of one of the Java folders.
     Java(&'static str),
     /// A script under `compat/`, run by Node.
     Node(&'static str),
-    /// The compiled Go program.
-    FranzGo,
+    /// A compiled program of `compat/go`.
+    Go(&'static str),
+    /// The compiled program of `compat/rdkafka`.
+    Rdkafka,
 }
 
 /// Which broker the suite talks to.

@@ -16,6 +16,15 @@ pub(super) fn command(workshop: &mut Workshop, name: &str, package: &str) -> Res
     find(name).with_context(|| format!("{package} is installed, but {name} is not there"))
 }
 
+/// Path of the header `file` below `/usr/include`, after installing `package` if need be.
+pub(super) fn header(workshop: &mut Workshop, file: &str, package: &str) -> Result<PathBuf> {
+    let path = PathBuf::from("/usr/include").join(file);
+    if !path.is_file() {
+        install(workshop, package).with_context(|| format!("the header {file} is missing"))?;
+    }
+    path.is_file().then_some(path).with_context(|| format!("{package} is installed, but {file} is not there"))
+}
+
 /// Installs one package, where we may.
 pub(super) fn install(workshop: &mut Workshop, package: &str) -> Result<()> {
     if !rustix::process::geteuid().is_root() || on_path("apt-get").is_none() {

@@ -1,11 +1,11 @@
 //! Apache Kafka's jars from Maven, and our Java suites compiled against them with plain `javac`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Need, Workshop, cached, run};
+use super::{Need, Workshop, cached, contents, files_below, run};
 use crate::paths;
 
 /// Folder of all jars; `DIR/*` is a class path.
@@ -28,15 +28,11 @@ pub(super) fn classes(workshop: &mut Workshop) -> Result<PathBuf> {
     let jars = workshop.get(Need::Jars)?;
     let javac = workshop.debian("javac", "default-jdk-headless")?;
     let mut sources = Vec::new();
-    for folder in ["compat/java", "compat/sweep", "compat/tools"] {
-        sources.extend(java_files(&paths::root().join(folder))?);
+    for folder in ["compat/java", "compat/streams", "compat/sweep", "compat/tools"] {
+        sources.extend(files_below(&paths::root().join(folder), &[".java"])?);
     }
-    sources.sort();
-    let mut contents = Vec::new();
-    for source in &sources {
-        contents.push(std::fs::read(source)?);
-    }
-    let inputs: Vec<&[u8]> = contents.iter().map(Vec::as_slice).collect();
+    let inputs = contents(&sources)?;
+    let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
     cached("java-classes", &inputs, |dir| {
         run(Command::new(&javac)
             .args(["-nowarn", "--release", "17", "-cp"])
@@ -45,16 +41,4 @@ pub(super) fn classes(workshop: &mut Workshop) -> Result<PathBuf> {
             .arg(dir)
             .args(&sources))
     })
-}
-
-fn java_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "java") {
-            files.push(path);
-        }
-    }
-    Ok(files)
 }

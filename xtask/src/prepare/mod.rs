@@ -8,6 +8,7 @@ mod go;
 mod java;
 mod npm;
 mod python;
+mod rdkafka;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,15 +24,21 @@ pub(crate) enum Need {
     /// Virtual environment of `compat/python/requirements.txt`.
     Python,
     /// `npm ci` of `compat/kafkajs`.
-    Npm,
+    KafkaJs,
+    /// `npm ci` of `compat/confluent-js`, and its librdkafka compiled from the package's sources.
+    ConfluentJs,
     /// Jars of `compat/pom.xml`.
     Jars,
-    /// Classes compiled from `compat/java` and `compat/tools`.
+    /// Classes compiled from the Java folders of `compat`.
     JavaClasses,
-    /// The program of `compat/franz-go`.
-    FranzGo,
+    /// Folder of the programs of `compat/go`.
+    Go,
+    /// The program of `compat/rdkafka`.
+    Rdkafka,
     /// A command and the Debian package that brings it.
     Debian { command: &'static str, package: &'static str },
+    /// A C header below `/usr/include` and the Debian package that brings it.
+    Header { file: &'static str, package: &'static str },
     /// File systems are made, mounted and shut down.
     Root,
 }
@@ -56,11 +63,14 @@ impl Workshop {
     fn prepare(&mut self, need: Need) -> Result<PathBuf> {
         match need {
             Need::Python => python::environment(self),
-            Need::Npm => npm::modules(self),
+            Need::KafkaJs => npm::kafkajs(self),
+            Need::ConfluentJs => npm::confluent(self),
             Need::Jars => java::jars(self),
             Need::JavaClasses => java::classes(self),
-            Need::FranzGo => go::program(self),
+            Need::Go => go::programs(self),
+            Need::Rdkafka => rdkafka::program(self),
             Need::Debian { command, package } => debian::command(self, command, package),
+            Need::Header { file, package } => debian::header(self, file, package),
             Need::Root if rustix::process::geteuid().is_root() => Ok(PathBuf::new()),
             Need::Root => bail!("needs root (file systems are mounted); run as root or leave it out with --skip"),
         }
@@ -70,6 +80,26 @@ impl Workshop {
     fn debian(&mut self, command: &'static str, package: &'static str) -> Result<PathBuf> {
         self.get(Need::Debian { command, package })
     }
+}
+
+/// Every file below `dir` whose name ends like this, in a fixed order.
+fn files_below(dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(|| format!("listing {}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path, endings)?);
+        } else if endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The content of each file, for a fingerprint.
+fn contents(files: &[PathBuf]) -> Result<Vec<Vec<u8>>> {
+    files.iter().map(|path| std::fs::read(path).with_context(|| format!("reading {}", path.display()))).collect()
 }
 
 /// A folder in the cache that is filled once: `fill` writes into it, a marker file says that it finished.

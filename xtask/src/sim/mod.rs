@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 pub(crate) fn step(committed_seeds: usize, is_long: bool) -> Result<Tally> {
     let mut runs = Runs::default();
     runs.plans.extend(committed(committed_seeds)?);
+    runs.plans.extend(fresh().take(FRESH_SEEDS as usize));
     if is_long {
         runs.plans.push(Plan::Planted(PLANTED_SEEDS));
         runs.fresh_for = Some(Duration::from_secs(60 * LONG_MINUTES));

@@ -43,6 +43,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("node", 6),
     ("cli", 7),
     ("testkit", DEV),
+    ("bench", DEV),
     ("sim", DEV),
     ("fuzz", DEV),
 ];

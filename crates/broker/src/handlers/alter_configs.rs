@@ -4,7 +4,7 @@
 //! NOT_CONTROLLER, REQUEST_TIMED_OUT.
 
 use super::codec::{Handled, decode};
-use super::controlled::submit;
+use super::controlled::{refuse_each, submit};
 use crate::Broker;
 use ottla_net::Request;
 use ottla_protocol::generated::alter_configs_request::AlterConfigsRequest;
@@ -19,13 +19,10 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     Ok(submit(broker, request.header, timeout, body, move |outcome| match outcome {
         Ok(response) => response.into_alter_configs(),
         Err(error) => {
-            let refused = |(resource_type, resource_name): (i8, String)| AlterConfigsResourceResponse {
-                error_code: error.code.code(),
-                error_message: error.message.clone(),
-                resource_type,
-                resource_name,
-            };
-            AlterConfigsResponse { responses: asked.into_iter().map(refused).collect(), ..Default::default() }
+            let responses = refuse_each(asked, &error, |error_code, error_message, resource_type, resource_name| {
+                AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
+            });
+            AlterConfigsResponse { responses, ..Default::default() }
         }
     }))
 }

@@ -3,23 +3,36 @@
 use ottla_protocol::Message;
 use ottla_protocol::generated::alter_configs_response::AlterConfigsResponse;
 use ottla_protocol::generated::api_versions_response::ApiVersionsResponse;
+use ottla_protocol::generated::consumer_group_describe_response::ConsumerGroupDescribeResponse;
+use ottla_protocol::generated::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
 use ottla_protocol::generated::create_partitions_response::CreatePartitionsResponse;
 use ottla_protocol::generated::create_topics_response::CreateTopicsResponse;
+use ottla_protocol::generated::delete_groups_response::DeleteGroupsResponse;
 use ottla_protocol::generated::delete_records_response::DeleteRecordsResponse;
 use ottla_protocol::generated::delete_topics_response::DeleteTopicsResponse;
 use ottla_protocol::generated::describe_cluster_response::DescribeClusterResponse;
 use ottla_protocol::generated::describe_configs_response::DescribeConfigsResponse;
+use ottla_protocol::generated::describe_groups_response::DescribeGroupsResponse;
 use ottla_protocol::generated::describe_log_dirs_response::DescribeLogDirsResponse;
 use ottla_protocol::generated::describe_producers_response::DescribeProducersResponse;
 use ottla_protocol::generated::describe_topic_partitions_response::DescribeTopicPartitionsResponse;
 use ottla_protocol::generated::fetch_response::FetchResponse;
+use ottla_protocol::generated::find_coordinator_response::FindCoordinatorResponse;
+use ottla_protocol::generated::heartbeat_response::HeartbeatResponse;
 use ottla_protocol::generated::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
 use ottla_protocol::generated::init_producer_id_response::InitProducerIdResponse;
+use ottla_protocol::generated::join_group_response::JoinGroupResponse;
+use ottla_protocol::generated::leave_group_response::LeaveGroupResponse;
 use ottla_protocol::generated::list_config_resources_response::ListConfigResourcesResponse;
+use ottla_protocol::generated::list_groups_response::ListGroupsResponse;
 use ottla_protocol::generated::list_offsets_response::ListOffsetsResponse;
 use ottla_protocol::generated::metadata_response::MetadataResponse;
+use ottla_protocol::generated::offset_commit_response::OffsetCommitResponse;
+use ottla_protocol::generated::offset_delete_response::OffsetDeleteResponse;
+use ottla_protocol::generated::offset_fetch_response::OffsetFetchResponse;
 use ottla_protocol::generated::offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
 use ottla_protocol::generated::produce_response::ProduceResponse;
+use ottla_protocol::generated::sync_group_response::SyncGroupResponse;
 
 /// A response that a handler sends.
 pub(in crate::handlers) trait Answer: Message {
@@ -71,4 +84,30 @@ answers! {
     DescribeProducersResponse => |r| first(r.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
     ListConfigResourcesResponse => |r| r.error_code;
     DescribeTopicPartitionsResponse => |r| first(r.topics.iter().map(|t| t.error_code));
+    FindCoordinatorResponse => |r| match r.error_code {
+        0 => first(r.coordinators.iter().map(|coordinator| coordinator.error_code)),
+        error => error,
+    };
+    JoinGroupResponse => |r| r.error_code;
+    SyncGroupResponse => |r| r.error_code;
+    HeartbeatResponse => |r| r.error_code;
+    LeaveGroupResponse => |r| match r.error_code {
+        0 => first(r.members.iter().map(|member| member.error_code)),
+        error => error,
+    };
+    OffsetCommitResponse => |r| first(r.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    OffsetFetchResponse => |r| match (r.error_code, r.groups.is_empty()) {
+        (0, true) => first(r.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
+        (0, false) => first(r.groups.iter().map(|group| group.error_code)),
+        (error, _) => error,
+    };
+    OffsetDeleteResponse => |r| match r.error_code {
+        0 => first(r.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
+        error => error,
+    };
+    DescribeGroupsResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    ListGroupsResponse => |r| r.error_code;
+    DeleteGroupsResponse => |r| first(r.results.iter().map(|result| result.error_code));
+    ConsumerGroupHeartbeatResponse => |r| r.error_code;
+    ConsumerGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
 }

@@ -31,7 +31,8 @@ impl Refused {
     }
 }
 
-/// Decodes the body in the version of its header; trailing bytes are an error.
+/// Decodes the body in the version of its header. Trailing bytes are ignored, as Kafka does: librdkafka asks for the
+/// metadata of all topics with three bytes too many.
 pub(super) fn decode<M: Message>(request: &Request) -> Result<M, Refused> {
     decode_with(request, M::decode)
 }
@@ -43,7 +44,10 @@ pub(super) fn decode_with<'a, T>(
 ) -> Result<T, Refused> {
     let header = &request.header;
     let mut reader = Reader::new(&request.body);
-    let decoded = decode(&mut reader, header.api_version).and_then(|body| reader.finish().map(|()| body));
+    let decoded = decode(&mut reader, header.api_version).and_then(|body| match reader.finish() {
+        Ok(()) | Err(DecodeError::TrailingBytes { .. }) => Ok(body),
+        Err(error) => Err(error),
+    });
     decoded.map_err(|error| Refused::Malformed {
         api: header.api_key.name(),
         version: header.api_version,

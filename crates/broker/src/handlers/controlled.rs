@@ -43,6 +43,17 @@ pub(super) fn submit<A: Answer + Send + Sync + 'static>(
     }))
 }
 
+/// The answer for each resource (its type and name) of a request that was refused as a whole: `answer` makes it of the error
+/// code, its message, the type and the name.
+pub(super) fn refuse_each<T>(
+    resources: Vec<(i8, String)>,
+    error: &ApiError,
+    answer: impl Fn(i16, Option<String>, i8, String) -> T,
+) -> Vec<T> {
+    let refused = |(kind, name): (i8, String)| answer(error.code.code(), error.message.clone(), kind, name);
+    resources.into_iter().map(refused).collect()
+}
+
 /// A request's timeout in milliseconds as a duration.
 pub(super) fn timeout_ms(timeout_ms: i32) -> Duration {
     Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0))

@@ -4,7 +4,7 @@
 //! UNKNOWN_TOPIC_OR_PARTITION, NOT_CONTROLLER, REQUEST_TIMED_OUT.
 
 use super::codec::{Handled, decode};
-use super::controlled::submit;
+use super::controlled::{refuse_each, submit};
 use crate::Broker;
 use ottla_net::Request;
 use ottla_protocol::generated::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
@@ -21,16 +21,10 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     Ok(submit(broker, request.header, timeout, body, move |outcome| match outcome {
         Ok(response) => response.into_incremental_alter_configs(),
         Err(error) => {
-            let refused = |(resource_type, resource_name): (i8, String)| AlterConfigsResourceResponse {
-                error_code: error.code.code(),
-                error_message: error.message.clone(),
-                resource_type,
-                resource_name,
-            };
-            IncrementalAlterConfigsResponse {
-                responses: asked.into_iter().map(refused).collect(),
-                ..Default::default()
-            }
+            let responses = refuse_each(asked, &error, |error_code, error_message, resource_type, resource_name| {
+                AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
+            });
+            IncrementalAlterConfigsResponse { responses, ..Default::default() }
         }
     }))
 }

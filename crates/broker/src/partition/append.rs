@@ -84,12 +84,17 @@ impl Partition {
             let message = "fewer replicas are in sync than min.insync.replicas asks for";
             return Err(PartitionError::of(ErrorCode::NotEnoughReplicas, message));
         }
-        let outcome = match open.log.append_as_leader(batch, leader_epoch, Origin::Client, now_ms) {
+        let appended_at = match self.check_not_behind_refused(&open.log, batch.header()) {
+            Ok(()) => open.log.append_as_leader(batch, leader_epoch, Origin::Client, now_ms),
+            Err(error) => Err(error.into()),
+        };
+        let outcome = match appended_at {
             Ok(outcome) => outcome,
             Err(AppendError::RollNeeded) => return self.start_roll(open).map(|()| None),
             Err(error) => return Err(self.append_failed(state, &error)),
         };
         let (log_start_offset, incarnation) = (open.log.log_start_offset(), open.incarnation);
+        self.forget_refused(batch.header());
         self.account_unflushed(open);
         self.request_flush(open, urgency);
         self.note_progress(state);
@@ -113,8 +118,9 @@ impl Partition {
             return Err(PartitionError::of(ErrorCode::NotLeaderOrFollower, message));
         }
         if open.incarnation != appended.incarnation {
-            let message = "the log was cut after a failed flush; the write may be lost";
-            return Err(PartitionError::of(ErrorCode::KafkaStorageError, message));
+            let message = "the log was cut after a failed flush, and the write may be lost. Next step: send it again, and \
+                           look at the disk of the log directory";
+            return Err(PartitionError::storage(message));
         }
         let next_offset = appended.last_offset + 1;
         if high_watermark < next_offset {
@@ -130,16 +136,18 @@ impl Partition {
 
     /// An append was refused. If that took the log offline, so is the partition.
     pub(super) fn append_failed(self: &Arc<Self>, state: &mut State, error: &AppendError) -> PartitionError {
-        let code = match error {
-            AppendError::RecordListTooLarge { .. } => ErrorCode::RecordListTooLarge,
-            AppendError::Producer(producer) => producer.code(),
-            AppendError::RollNeeded | AppendError::DiskFull { .. } | AppendError::Offline { .. } => {
+        match error {
+            AppendError::RecordListTooLarge { .. } => {
+                PartitionError::of(ErrorCode::RecordListTooLarge, error.to_string())
+            }
+            AppendError::Producer(producer) => PartitionError::of(producer.code(), error.to_string()),
+            AppendError::DiskFull { .. } | AppendError::Offline { .. } => {
                 self.shared.metrics.log.write_errors.increment();
                 self.go_offline_with_log(state);
-                ErrorCode::KafkaStorageError
+                PartitionError::storage(error.to_string())
             }
-        };
-        PartitionError::of(code, error.to_string())
+            AppendError::RollNeeded => unreachable!("whoever appends waits for the roll"),
+        }
     }
 
     fn count_appended(&self, batch: &ValidatedBatch) {

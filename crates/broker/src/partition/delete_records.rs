@@ -34,8 +34,12 @@ impl Partition {
         let left = deadline.saturating_duration_since(self.shared.runtime.now());
         match self.shared.runtime.timeout(left, made_durable).await {
             Ok(Ok(Ok(()))) => Ok(low_watermark),
-            Ok(Ok(Err(error))) => Err(PartitionError::of(ErrorCode::KafkaStorageError, error.to_string())),
-            Ok(Err(ended)) => Err(PartitionError::of(ErrorCode::KafkaStorageError, ended.to_string())),
+            Ok(Ok(Err(error))) => {
+                let next_step = "look at the disk of the log directory, and delete the records again";
+                Err(PartitionError::storage(error.with_next_step(next_step)))
+            }
+            // The node goes down.
+            Ok(Err(ended)) => Err(PartitionError::of(ErrorCode::NotLeaderOrFollower, ended.to_string())),
             Err(_) => Err(timed_out("the new log start offset is not known to be durable yet")),
         }
     }

@@ -1,18 +1,18 @@
 //! A partition fails, and comes back if it can.
 //!
-//! A failed fsync is never repeated: the log is opened again, once, from its last flushed offset; what came after is cut
-//! and kept aside, and nobody was told that it is safe. If that fails too the partition stays offline: what its disk holds
-//! is known to nobody but a recovery at the next start, which no longer believes the page cache. A damaged log stays
-//! offline, because only an operator may decide to lose records.
+//! A failed fsync is never repeated: the log is opened again from its last flushed offset; what came after is cut and kept
+//! aside, and nobody was told that it is safe. While the disk refuses that, too, it is tried again, less and less often. A
+//! damaged log stays offline, because only an operator may decide to lose records.
 
 use super::Partition;
 use super::state::{Online, State, Status};
-use ottla_storage::{FoundPartition, Log, LogDirState, LogError};
+use ottla_storage::{FailedLog, FoundPartition, Log, LogDir, LogDirState, LogError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Pause before a log that went offline is opened again.
+/// Pause before a log that went offline is opened again; it doubles with each failure, up to the maximum.
 const REOPEN_AFTER: Duration = Duration::from_millis(100);
+const REOPEN_AFTER_MAX: Duration = Duration::from_secs(10);
 /// How often a log that waits for space looks whether its directory has some.
 const SPACE_POLL: Duration = Duration::from_secs(1);
 
@@ -55,40 +55,64 @@ impl Partition {
         Some(online)
     }
 
-    /// Opens the log again. Gives it back if the partition is about to leave.
+    /// Opens the log again, until that works or only an operator can help. Gives it back if the partition is about to
+    /// leave.
     async fn reopen(self: &Arc<Self>, log: Log) -> Option<Log> {
-        let mut pause = REOPEN_AFTER;
-        loop {
-            if !self.pause(pause).await {
-                return Some(log);
-            }
-            // The reopening itself is one job; the others belong to the log that failed and have to be over. A full disk
-            // passes, and recovery may have to write.
-            let is_full = log.log_dir().state() == LogDirState::Full;
-            if !is_full && self.jobs.is_last() {
-                break;
-            }
-            pause = if is_full { SPACE_POLL } else { REOPEN_AFTER };
+        if !self.may_reopen(log.log_dir()).await {
+            return Some(log);
         }
+        self.note_cut_producers(&log);
+        let failed = log.into_failed();
         self.lock().found = Some(FoundPartition {
             topic_partition: self.name(),
             topic_id: Some(self.topic_id),
-            dir: Arc::clone(log.log_dir()),
-            path: log.path().to_path_buf(),
+            dir: Arc::clone(failed.log_dir()),
+            path: failed.path().to_path_buf(),
         });
-        match self.shared.log_dirs.reopen_log(log).await {
-            Ok((log, report)) => {
-                if let Some(cut) = &report.cut {
-                    self.shared.metrics.log.recovered_bytes_cut.add(cut.bytes);
+        let mut pause = REOPEN_AFTER;
+        loop {
+            match self.try_reopen(&failed).await {
+                Ok(log) => return self.come_online(log),
+                Err(error) if error.may_pass() => {
+                    let next_step = "look at the disk of the log directory; the log is opened again by itself";
+                    self.stay_offline(&error, next_step);
                 }
-                tracing::info!(topic = %self.topic, partition = self.index, "the partition is online again");
-                self.come_online(log)
+                Err(error) => {
+                    self.stay_offline(&error, "mend what this names and restart the node");
+                    return None;
+                }
             }
-            Err(error) => {
-                self.stay_offline(&error, "mend the disk and restart the node, which recovers the partition");
-                None
+            pause = REOPEN_AFTER_MAX.min(2 * pause);
+            if !self.pause(pause).await || !self.may_reopen(failed.log_dir()).await {
+                return None;
             }
         }
+    }
+
+    /// Waits until the log may be opened again; `false` when the partition is about to leave before.
+    async fn may_reopen(&self, dir: &LogDir) -> bool {
+        let mut pause = REOPEN_AFTER;
+        loop {
+            if !self.pause(pause).await {
+                return false;
+            }
+            // The reopening itself is one job; the others belong to the log that failed and have to be over. A full disk
+            // passes, and recovery may have to write.
+            let is_full = dir.state() == LogDirState::Full;
+            if !is_full && self.jobs.is_last() {
+                return true;
+            }
+            pause = if is_full { SPACE_POLL } else { REOPEN_AFTER };
+        }
+    }
+
+    async fn try_reopen(&self, failed: &FailedLog) -> Result<Log, LogError> {
+        let (log, report) = self.shared.log_dirs.reopen_log(failed).await?;
+        if let Some(cut) = &report.cut {
+            self.shared.metrics.log.recovered_bytes_cut.add(cut.bytes);
+        }
+        tracing::info!(topic = %self.topic, partition = self.index, "the partition is online again");
+        Ok(log)
     }
 
     /// Waits for `time`; `false` as soon as the partition is about to leave.
@@ -102,17 +126,11 @@ impl Partition {
 
     /// The log cannot be used. `next_step` is for errors that name none themselves.
     pub(super) fn stay_offline(&self, error: &LogError, next_step: &str) {
-        let names_next_step = matches!(
-            error,
-            LogError::Damaged { .. }
-                | LogError::NewerFormat { .. }
-                | LogError::Malformed { .. }
-                | LogError::NoUsableDir
-        );
-        let reason = match names_next_step {
-            true => error.to_string(),
-            false => format!("{error}. Next step: {next_step}"),
-        };
+        self.stay_offline_because(error.with_next_step(next_step));
+    }
+
+    /// `reason` names the next step.
+    fn stay_offline_because(&self, reason: String) {
         tracing::error!(topic = %self.topic, partition = self.index, reason, "the partition is offline");
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -123,8 +141,8 @@ impl Partition {
 
     /// The partition may be on a log directory that could not be opened.
     pub(crate) fn on_failed_directory(&self) {
-        let reason = "one of log.dirs could not be opened, and the partition is in none of the others".to_string();
-        let error = LogError::Offline { reason };
-        self.stay_offline(&error, "repair that directory, or remove it from log.dirs, and restart the node");
+        let reason = "one of log.dirs could not be opened, and the partition is in none of the others. Next step: repair \
+                      that directory, or remove it from log.dirs, and restart the node";
+        self.stay_offline_because(reason.to_string());
     }
 }

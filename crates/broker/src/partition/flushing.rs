@@ -50,6 +50,13 @@ impl Partition {
         }
     }
 
+    /// Begins a flush if there is anything to flush, records or the seal of a segment.
+    pub(super) fn flush_now(self: &Arc<Self>) {
+        if let Status::Online(online) = &mut self.lock().status {
+            self.start_flush(&mut online.open);
+        }
+    }
+
     /// Sees to it that what is appended gets flushed in time.
     pub(super) fn request_flush(self: &Arc<Self>, open: &mut OpenLog, urgency: Urgency) {
         if open.log.flushed_offset() >= open.log.log_end_offset() {

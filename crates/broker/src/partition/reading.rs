@@ -135,7 +135,8 @@ impl Partition {
 
     pub(super) fn read_error(&self, error: &ottla_storage::LogError) -> PartitionError {
         tracing::error!(topic = %self.topic, partition = self.index, %error, "a read failed");
-        PartitionError::of(ErrorCode::KafkaStorageError, error.to_string())
+        let next_step = "look at the disk of the log directory; what can be read there is served again by itself";
+        PartitionError::storage(error.with_next_step(next_step))
     }
 }
 

@@ -65,7 +65,12 @@ impl Partition {
             Retention::Nothing => Ok(false),
             Retention::LoadNeeded(load) => Ok(load.run().await.map(|()| true)?),
             Retention::Delete(job) => Ok(job.run().await.map(|()| true)?),
-            Retention::RollNeeded => Ok(self.roll().await.map(|()| true)?),
+            Retention::RollNeeded => {
+                self.roll().await?;
+                // What was sealed leaves only when it is flushed, and no append may ever come: the next round goes on.
+                self.flush_now();
+                Ok(false)
+            }
         }
     }
 }

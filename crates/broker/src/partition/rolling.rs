@@ -3,7 +3,6 @@
 use super::state::{OpenLog, Status};
 use super::{Partition, PartitionError};
 use ottla_storage::RollDone;
-use ottla_types::ErrorCode;
 use std::sync::Arc;
 
 impl Partition {
@@ -13,8 +12,9 @@ impl Partition {
             return Ok(());
         }
         let Some(job) = open.log.begin_roll() else {
-            let message = "a new segment is needed and cannot be made now; try again";
-            return Err(PartitionError::of(ErrorCode::KafkaStorageError, message));
+            let message = "a new segment is needed and cannot be made now. Next step: try again, and look at the disk of the \
+                           log directory if this stays so";
+            return Err(PartitionError::storage(message));
         };
         open.is_rolling = true;
         let (partition, incarnation, running) = (Arc::clone(self), open.incarnation, self.jobs.begin());

@@ -20,21 +20,16 @@ pub(crate) struct PartitionError {
     pub(crate) leader: Option<(NodeId, LeaderEpoch)>,
 }
 
-/// What an operator does about a storage error that names nothing better.
-const DISK_STEP: &str =
-    "Next step: look at the disk of the log directory; the partition comes back by itself, or after a restart";
-
 impl PartitionError {
     pub(crate) fn of(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> PartitionError {
+        PartitionError { code, message: message.into(), leader: None }
+    }
+
+    /// KAFKA_STORAGE_ERROR. Whoever reads of a disk must know what to do: `message` names the next step.
+    pub(crate) fn storage(message: impl Into<Cow<'static, str>>) -> PartitionError {
         let message = message.into();
-        // Whoever reads of a failed disk must know what to do.
-        let message = match code {
-            ErrorCode::KafkaStorageError if !message.contains("Next step") => {
-                Cow::Owned(format!("{message}. {DISK_STEP}"))
-            }
-            _ => message,
-        };
-        PartitionError { code, message, leader: None }
+        assert!(message.contains("Next step: "), "a storage error names the next step: {message}");
+        PartitionError::of(ErrorCode::KafkaStorageError, message)
     }
 }
 
@@ -151,7 +146,7 @@ impl State {
             }
             Status::Retired(Retirement::Closed) => Err(not_here("the node shuts down")),
             _ if self.is_closing => Err(not_here("the node shuts down")),
-            Status::Offline(reason) => Err(PartitionError::of(ErrorCode::KafkaStorageError, reason.clone())),
+            Status::Offline(reason) => Err(PartitionError::storage(reason.clone())),
             Status::Opening => Err(not_here("the partition's log is being opened; try again")),
             Status::Online(online) => match &mut **online {
                 Online { open, leader: Some(leader) } => Ok((open, leader)),

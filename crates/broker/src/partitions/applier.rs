@@ -13,7 +13,7 @@ use crate::tasks::Tasks;
 use futures_util::StreamExt;
 use futures_util::stream;
 use ottla_config::{BrokerConfig, TopicConfig};
-use ottla_metadata::{ConfigResource, MetadataImage, Topic};
+use ottla_metadata::{MetadataImage, Topic, TopicChange};
 use ottla_storage::FoundPartition;
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
@@ -26,12 +26,16 @@ const CHANGES_IN_PARALLEL: usize = 16;
 /// How long an image waits for the deletions and for the creations that it brings.
 const CHANGES_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a node that shuts down goes on opening logs. Shorter than it waits for its tasks.
+const OPENING_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What is remembered from one image to the next. Owned by the one task that applies images.
 pub(crate) struct Applier {
     partitions: Arc<Partitions>,
     applied: Arc<MetadataImage>,
-    /// Directories that no image has claimed yet.
-    found: BTreeMap<TopicPartition, FoundPartition>,
+    /// Directories that no image has claimed yet. Several may have one name: after a power loss a directory whose deletion
+    /// was not durable stands beside that of the topic that was created anew, in another of `log.dirs`.
+    found: BTreeMap<TopicPartition, Vec<FoundPartition>>,
     /// Whether one of `log.dirs` could not be opened: what is missing at the start may be there.
     has_failed_directory: bool,
     /// Deleted partitions that may still have their directory.
@@ -53,9 +57,12 @@ impl Applier {
         has_failed_directory: bool,
         tasks: Arc<Tasks>,
     ) -> Applier {
-        let found = found.into_iter().map(|found| (found.topic_partition.clone(), found)).collect();
+        let mut by_name: BTreeMap<TopicPartition, Vec<FoundPartition>> = BTreeMap::new();
+        for found in found {
+            by_name.entry(found.topic_partition.clone()).or_default().push(found);
+        }
         let (applied, leaving) = (Arc::new(MetadataImage::empty()), BTreeMap::new());
-        Applier { partitions, applied, found, has_failed_directory, leaving, tasks }
+        Applier { partitions, applied, found: by_name, has_failed_directory, leaving, tasks }
     }
 
     /// Brings the node's partitions to what `image` says. The first image also opens, in the background, the logs that
@@ -65,19 +72,19 @@ impl Applier {
         self.partitions.shared.producer_id_expiration_ms.store(expiration_ms, Ordering::Relaxed);
         let before = std::mem::replace(&mut self.applied, Arc::clone(image));
         let is_first = before.cluster_id().is_none();
-        self.delete_vanished(&before, image).await;
+        let changes = image.changed_topics(&before);
+        self.delete_vanished(&changes).await;
         let mut newcomers = Newcomers::default();
-        // Configs that topics inherit.
+        // Configs that all topics inherit.
         let has_other_defaults =
             before.broker_count() != image.broker_count() || has_other_configs(&before, image, config);
-        for topic in image.topics() {
-            let resource = ConfigResource::topic(&topic.name);
-            let is_as_before = before.topic_by_id(topic.id).is_some_and(|old| Arc::ptr_eq(old, topic))
-                && std::ptr::eq(before.configs(&resource), image.configs(&resource));
-            if !is_as_before || has_other_defaults {
-                let topic_config = Arc::new(image.topic_config(topic, config));
-                self.apply_topic(topic, &topic_config, is_first, &mut newcomers);
-            }
+        let topics: Vec<_> = match has_other_defaults {
+            true => image.topics().collect(),
+            false => changes.iter().filter_map(|change| change.now).collect(),
+        };
+        for topic in topics {
+            let topic_config = Arc::new(image.topic_config(topic, config));
+            self.apply_topic(topic, &topic_config, is_first, &mut newcomers);
         }
         self.create(newcomers.create).await;
         if is_first {
@@ -87,7 +94,7 @@ impl Applier {
 
     /// Sets aside the directories that no topic of the first image claimed.
     pub(crate) async fn set_strays_aside(&mut self) {
-        for found in std::mem::take(&mut self.found).into_values() {
+        for found in std::mem::take(&mut self.found).into_values().flatten() {
             self.set_aside(&found).await;
         }
     }
@@ -122,10 +129,12 @@ impl Applier {
 
     /// The directory that was found for the partition, if it is that topic's.
     fn claim(&mut self, name: &TopicPartition, topic_id: Uuid) -> Option<FoundPartition> {
-        let is_its_own = self.found.get(name)?.topic_id.is_none_or(|found| found == topic_id);
-        let mut found = is_its_own.then(|| self.found.remove(name)).flatten()?;
-        found.topic_id = Some(topic_id);
-        Some(found)
+        let candidates = self.found.get_mut(name)?;
+        let with_id = |wanted: Option<Uuid>| candidates.iter().position(|found| found.topic_id == wanted);
+        // One without an id may be its own only if no other is.
+        let index = with_id(Some(topic_id)).or_else(|| with_id(None))?;
+        let found = candidates.swap_remove(index);
+        Some(FoundPartition { topic_id: Some(topic_id), ..found })
     }
 
     async fn create(&mut self, newcomers: Vec<(Arc<Partition>, Job)>) {
@@ -136,7 +145,7 @@ impl Applier {
         let mut creations = Vec::with_capacity(newcomers.len());
         for (partition, opening) in newcomers {
             // A stray directory of the same name, of another topic id, would be in the way.
-            if let Some(found) = self.found.remove(&partition.name()) {
+            for found in self.found.remove(&partition.name()).unwrap_or_default() {
                 self.set_aside(&found).await;
             }
             let predecessor = self.leaving.get(&partition.name()).cloned();
@@ -150,14 +159,11 @@ impl Applier {
         self.run_all("broker.create-logs", creations).await;
     }
 
-    async fn delete_vanished(&mut self, before: &MetadataImage, image: &MetadataImage) {
+    async fn delete_vanished(&mut self, changes: &[TopicChange<'_>]) {
         let node_id = self.partitions.shared.node_id;
         let mut deletions = Vec::new();
-        for topic in before.topics() {
-            let now = image.topic_by_id(topic.id);
-            if now.is_some_and(|now| Arc::ptr_eq(now, topic)) {
-                continue;
-            }
+        for &TopicChange { before, now } in changes {
+            let Some(topic) = before else { continue };
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
                 let replica = now.and_then(|now| now.partition(index));
                 if replica.is_some_and(|partition| partition.replicas.contains(&node_id)) {
@@ -204,8 +210,12 @@ impl Applier {
         let shared = Arc::clone(&self.partitions.shared);
         let in_parallel = config.storage.num_recovery_threads_per_data_dir.max(1) * shared.log_dirs.dirs().len();
         self.tasks.spawn("broker.open-logs", |stopping| async move {
+            let mut given_up_at = None;
             let open = |(partition, opening): (Arc<Partition>, Job)| {
-                let is_wanted = !stopping.is_set();
+                // A log that was never opened cannot be closed cleanly: a node that ends soon after its start first opens
+                // what can be opened in a short while.
+                let now = shared.runtime.now();
+                let is_wanted = !stopping.is_set() || now < *given_up_at.get_or_insert(now + OPENING_PATIENCE);
                 async move { is_wanted && partition.open(opening).await }
             };
             let openings = stream::iter(newcomers).map(open).buffer_unordered(in_parallel);

@@ -237,6 +237,29 @@ fn a_controller_that_does_not_answer_times_out() {
 }
 
 #[test]
+fn changes_are_usable_when_answered_however_fast_the_metadata_changes() {
+    with_node(217, &[], |node| async move {
+        node.create_topic("busy", 1, &[]).await;
+        let other = node.clone();
+        let busy = node.runtime.spawn("busy", async move {
+            for n in 0.. {
+                let value = (1000 + n % 1000).to_string();
+                other.set_configs(2, "busy", &[("max.message.bytes", &value)]).await;
+                other.runtime.sleep(Duration::from_millis(1)).await;
+            }
+        });
+        for n in 0..50 {
+            let name = format!("t{n}");
+            let begun = node.runtime.now();
+            node.create_topic(&name, 1, &[]).await;
+            assert_eq!(node.produce(&name, 0, &["a"]).await, 0);
+            assert!(node.runtime.now() - begun < Duration::from_secs(5));
+        }
+        busy.abort();
+    });
+}
+
+#[test]
 fn topics_are_described_in_pages() {
     with_node(218, &[], |node| async move {
         node.create_topic("a", 3, &[]).await;

@@ -82,6 +82,50 @@ fn a_batch_that_a_failed_flush_lost_is_stored_when_it_comes_again() {
     });
 }
 
+/// Batches in flight behind one that did not get in: the next one must not be taken for the producer's beginning.
+async fn only_the_lowest_refused_batch_begins(node: &Node) {
+    let behind = node.produce_batch("t", 0, batch(1, &["b"]), -1).await;
+    assert_eq!(error(behind.error_code), "OUT_OF_ORDER_SEQUENCE_NUMBER");
+    for (sequence, value) in [(0, "a"), (1, "b"), (2, "c")] {
+        let answer = node.produce_batch("t", 0, batch(sequence, &[value]), -1).await;
+        assert_eq!((error(answer.error_code), answer.base_offset), ("NONE", i64::from(sequence)));
+    }
+    assert_eq!(node.read_all("t", 0, 0).await, ["a", "b", "c"]);
+}
+
+#[test]
+fn a_batch_does_not_get_in_before_one_that_met_a_log_not_yet_open() {
+    with_node(66, &[], |node| async move {
+        node.create_topic("t", 1, &[]).await;
+        let node = node.crash().await;
+        let early = node.produce_batch("t", 0, batch(0, &["a"]), -1).await;
+        assert_eq!(error(early.error_code), "NOT_LEADER_OR_FOLLOWER");
+        node.ready("t", 0).await;
+        only_the_lowest_refused_batch_begins(&node).await;
+    });
+}
+
+#[test]
+fn a_batch_does_not_get_in_before_one_that_a_failed_flush_lost() {
+    with_node(67, &[], |node| async move {
+        node.create_topic("t", 1, &[]).await;
+        node.world.disk_faults(NODE).fail_syncs("t-0", 1);
+        let lost = node.produce_batch("t", 0, batch(0, &["a"]), -1).await;
+        assert_eq!(error(lost.error_code), "KAFKA_STORAGE_ERROR");
+        node.until("the partition is back", || node.metrics.broker.partitions_offline.get() == 0).await;
+        only_the_lowest_refused_batch_begins(&node).await;
+    });
+}
+
+#[test]
+fn an_unknown_producer_may_begin_with_any_sequence() {
+    with_node(68, &[], |node| async move {
+        node.create_topic("t", 1, &[]).await;
+        let answer = node.produce_batch("t", 0, batch(41, &["a"]), -1).await;
+        assert_eq!((error(answer.error_code), answer.base_offset), ("NONE", 0));
+    });
+}
+
 #[test]
 fn producer_ids_are_never_handed_out_twice() {
     with_node(64, &[], |node| async move {

@@ -4,9 +4,13 @@
 mod kit;
 
 mod apis;
+mod cleaning;
 mod deletion;
+mod durability;
 mod failures;
 mod fetching;
+mod group_versions;
+mod groups;
 mod idempotence;
 mod offsets;
 mod producing;

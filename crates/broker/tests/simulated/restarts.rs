@@ -36,6 +36,18 @@ fn a_clean_end_flushes_everything_and_needs_no_recovery() {
 }
 
 #[test]
+fn a_node_that_ends_right_after_its_start_ends_cleanly() {
+    with_node(170, &[], |node| async move {
+        node.create_topic("t", 20, &[]).await;
+        node.produce("t", 3, &["a"]).await;
+        let node = node.crash().await;
+        assert!(shut_down(&node).await);
+        let node = node.restart().await;
+        assert!(shut_down(&node).await);
+    });
+}
+
+#[test]
 fn an_end_under_load_is_clean_and_loses_nothing_that_was_acknowledged() {
     for seed in 171..181 {
         with_node(seed, &[], |node| async move {
@@ -93,6 +105,34 @@ fn directories_that_no_topic_claims_are_set_aside_and_kept() {
         assert_eq!(node.produce("stranger", 0, &["a"]).await, 0);
         assert_eq!(node.read_all("t", 0, 0).await, ["a"]);
     });
+}
+
+#[test]
+fn a_directory_whose_deletion_a_power_loss_took_back_does_not_hide_its_successor() {
+    for former_dir in ["/data", "/more"] {
+        with_node(186, &[("log.dirs", "/data,/more")], |node| async move {
+            node.create_topic("t", 1, &[]).await;
+            node.produce("t", 0, &["a"]).await;
+            node.produce("t", 0, &["b"]).await;
+            node.delete_records("t", 0, 1).await;
+            let disk = node.runtime.disk().clone();
+            let other = if node.names("/data").await.contains(&"t-0".to_string()) { "/more" } else { "/data" };
+            // The topic's log is in one of them; the former topic of this name left a directory in the other, with and
+            // without the file that names its id.
+            disk.create_dir_all(&Path::new(other).join("t-0")).await.unwrap();
+            if other == former_dir {
+                let path = Path::new(other).join("t-0/partition.metadata");
+                let file = disk.open(&path, OpenMode::Create).await.unwrap();
+                file.write_at(0, &[b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAADw\n"]).unwrap();
+            }
+            let node = node.crash().await;
+            node.ready("t", 0).await;
+            assert_eq!(node.list_offset("t", 0, EARLIEST).await.offset, 1);
+            assert_eq!(node.read_all("t", 0, 1).await, ["b"]);
+            let names = node.names(other).await;
+            assert!(names.iter().any(|name| name.starts_with("t-0.") && name.ends_with("-stray")), "{names:?}");
+        });
+    }
 }
 
 #[test]

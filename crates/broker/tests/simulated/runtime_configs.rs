@@ -28,6 +28,28 @@ fn topic_configs_take_effect_at_once() {
 }
 
 #[test]
+fn retention_follows_its_configs() {
+    let configs = [("log.retention.check.interval.ms", "1000"), ("log.initial.task.delay.ms", "0")];
+    with_node(191, &configs, |node| async move {
+        node.create_topic("t", 1, &[("segment.bytes", "1048576")]).await;
+        for _ in 0..5 {
+            node.produce_batch("t", 0, batch_of_size(900_000), -1).await;
+        }
+        node.runtime.sleep(Duration::from_secs(5)).await;
+        assert_eq!(node.list_offset("t", 0, EARLIEST).await.offset, 0);
+        node.set_configs(TOPIC, "t", &[("retention.bytes", "1000000")]).await;
+        node.runtime.sleep(Duration::from_secs(5)).await;
+        assert_eq!(node.list_offset("t", 0, EARLIEST).await.offset, 3);
+        // By time the active segment goes, too: it is rolled for that.
+        node.set_configs(TOPIC, "t", &[("retention.ms", "1")]).await;
+        node.runtime.sleep(Duration::from_secs(5)).await;
+        assert_eq!(node.list_offset("t", 0, EARLIEST).await.offset, 5);
+        assert_eq!(node.produce("t", 0, &["a"]).await, 5);
+        node.until("sizes are counted", || node.metrics.log.segments.get() >= 1).await;
+    });
+}
+
+#[test]
 fn a_disk_that_hangs_in_one_directory_does_not_stop_retention_in_the_other() {
     let configs =
         [("log.dirs", "/data,/more"), ("log.retention.check.interval.ms", "1000"), ("log.initial.task.delay.ms", "0")];

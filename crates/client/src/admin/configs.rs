@@ -1,18 +1,76 @@
-//! Reading and changing the configs of a topic.
+//! Reading and changing the configs of topics, brokers and groups.
 
 use super::Admin;
+use crate::connection::Connection;
 use crate::error::ClientError;
 use ottla_protocol::describe_configs_request::DescribeConfigsResource;
 use ottla_protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-use ottla_protocol::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use ottla_protocol::{DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest};
+use std::fmt;
 
-/// `ConfigResource.Type.TOPIC`.
-const TOPIC_RESOURCE: i8 = 2;
-/// `ConfigSource.DYNAMIC_TOPIC_CONFIG`.
-const SET_ON_THE_TOPIC: i8 = 1;
 /// `AlterConfigOp.OpType`.
 const SET: i8 = 0;
 const DELETE: i8 = 1;
+
+/// What has configs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConfigResource {
+    /// A topic.
+    Topic(String),
+    /// A broker by node id; `None` stands for what all brokers have in common.
+    Broker(Option<i32>),
+    /// A group.
+    Group(String),
+}
+
+impl ConfigResource {
+    /// `ConfigResource.Type`.
+    fn code(&self) -> i8 {
+        match self {
+            ConfigResource::Topic(_) => 2,
+            ConfigResource::Broker(_) => 4,
+            ConfigResource::Group(_) => 32,
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            ConfigResource::Topic(name) | ConfigResource::Group(name) => name.clone(),
+            ConfigResource::Broker(node_id) => node_id.map(|id| id.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// `ConfigSource` of what was set on this resource: dynamic topic, broker, default broker and group config.
+    fn own_source(&self) -> i8 {
+        match self {
+            ConfigResource::Topic(_) => 1,
+            ConfigResource::Broker(Some(_)) => 2,
+            ConfigResource::Broker(None) => 3,
+            ConfigResource::Group(_) => 8,
+        }
+    }
+
+    /// `None` for a kind that this client does not know.
+    fn from_wire(code: i8, name: String) -> Option<ConfigResource> {
+        match code {
+            2 => Some(ConfigResource::Topic(name)),
+            4 => Some(ConfigResource::Broker(name.parse().ok())),
+            32 => Some(ConfigResource::Group(name)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ConfigResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigResource::Topic(name) => write!(f, "topic '{name}'"),
+            ConfigResource::Broker(Some(id)) => write!(f, "broker {id}"),
+            ConfigResource::Broker(None) => f.write_str("all brokers"),
+            ConfigResource::Group(name) => write!(f, "group '{name}'"),
+        }
+    }
+}
 
 /// A config as it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +79,7 @@ pub struct ConfigEntry {
     pub name: String,
     /// Value; `None` when it is null or hidden.
     pub value: Option<String>,
-    /// Whether it was set on this topic, rather than on a broker or by default.
+    /// Whether it was set on this resource, rather than elsewhere or by default.
     pub is_set: bool,
     /// Whether the value is a secret.
     pub is_sensitive: bool,
@@ -50,27 +108,7 @@ impl Admin {
     /// # Errors
     /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
     pub async fn describe_topic_configs(&self, topic: &str) -> Result<Vec<ConfigEntry>, ClientError> {
-        let resource = DescribeConfigsResource {
-            resource_type: TOPIC_RESOURCE,
-            resource_name: topic.to_string(),
-            configuration_keys: None,
-        };
-        let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
-        self.patiently(|| async {
-            let response = self.client.any_broker().await?.send(&request).await?;
-            let result = response.results.into_iter().next();
-            let result = result.ok_or_else(|| ClientError::missing("DescribeConfigs", topic))?;
-            let message = result.error_message.as_deref();
-            ClientError::check(result.error_code, message, || format!("configs of topic '{topic}'"))?;
-            let entries = result.configs.into_iter().map(|config| ConfigEntry {
-                name: config.name,
-                value: config.value,
-                is_set: config.config_source == SET_ON_THE_TOPIC,
-                is_sensitive: config.is_sensitive,
-            });
-            Ok(entries.collect())
-        })
-        .await
+        self.describe_configs(&ConfigResource::Topic(topic.to_string())).await
     }
 
     /// Changes configs of a topic; those that are not named stay.
@@ -78,6 +116,51 @@ impl Admin {
     /// # Errors
     /// INVALID_CONFIG, UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
     pub async fn alter_topic_configs(&self, topic: &str, changes: &[ConfigChange]) -> Result<(), ClientError> {
+        self.alter_configs(&ConfigResource::Topic(topic.to_string()), changes, false).await
+    }
+
+    /// All configs of a resource.
+    ///
+    /// # Errors
+    /// UNKNOWN_TOPIC_OR_PARTITION, BROKER_NOT_AVAILABLE ... and those of the connection.
+    pub async fn describe_configs(&self, resource: &ConfigResource) -> Result<Vec<ConfigEntry>, ClientError> {
+        let wanted = DescribeConfigsResource {
+            resource_type: resource.code(),
+            resource_name: resource.name(),
+            configuration_keys: None,
+        };
+        let request = DescribeConfigsRequest { resources: vec![wanted], ..Default::default() };
+        self.patiently(|| async {
+            let broker = match resource {
+                ConfigResource::Broker(Some(node_id)) => self.client.broker(*node_id).await?,
+                _ => self.client.any_broker().await?,
+            };
+            let response = broker.send(&request).await?;
+            let result = response.results.into_iter().next();
+            let result = result.ok_or_else(|| ClientError::missing("DescribeConfigs", &resource.to_string()))?;
+            let message = result.error_message.as_deref();
+            ClientError::check(result.error_code, message, || format!("configs of {resource}"))?;
+            let entries = result.configs.into_iter().map(|config| ConfigEntry {
+                name: config.name,
+                value: config.value,
+                is_set: config.config_source == resource.own_source(),
+                is_sensitive: config.is_sensitive,
+            });
+            Ok(entries.collect())
+        })
+        .await
+    }
+
+    /// Changes configs of a resource; those that are not named stay. With `validate_only` only says whether it could be done.
+    ///
+    /// # Errors
+    /// INVALID_CONFIG, UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
+    pub async fn alter_configs(
+        &self,
+        resource: &ConfigResource,
+        changes: &[ConfigChange],
+        validate_only: bool,
+    ) -> Result<(), ClientError> {
         let configs = changes.iter().map(|change| match change {
             ConfigChange::Set { name, value } => {
                 AlterableConfig { name: name.clone(), config_operation: SET, value: Some(value.clone()) }
@@ -86,18 +169,42 @@ impl Admin {
                 AlterableConfig { name: name.clone(), config_operation: DELETE, value: None }
             }
         });
-        let resource = AlterConfigsResource {
-            resource_type: TOPIC_RESOURCE,
-            resource_name: topic.to_string(),
+        let wanted = AlterConfigsResource {
+            resource_type: resource.code(),
+            resource_name: resource.name(),
             configs: configs.collect(),
         };
-        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+        let request = IncrementalAlterConfigsRequest { resources: vec![wanted], validate_only };
         self.patiently(|| async {
-            let response = self.client.controller().await?.send(&request).await?;
+            let broker: Connection = match resource {
+                ConfigResource::Broker(Some(node_id)) => self.client.broker(*node_id).await?,
+                _ => self.client.controller().await?,
+            };
+            let response = broker.send(&request).await?;
             let result = response.responses.into_iter().next();
-            let result = result.ok_or_else(|| ClientError::missing("IncrementalAlterConfigs", topic))?;
+            let result =
+                result.ok_or_else(|| ClientError::missing("IncrementalAlterConfigs", &resource.to_string()))?;
             let message = result.error_message.as_deref();
-            ClientError::check(result.error_code, message, || format!("configs of topic '{topic}'"))
+            ClientError::check(result.error_code, message, || format!("configs of {resource}"))
+        })
+        .await
+    }
+
+    /// The resources that have configs; kinds that this client does not know are left out.
+    ///
+    /// # Errors
+    /// `NoCommonVersion` with brokers before Kafka 4.1 ... and those of the connection.
+    pub async fn list_config_resources(&self) -> Result<Vec<ConfigResource>, ClientError> {
+        /// In version 0 the broker lists nothing but client metrics.
+        const TYPES_VERSION: i16 = 1;
+        self.patiently(|| async {
+            let broker = self.client.any_broker().await?;
+            let version = broker.version_within::<ListConfigResourcesRequest>((TYPES_VERSION, TYPES_VERSION))?;
+            let request = ListConfigResourcesRequest { resource_types: Vec::new() };
+            let response = broker.begin(&request, version, &[]).await?.wait().await?;
+            ClientError::check(response.error_code, None, || "config resources".to_string())?;
+            let listed = response.config_resources.into_iter();
+            Ok(listed.filter_map(|row| ConfigResource::from_wire(row.resource_type, row.resource_name)).collect())
         })
         .await
     }

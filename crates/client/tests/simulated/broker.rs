@@ -9,16 +9,25 @@ use ottla_protocol::api_versions_response::ApiVersion;
 use ottla_protocol::create_topics_response::CreatableTopicResult;
 use ottla_protocol::delete_topics_response::DeletableTopicResult;
 use ottla_protocol::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
+use ottla_protocol::fetch_request::{FetchPartition, FetchTopic};
 use ottla_protocol::fetch_response::{FetchableTopicResponse, PartitionData};
+use ottla_protocol::find_coordinator_response::Coordinator;
 use ottla_protocol::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use ottla_protocol::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use ottla_protocol::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
+use ottla_protocol::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use ottla_protocol::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
+use ottla_protocol::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use ottla_protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use ottla_protocol::{
     AnyRequest, AnyResponse, ApiKey, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsRequest,
-    CreateTopicsResponse, DeleteTopicsResponse, DescribeConfigsResponse, FetchResponse,
-    IncrementalAlterConfigsResponse, InitProducerIdResponse, ListOffsetsResponse, MetadataResponse, ProduceResponse,
-    Records, frame, versions,
+    CreateTopicsResponse, DeleteTopicsResponse, DescribeConfigsResponse, FetchResponse, FindCoordinatorResponse,
+    IncrementalAlterConfigsResponse, InitProducerIdResponse, ListOffsetsResponse, MetadataResponse,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpochResponse,
+    ProduceResponse, Records, frame, versions,
 };
 use ottla_records::BatchHeader;
 use ottla_runtime::Runtime;
@@ -53,8 +62,8 @@ pub(crate) struct Topic {
 pub(crate) struct Partition {
     pub(crate) batches: Vec<Bytes>,
     pub(crate) end: i64,
-    /// By producer id: the next sequence, and the offset of every batch by its first sequence.
-    producers: BTreeMap<i64, (i32, BTreeMap<i32, i64>)>,
+    /// By producer id and epoch: the next sequence, and the offset of every batch by its first sequence.
+    producers: BTreeMap<(i64, i16), (i32, BTreeMap<i32, i64>)>,
 }
 
 #[derive(Default)]
@@ -63,6 +72,8 @@ pub(crate) struct Inside {
     pub(crate) fates: VecDeque<Fate>,
     /// ApiVersions above this is answered as an old broker does.
     pub(crate) api_versions_max: Option<i16>,
+    /// Offset and leader epoch by group, topic and partition.
+    pub(crate) committed: BTreeMap<(String, String, i32), (i64, i32)>,
     pub(crate) next_producer_id: i64,
     pub(crate) metadata_requests: usize,
 }
@@ -140,33 +151,12 @@ impl FakeBroker {
                 MetadataResponse { brokers, controller_id: 0, topics, ..Default::default() }.into()
             }
             AnyRequest::Produce(request) => {
-                let topic = &request.topic_data[0];
-                let data = &topic.partition_data[0];
-                let name = name_of(inside, topic.topic_id, &topic.name);
-                let batch = data.records.bytes().unwrap().clone();
-                let refused = match fate {
-                    Fate::Refuse(code) => Err(code),
-                    _ => Ok(()),
-                };
-                let partition = &mut inside.topics.get_mut(&name).unwrap().partitions[data.index as usize];
-                let appended = refused.and_then(|()| partition.append(batch));
-                let (error_code, base_offset) = appended.map_or_else(|code| (code.code(), -1), |offset| (0, offset));
-                let partition =
-                    PartitionProduceResponse { index: data.index, error_code, base_offset, ..Default::default() };
-                let partition_responses = vec![partition];
-                let response =
-                    TopicProduceResponse { name: topic.name.clone(), topic_id: topic.topic_id, partition_responses };
-                ProduceResponse { responses: vec![response], ..Default::default() }.into()
+                let responses = request.topic_data.iter().map(|topic| produce_topic(inside, topic, fate)).collect();
+                ProduceResponse { responses, ..Default::default() }.into()
             }
             AnyRequest::Fetch(request) => {
-                let topic = &request.topics[0];
-                let wanted = &topic.partitions[0];
-                let name = name_of(inside, topic.topic_id, &topic.topic);
-                let partition = &inside.topics[&name].partitions[wanted.partition as usize];
-                let data = partition.read(wanted.partition, wanted.fetch_offset);
-                let (topic, topic_id) = (topic.topic.clone(), topic.topic_id);
-                let response = FetchableTopicResponse { topic, topic_id, partitions: vec![data] };
-                FetchResponse { responses: vec![response], ..Default::default() }.into()
+                let responses = request.topics.iter().map(|topic| fetch_topic(inside, topic)).collect();
+                FetchResponse { responses, ..Default::default() }.into()
             }
             AnyRequest::ListOffsets(request) => {
                 let topic = &request.topics[0];
@@ -174,10 +164,29 @@ impl FakeBroker {
                 let end = inside.topics[&topic.name].partitions[wanted.partition_index as usize].end;
                 let offset = if wanted.timestamp == -1 { end } else { 0 };
                 let partition_index = wanted.partition_index;
-                let partition = ListOffsetsPartitionResponse { partition_index, offset, ..Default::default() };
+                let leader_epoch = -1;
+                let partition =
+                    ListOffsetsPartitionResponse { partition_index, offset, leader_epoch, ..Default::default() };
                 let topic = ListOffsetsTopicResponse { name: topic.name.clone(), partitions: vec![partition] };
                 ListOffsetsResponse { topics: vec![topic], ..Default::default() }.into()
             }
+            AnyRequest::FindCoordinator(request) => {
+                let (key, host, port) =
+                    (request.coordinator_keys[0].clone(), self.host.clone(), *self.port.lock().unwrap());
+                let coordinator = Coordinator { key, node_id: 0, host, port, ..Default::default() };
+                FindCoordinatorResponse { coordinators: vec![coordinator], ..Default::default() }.into()
+            }
+            AnyRequest::OffsetForLeaderEpoch(request) => {
+                let topic = &request.topics[0];
+                let wanted = &topic.partitions[0];
+                let end_offset = inside.topics[&topic.topic].partitions[wanted.partition as usize].end;
+                let (partition, leader_epoch) = (wanted.partition, wanted.leader_epoch);
+                let found = EpochEndOffset { error_code: 0, partition, leader_epoch, end_offset };
+                let topic = OffsetForLeaderTopicResult { topic: topic.topic.clone(), partitions: vec![found] };
+                OffsetForLeaderEpochResponse { topics: vec![topic], ..Default::default() }.into()
+            }
+            AnyRequest::OffsetCommit(request) => offset_commit(inside, &request),
+            AnyRequest::OffsetFetch(request) => offset_fetch(inside, &request),
             AnyRequest::InitProducerId(_) => {
                 inside.next_producer_id += 1;
                 let producer_id = inside.next_producer_id;
@@ -198,7 +207,7 @@ impl Partition {
     fn append(&mut self, batch: Bytes) -> Result<i64, ErrorCode> {
         let header = BatchHeader::parse(&batch).unwrap();
         if header.has_producer_id() {
-            let (next, seen) = self.producers.entry(header.producer_id.0).or_default();
+            let (next, seen) = self.producers.entry((header.producer_id.0, header.producer_epoch.0)).or_default();
             if let Some(offset) = seen.get(&header.base_sequence) {
                 return Ok(*offset);
             }
@@ -226,10 +235,80 @@ impl Partition {
             high_watermark: self.end,
             last_stable_offset: self.end,
             log_start_offset: 0,
+            preferred_read_replica: -1,
             records: Records::Inline(batches),
             ..Default::default()
         }
     }
+}
+
+fn fetch_topic(inside: &Inside, topic: &FetchTopic) -> FetchableTopicResponse {
+    let name = name_of(inside, topic.topic_id, &topic.topic);
+    let read = |wanted: &FetchPartition| {
+        let partition = &inside.topics[&name].partitions[wanted.partition as usize];
+        partition.read(wanted.partition, wanted.fetch_offset)
+    };
+    let partitions = topic.partitions.iter().map(read).collect();
+    FetchableTopicResponse { topic: topic.topic.clone(), topic_id: topic.topic_id, partitions }
+}
+
+fn offset_commit(inside: &mut Inside, request: &OffsetCommitRequest) -> AnyResponse {
+    let mut topics = Vec::new();
+    for topic in &request.topics {
+        let mut partitions = Vec::new();
+        for row in &topic.partitions {
+            let offset = (row.committed_offset, row.committed_leader_epoch);
+            inside.committed.insert((request.group_id.clone(), topic.name.clone(), row.partition_index), offset);
+            partitions.push(OffsetCommitResponsePartition { partition_index: row.partition_index, error_code: 0 });
+        }
+        let name = topic.name.clone();
+        topics.push(OffsetCommitResponseTopic { name, partitions, ..Default::default() });
+    }
+    OffsetCommitResponse { topics, ..Default::default() }.into()
+}
+
+fn offset_fetch(inside: &Inside, request: &OffsetFetchRequest) -> AnyResponse {
+    let group = &request.groups[0];
+    let mut topics = Vec::new();
+    for topic in group.topics.iter().flatten() {
+        let row = |index: &i32| {
+            let key = (group.group_id.clone(), topic.name.clone(), *index);
+            let (committed_offset, committed_leader_epoch) = inside.committed.get(&key).copied().unwrap_or((-1, -1));
+            OffsetFetchResponsePartitions {
+                partition_index: *index,
+                committed_offset,
+                committed_leader_epoch,
+                ..Default::default()
+            }
+        };
+        let partitions = topic.partition_indexes.iter().map(row).collect();
+        topics.push(OffsetFetchResponseTopics { name: topic.name.clone(), partitions, ..Default::default() });
+    }
+    let group = OffsetFetchResponseGroup { group_id: group.group_id.clone(), topics, error_code: 0 };
+    OffsetFetchResponse { groups: vec![group], ..Default::default() }.into()
+}
+
+fn produce_topic(inside: &mut Inside, topic: &TopicProduceData, fate: Fate) -> TopicProduceResponse {
+    let name = name_of(inside, topic.topic_id, &topic.name);
+    let append = |data: &PartitionProduceData| {
+        let refused = match fate {
+            Fate::Refuse(code) => Err(code),
+            _ => Ok(()),
+        };
+        let batch = data.records.bytes().unwrap().clone();
+        let partition = &mut inside.topics.get_mut(&name).unwrap().partitions[data.index as usize];
+        let appended = refused.and_then(|()| partition.append(batch));
+        let (error_code, base_offset) = appended.map_or_else(|code| (code.code(), -1), |offset| (0, offset));
+        PartitionProduceResponse {
+            index: data.index,
+            error_code,
+            base_offset,
+            log_append_time_ms: -1,
+            ..Default::default()
+        }
+    };
+    let partition_responses = topic.partition_data.iter().map(append).collect();
+    TopicProduceResponse { name: topic.name.clone(), topic_id: topic.topic_id, partition_responses }
 }
 
 fn expects_no_answer(request: &AnyRequest) -> bool {

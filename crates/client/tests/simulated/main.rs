@@ -3,4 +3,6 @@
 mod admin;
 mod broker;
 mod connection;
+mod consumer;
 mod producer;
+mod simple_producer;

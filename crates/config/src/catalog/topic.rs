@@ -14,7 +14,7 @@ keys! { pub(super) KEYS
         "Compression in which batches are stored; producer keeps what the producer chose.";
     "compression.zstd.level" Int "3" range(-131072, 22) Medium PerResource Implemented
         "Level of zstd when the broker compresses.";
-    "delete.retention.ms" Long "86400000" min(0) Medium PerResource Accepted
+    "delete.retention.ms" Long "86400000" min(0) Medium PerResource Implemented
         "How long delete markers are kept after compaction.";
     "file.delete.delay.ms" Long "60000" min(0) Medium PerResource Implemented
         "How long a deleted segment's files stay on disk.";
@@ -34,7 +34,7 @@ keys! { pub(super) KEYS
         "Bytes of a tiered partition that stay on local disk; -2 means as retention.bytes.";
     "local.retention.ms" Long "-2" min(-2) Medium PerResource Accepted
         "How long segments of a tiered partition stay on local disk; -2 means as retention.ms.";
-    "max.compaction.lag.ms" Long "9223372036854775807" min(1) Medium PerResource Accepted
+    "max.compaction.lag.ms" Long "9223372036854775807" min(1) Medium PerResource Implemented
         "Longest time for which a record stays out of reach of compaction.";
     "max.message.bytes" Int "1048588" min(0) Medium PerResource Implemented
         "Largest record batch that is accepted, after compression.";
@@ -44,9 +44,9 @@ keys! { pub(super) KEYS
         "How far a record's timestamp may lie behind the broker's clock.";
     "message.timestamp.type" String "CreateTime" one_of("CreateTime", "LogAppendTime") Medium PerResource Implemented
         "Whether records keep the producer's timestamp or get the time of their append.";
-    "min.cleanable.dirty.ratio" Double "0.5" ratio(1.0) Medium PerResource Accepted
+    "min.cleanable.dirty.ratio" Double "0.5" ratio(1.0) Medium PerResource Implemented
         "Share of uncompacted data from which the log is compacted.";
-    "min.compaction.lag.ms" Long "0" min(0) Medium PerResource Accepted
+    "min.compaction.lag.ms" Long "0" min(0) Medium PerResource Implemented
         "Shortest time for which a record is left alone by compaction.";
     "min.insync.replicas" Int derived("2 with a replication factor of 3 or more, else 1")
         min(1) Medium PerResource Implemented

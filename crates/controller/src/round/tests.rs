@@ -1,5 +1,6 @@
 use super::*;
 use ottla_metadata::decide::bootstrap;
+use ottla_metadata::features;
 use ottla_protocol::broker_registration_request::{Feature, Listener};
 use ottla_protocol::create_topics_request::CreatableTopic;
 use ottla_protocol::{BrokerRegistrationRequest, CreateTopicsRequest, DeleteTopicsRequest, MetadataRecord};
@@ -24,13 +25,17 @@ fn cluster(config: &BrokerConfig) -> MetadataImage {
 
 fn registration(image: &MetadataImage) -> BrokerRegistrationRequest {
     let listener = Listener { name: "PLAINTEXT".to_owned(), host: "here".to_owned(), port: 9092, security_protocol: 0 };
-    let feature = Feature { name: "metadata.version".to_owned(), min_supported_version: 30, max_supported_version: 30 };
+    let feature = |&(name, min, max): &(&str, i16, i16)| Feature {
+        name: name.to_owned(),
+        min_supported_version: min,
+        max_supported_version: max,
+    };
     BrokerRegistrationRequest {
         broker_id: 1,
         cluster_id: image.cluster_id().unwrap().to_string(),
         incarnation_id: Uuid([7; 16]),
         listeners: vec![listener],
-        features: vec![feature],
+        features: features::SUPPORTED.iter().map(feature).collect(),
         log_dirs: vec![Uuid([9; 16])],
         ..Default::default()
     }

@@ -1,6 +1,6 @@
 //! The first entry of a new cluster.
 
-use crate::features::{METADATA_VERSION, METADATA_VERSION_LEVEL};
+use crate::features::{GROUP_VERSION, GROUP_VERSION_LEVEL, METADATA_VERSION, METADATA_VERSION_LEVEL};
 use crate::image::records::{cluster_id_record, feature_level_record};
 use crate::random::Random;
 use crate::{DecideContext, Decision, MetadataImage};
@@ -15,7 +15,11 @@ pub fn bootstrap(image: &MetadataImage, wanted: Option<Uuid>, context: &DecideCo
         return Decision::none(id);
     }
     let id = wanted.unwrap_or_else(|| Random::new(context.random).uuid());
-    let records = vec![cluster_id_record(id), feature_level_record(METADATA_VERSION, METADATA_VERSION_LEVEL)];
+    let records = vec![
+        cluster_id_record(id),
+        feature_level_record(METADATA_VERSION, METADATA_VERSION_LEVEL),
+        feature_level_record(GROUP_VERSION, GROUP_VERSION_LEVEL),
+    ];
     Decision::atomic(records, id)
 }
 
@@ -30,6 +34,7 @@ mod tests {
         let first = cluster.run(|image, context| bootstrap(image, None, context));
         assert_eq!(cluster.image.cluster_id(), Some(first));
         assert_eq!(cluster.image.feature_level(METADATA_VERSION), METADATA_VERSION_LEVEL);
+        assert_eq!(cluster.image.feature_level(GROUP_VERSION), GROUP_VERSION_LEVEL);
         let again = cluster.decide(|image, context| bootstrap(image, Some(Uuid::METADATA_TOPIC), context));
         assert_eq!((again.entries.len(), again.response), (0, first));
     }

@@ -1,8 +1,7 @@
 //! A small cluster for the tests of decisions: decides, and replays what was decided.
 
 use super::{bootstrap, create_topics, register_broker};
-use crate::features::METADATA_VERSION;
-use crate::{DecideContext, Decision, MetadataImage};
+use crate::{DecideContext, Decision, MetadataImage, features};
 use ottla_config::BrokerConfig;
 use ottla_protocol::broker_registration_request::{Feature, Listener};
 use ottla_protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -70,11 +69,14 @@ impl Cluster {
                 port: 9092,
                 security_protocol: 0,
             }],
-            features: vec![Feature {
-                name: METADATA_VERSION.to_string(),
-                min_supported_version: 30,
-                max_supported_version: 30,
-            }],
+            features: features::SUPPORTED
+                .iter()
+                .map(|&(name, min, max)| Feature {
+                    name: name.to_string(),
+                    min_supported_version: min,
+                    max_supported_version: max,
+                })
+                .collect(),
             log_dirs: vec![Uuid([id as u8; 16])],
             ..Default::default()
         }

@@ -119,7 +119,7 @@ mod tests {
         let mut cluster = Cluster::with_brokers(1);
         for (feature, level, kind, reason) in [
             ("metadata.version", 29, 2, "The controller only supports versions 30-30"),
-            ("group.version", 1, 1, "The controller does not support this feature."),
+            ("share.version", 1, 1, "The controller does not support this feature."),
             ("no.such.feature", 1, 1, "The controller does not support this feature."),
             ("transaction.version", -1, 1, "A feature version cannot be less than 0."),
             ("metadata.version", 30, 0, "The controller does not support the given upgrade type."),

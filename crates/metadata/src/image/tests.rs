@@ -136,6 +136,24 @@ fn check_invariants(image: &MetadataImage) {
     }
 }
 
+/// The changes of topics are those that a comparison of all of them finds.
+fn check_changes(before: &MetadataImage, now: &MetadataImage) {
+    let configs = |image: &MetadataImage, name: &str| image.configs(&ConfigResource::topic(name)).clone();
+    let ids: std::collections::BTreeSet<Uuid> = before.topics().chain(now.topics()).map(|topic| topic.id).collect();
+    let differs = |id: &Uuid| {
+        let (old, new) = (before.topic_by_id(*id), now.topic_by_id(*id));
+        old != new || new.is_some_and(|topic| configs(before, &topic.name) != configs(now, &topic.name))
+    };
+    let expected: Vec<Uuid> = ids.into_iter().filter(differs).collect();
+    let found = now.changed_topics(before);
+    let id = |change: &TopicChange<'_>| change.now.or(change.before).unwrap().id;
+    assert_eq!(found.iter().map(id).collect::<Vec<_>>(), expected);
+    for change in &found {
+        let same = |image: &MetadataImage, told: Option<&Arc<Topic>>| image.topic_by_id(id(change)) == told;
+        assert!(same(before, change.before) && same(now, change.now));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -157,6 +175,7 @@ proptest! {
         image = replayed(&log);
         for (index, step) in steps.iter().enumerate() {
             let decision = decide::decide(&image, &to_request(step, &image), false, &context(index + 1));
+            let before = image.clone();
             for entry in &decision.entries {
                 let bytes = entry::encode(entry).unwrap();
                 prop_assert_eq!(&entry::decode(&bytes).unwrap(), entry);
@@ -166,6 +185,7 @@ proptest! {
                 log.extend(entry.iter().cloned());
             }
             check_invariants(&image);
+            check_changes(&before, &image);
         }
         prop_assert_eq!(&replayed(&log), &image);
         prop_assert_eq!(&replayed(&image.to_records()), &image);

@@ -168,7 +168,8 @@ impl PartitionHistory {
                 self.reached.push((now, end));
             }
         }
-        is_firm || is_soft || end <= self.firm_end
+        // An answer that was long under way may tell of records that were lost since, and of others in their place.
+        is_firm || is_soft || end <= sent.firm_end
     }
 
     /// Record `number` is at `offset`.
@@ -284,6 +285,8 @@ impl PartitionHistory {
     /// A process begins: what it finds, it flushes before it serves.
     pub(super) fn life_begins(&mut self) {
         self.carried = Some(self.soft_end);
+        // An answer of the former process may have come after its end.
+        self.forget_seen_start();
         self.reached.clear();
         if self.caching == Caching::Settling {
             self.caching = Caching::Off;
@@ -376,6 +379,18 @@ mod tests {
         let sent = history.sent(&key(), 1);
         assert!(!history.promised(&sent, 5, Backing::Appended, 2, HEALTHY, now()));
         assert_eq!(history.sent(&key(), 2).soft_end, 0);
+    }
+
+    #[test]
+    fn a_late_answer_says_nothing_about_what_came_in_the_place_of_lost_records() {
+        let mut history = PartitionHistory::new(true);
+        let early = history.sent(&key(), 1);
+        history.caching_off();
+        history.life_begins();
+        let late = history.sent(&key(), 2);
+        assert!(history.promised(&late, 9, Backing::Acknowledged, 2, HEALTHY, now()));
+        assert_eq!(history.firm_end(), 9);
+        assert!(!history.promised(&early, 5, Backing::Acknowledged, 2, HEALTHY, now()));
     }
 
     #[test]

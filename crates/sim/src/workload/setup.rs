@@ -61,5 +61,7 @@ pub(super) async fn create(actor: &Actor, name: &str, partitions: i32, configs: 
     }
     actor.oracle.tell(actor.now(), format!("{name} is created"));
     actor.oracle.created(name);
+    // An earlier topic of this name had another id.
+    actor.client.forget_topic(name);
     Ok(true)
 }

@@ -48,7 +48,7 @@ impl DurableOffsets {
                     return Err(LogError::NewerFormat { path, found: found.into(), supported: expected.into() });
                 }
                 Err(error) if tolerant => {
-                    warn!(file = %path.display(), %error, "a checkpoint cannot be understood; all logs are recovered whole");
+                    warn!(file = %path.display(), %error, "a checkpoint cannot be understood and counts as empty: more is read than would be needed");
                     BTreeMap::new()
                 }
                 Err(error) => {
@@ -83,6 +83,13 @@ impl DurableOffsets {
     /// As [`DurableOffsets::set`], but never lowers an offset.
     pub(crate) fn raise(&self, partition: &TopicPartition, offset: i64) {
         if self.get(partition).is_none_or(|present| present < offset) {
+            self.set(partition, offset);
+        }
+    }
+
+    /// As [`DurableOffsets::set`], but never raises an offset, nor sets one where there is none.
+    pub(crate) fn lower(&self, partition: &TopicPartition, offset: i64) {
+        if self.get(partition).is_some_and(|present| present > offset) {
             self.set(partition, offset);
         }
     }

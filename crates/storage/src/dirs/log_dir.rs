@@ -34,6 +34,8 @@ pub struct LogDir {
     pub(super) last_run: LastRun,
     pub(crate) recovery_points: DurableOffsets,
     pub(crate) log_starts: DurableOffsets,
+    /// How far each log is compacted.
+    pub(crate) cleaned: DurableOffsets,
     pub(crate) node: Arc<NodeState>,
     pub(super) state: Mutex<LogDirState>,
     /// Whether `state` is `Online`: what an append asks.
@@ -202,11 +204,30 @@ impl LogDir {
         }
     }
 
+    /// A log is compacted up to `offset`; unless it is no longer the one that is open here.
+    pub(crate) fn set_cleaned(&self, partition: &TopicPartition, progress: &Arc<LogProgress>, offset: i64) {
+        if self.is_open(partition, progress) {
+            self.cleaned.set(partition, offset);
+        }
+    }
+
+    /// Sets a recovery point to be made durable, before housekeeping does; with the same exception.
+    pub(crate) fn raise_recovery_point(&self, partition: &TopicPartition, progress: &Arc<LogProgress>, offset: i64) {
+        if self.is_open(partition, progress) {
+            self.recovery_points.raise(partition, offset);
+        }
+    }
+
+    fn is_open(&self, partition: &TopicPartition, progress: &Arc<LogProgress>) -> bool {
+        lock(&self.logs).get(partition).is_some_and(|open| Arc::ptr_eq(open, progress))
+    }
+
     /// A log is no longer here.
     pub(super) fn unregister(&self, partition: &TopicPartition) {
         lock(&self.logs).remove(partition);
         self.recovery_points.remove(partition);
         self.log_starts.remove(partition);
+        self.cleaned.remove(partition);
     }
 
     /// A log's flush made `bytes` durable up to `recovery_point`.

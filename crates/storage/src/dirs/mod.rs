@@ -21,7 +21,7 @@ pub use log_dir::{LogDir, LogDirState};
 pub(crate) use log_dir::{LogProgress, NodeState};
 pub use marker::Shutdown;
 pub use partitions::FoundPartition;
-pub(crate) use tools::{lock_dir, lower_recovery_point, mark_unclean};
+pub(crate) use tools::{cleaned_offset, lock_dir, lower_recovery_point, mark_unclean};
 
 use crate::LogError;
 use log_dir::lock;
@@ -36,6 +36,7 @@ use tracing::{error, info};
 const LOCK: &str = ".lock";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 
 /// Which directories, and whose.
 #[derive(Debug, Clone)]
@@ -48,11 +49,14 @@ pub struct LogDirsOptions {
     pub cluster_id: Option<String>,
 }
 
+/// What an operator does about a directory that the system refuses.
+const DISKS_STEP: &str = "look at the disks of log.dirs and start again";
+
 /// Why the directories cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LogDirsError {
     /// No directory at all could be opened.
-    #[error("none of log.dirs can be used; the first error: {0}")]
+    #[error("none of log.dirs can be used; the first error: {}", .0.with_next_step(DISKS_STEP))]
     NoneUsable(LogError),
     /// Another process has the directory.
     #[error("{0}. Next step: stop that process, or use another directory")]
@@ -81,10 +85,10 @@ pub enum LogDirsError {
         expected: String,
     },
     /// `log.dirs` names a directory twice.
-    #[error("log.dirs names {} twice", .0.display())]
+    #[error("log.dirs names {} twice. Next step: name each directory once", .0.display())]
     Twice(PathBuf),
     /// A file of a directory is of a newer version, or cannot be written.
-    #[error(transparent)]
+    #[error("{}", .0.with_next_step(DISKS_STEP))]
     Log(#[from] LogError),
 }
 
@@ -206,6 +210,7 @@ impl LogDirs {
         dir.set_recovery_points();
         dir.recovery_points.flush(dir.disk()).await?;
         dir.log_starts.flush(dir.disk()).await?;
+        dir.cleaned.flush(dir.disk()).await?;
         marker::write_clean(dir.disk(), dir.path()).await?;
         Ok(true)
     }

@@ -4,7 +4,7 @@ use super::checkpoint::DurableOffsets;
 use super::log_dir::{LogDir, LogDirState, NodeState};
 use super::marker::{self, Shutdown};
 use super::meta_properties::MetaProperties;
-use super::{LOCK, LOG_STARTS, LogDirsError, RECOVERY_POINTS};
+use super::{CLEANER_OFFSETS, LOCK, LOG_STARTS, LogDirsError, RECOVERY_POINTS};
 use crate::LogError;
 use crate::sites;
 use ottla_runtime::{Disk, Runtime};
@@ -49,6 +49,7 @@ pub(super) async fn open_dir(
     let last_run = marker::read(disk, path, &rt.boot_id()).await?;
     let recovery_points = DurableOffsets::open(disk, path, RECOVERY_POINTS, sites::RECOVERY_POINTS, true).await?;
     let log_starts = DurableOffsets::open(disk, path, LOG_STARTS, sites::LOG_STARTS, false).await?;
+    let cleaned = DurableOffsets::open(disk, path, CLEANER_OFFSETS, sites::CLEANER_OFFSETS, true).await?;
     match last_run.shutdown {
         Shutdown::Clean => marker::write_dirty(disk, path, &rt.boot_id()).await?,
         // The names of partitions that the last run made and used may not be durable yet.
@@ -64,6 +65,7 @@ pub(super) async fn open_dir(
         last_run,
         recovery_points,
         log_starts,
+        cleaned,
         node: node.clone(),
         state: Mutex::new(LogDirState::Online),
         is_online: AtomicBool::new(true),

@@ -5,11 +5,11 @@ use crate::checkpoints::{CheckpointError, PartitionMetadata};
 use crate::files::{self, DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, PARTITION_METADATA, STRAY_DIR_SUFFIX};
 use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::limits::SMALL_FILE_BYTES_MAX;
-use crate::log::{Log, LogIdentity, LogParts, Unflushed};
+use crate::log::{FailedLog, Log, LogIdentity, LogParts, Unflushed, sync_file};
 use crate::producer_state::{ProducerState, ProducerStateConfig};
 use crate::recovery::{self, OpenMode, OpenRequest, RecoveryReport};
 use crate::segment::{ActiveSegment, SegmentFiles};
-use crate::{LogConfig, LogError};
+use crate::{LogConfig, LogError, sites};
 use ottla_runtime::{File, OpenMode as FileMode};
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
@@ -62,7 +62,8 @@ impl LogDirs {
         if let Some(topic_id) = found.topic_id
             && read_topic_id(&found.dir, &found.path).await?.is_none()
         {
-            write_topic_id(&found.dir, &found.path, topic_id).await?;
+            let metadata = write_topic_id(&found.dir, &found.path, topic_id).await?;
+            sync_file(&metadata, sites::PARTITION_METADATA, &found.path).await?;
         }
         let last_run = found.dir.last_run;
         recovery::open(OpenRequest {
@@ -78,22 +79,20 @@ impl LogDirs {
         .await
     }
 
-    /// Opens a log again that went offline: what was not on stable storage is cut off and kept aside.
-    pub async fn reopen_log(&self, log: Log) -> Result<(Log, RecoveryReport), LogError> {
-        let identity = log.identity.clone();
-        let (config, flushed_offset, recovery_point) =
-            (log.config().clone(), log.flushed_offset(), log.recovery_point());
-        drop(log);
+    /// Opens a log again that went offline: what was not on stable storage is cut off and kept aside. After an error it may
+    /// be tried again: what is below the flushed offset was durable before, and is only written again as it is.
+    pub async fn reopen_log(&self, failed: &FailedLog) -> Result<(Log, RecoveryReport), LogError> {
+        let FailedLog { identity, config, flushed_offset, recovery_point } = failed;
         // Before anything is believed again: a crash from here on must not believe this boot's page cache.
         identity.dir.note_failed_flush().await?;
-        identity.dir.recovery_points.set(&identity.partition, recovery_point);
+        identity.dir.recovery_points.set(&identity.partition, *recovery_point);
         recovery::open(OpenRequest {
             dir: identity.dir.clone(),
             path: identity.path.clone(),
             partition: identity.partition.clone(),
             topic_id: identity.topic_id,
-            config,
-            mode: OpenMode::FlushedTo(flushed_offset),
+            config: config.clone(),
+            mode: OpenMode::FlushedTo(*flushed_offset),
             was_ours: true,
             is_cache_suspect: true,
         })
@@ -111,11 +110,11 @@ impl LogDirs {
         let usable = self.dirs.iter().filter(|dir| dir.state() == LogDirState::Online);
         let dir = usable.min_by_key(|dir| dir.log_count()).ok_or(LogError::NoUsableDir)?.clone();
         // A topic of the same name may have left its offsets behind; they must not be taken for this one's.
-        if dir.recovery_points.is_in_file(partition) || dir.log_starts.is_in_file(partition) {
-            dir.recovery_points.remove(partition);
-            dir.log_starts.remove(partition);
-            dir.recovery_points.flush(dir.disk()).await?;
-            dir.log_starts.flush(dir.disk()).await?;
+        for offsets in [&dir.recovery_points, &dir.log_starts, &dir.cleaned] {
+            if offsets.is_in_file(partition) {
+                offsets.remove(partition);
+                offsets.flush(dir.disk()).await?;
+            }
         }
         let path = dir.path().join(files::partition_dir_name(partition));
         let created = create_files(&dir, &path, topic_id).await;

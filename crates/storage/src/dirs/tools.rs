@@ -1,7 +1,7 @@
 //! What tools do to log directories of a node that is stopped.
 
 use super::checkpoint::DurableOffsets;
-use super::{LOCK, RECOVERY_POINTS, marker};
+use super::{CLEANER_OFFSETS, LOCK, RECOVERY_POINTS, marker};
 use crate::LogError;
 use crate::sites;
 use ottla_runtime::{Disk, LockGuard};
@@ -17,6 +17,16 @@ pub(crate) async fn lock_dir(disk: &Disk, dir: &Path) -> Result<LockGuard, LogEr
 /// Lets the next start recover a log directory as after a power loss.
 pub(crate) async fn mark_unclean(disk: &Disk, dir: &Path) -> Result<(), LogError> {
     marker::write_dirty(disk, dir, "changed-by-a-tool").await
+}
+
+/// How far a log is compacted, if it ever was.
+pub(crate) async fn cleaned_offset(
+    disk: &Disk,
+    dir: &Path,
+    partition: &TopicPartition,
+) -> Result<Option<i64>, LogError> {
+    let cleaned = DurableOffsets::open(disk, dir, CLEANER_OFFSETS, sites::CLEANER_OFFSETS, true).await?;
+    Ok(cleaned.get(partition))
 }
 
 /// Lets recovery look at a partition from `offset` on at least.

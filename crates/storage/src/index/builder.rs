@@ -82,7 +82,8 @@ impl IndexBuilder {
     }
 
     fn note_timestamp(&mut self, header: &BatchHeader) {
-        if header.max_timestamp > self.max_timestamp.timestamp {
+        // A batch that compaction emptied has no record with that timestamp.
+        if header.record_count > 0 && header.max_timestamp > self.max_timestamp.timestamp {
             self.max_timestamp = TimestampEntry { timestamp: header.max_timestamp, offset: header.last_offset() };
         }
     }

@@ -12,10 +12,11 @@ impl Log {
     /// Flushes records, indexes, producer state and leader epochs, and closes the log. No other job of the log may be
     /// under way. After an error the log was not closed cleanly and will be recovered.
     pub async fn close(mut self) -> Result<(), LogError> {
+        let is_flushing = self.is_flushing();
         if let Some(reason) = &self.offline {
             return Err(LogError::Offline { reason: reason.clone() });
         }
-        assert!(!self.is_flushing(), "the caller waited for the flush that was under way");
+        assert!(!is_flushing, "the caller waited for the flush that was under way");
         if self.is_as_opened() {
             self.identity.progress.is_closed.store(true, Ordering::Release);
             return Ok(());

@@ -117,9 +117,8 @@ impl Log {
         } else {
             self.epochs_saved_version = round.epochs_version;
             self.unflushed.epochs_due = !self.unflushed.sealed.is_empty();
-        }
-        if !self.unflushed.epochs_due {
-            // Not the flushed offset, which DeleteRecords may have raised over records that are not synced.
+            // Not the flushed offset, which DeleteRecords may have raised over records that are not synced. A segment that
+            // was sealed meanwhile ends at the target or behind it: recovery still looks at the whole of it.
             self.recovery_point = self.recovery_point.max(round.target);
         }
         self.identity.dir.note_flushed(&self.identity.progress, self.recovery_point, flushed_bytes);

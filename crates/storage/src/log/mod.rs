@@ -14,7 +14,9 @@
 //! then it only says so. It comes back by being opened again, from its last flushed offset.
 
 mod append;
+mod cleaning;
 mod close;
+mod failed;
 mod flush;
 mod read;
 mod retention;
@@ -24,6 +26,8 @@ mod transactions;
 mod unflushed;
 
 pub use append::{AppendOutcome, Appended};
+pub use cleaning::{Cleanable, CleaningLoad};
+pub use failed::FailedLog;
 pub use flush::{FlushDone, FlushJob, WritebackHint};
 pub(crate) use flush::{sync_dir, sync_file};
 pub use read::{LogSlice, ReadPlan};
@@ -72,6 +76,8 @@ pub struct Log {
     roll: Weak<()>,
     /// A roll was begun; nothing is appended before it is finished.
     is_roll_due: bool,
+    /// Some until a cleaning that was begun is finished.
+    cleaning: Option<cleaning::Cleaning>,
     offline: Option<String>,
 }
 
@@ -126,6 +132,7 @@ impl Log {
             unflushed: parts.unflushed,
             roll: Weak::new(),
             is_roll_due: false,
+            cleaning: None,
             offline: None,
         }
     }
@@ -203,7 +210,7 @@ impl Log {
 
     /// When the oldest unflushed record was appended.
     pub fn dirty_since(&self) -> Option<Instant> {
-        self.unflushed.since()
+        self.unflushed.since
     }
 
     /// Why the log is offline, if it is; the text names the next step.

@@ -76,16 +76,18 @@ impl Log {
     /// Takes the oldest segments out of the log that are below the log start offset, too old, or too much; never one
     /// with records at or above the high watermark, nor one that is not flushed.
     pub fn retention(&mut self, now_ms: i64, high_watermark: i64) -> Retention {
-        if self.offline.is_some() {
+        // A cleaning has plans for the oldest segments, too.
+        if self.is_cleaning() || self.offline.is_some() {
             return Retention::Nothing;
         }
-        let mut remaining_bytes = self.size_bytes();
+        // What is not flushed may be lost, and does not count as kept.
+        let mut remaining_bytes = self.size_bytes().saturating_sub(self.dirty_bytes());
         let mut deletable = Vec::new();
         let bases: Vec<i64> = self.segments.keys().copied().skip(1).chain([self.active.base_offset()]).collect();
         for (segment, next_base_offset) in self.segments.values().zip(bases) {
             match self.verdict(segment, next_base_offset, now_ms, high_watermark, remaining_bytes) {
                 Verdict::Delete => {
-                    remaining_bytes -= segment.size();
+                    remaining_bytes = remaining_bytes.saturating_sub(segment.size());
                     deletable.push((segment.clone(), next_base_offset));
                 }
                 Verdict::Unknown if deletable.is_empty() => {
@@ -141,7 +143,8 @@ impl Log {
 
     /// Whether `bytes` of log without `segment_bytes` of them still reach `retention.bytes`.
     fn exceeds_retention_bytes(&self, bytes: u64, segment_bytes: u64) -> bool {
-        self.config.delete && self.config.retention_bytes.is_some_and(|limit| bytes - segment_bytes >= limit)
+        self.config.delete
+            && self.config.retention_bytes.is_some_and(|limit| bytes.saturating_sub(segment_bytes) >= limit)
     }
 
     fn remove_segments(&mut self, deletable: &[(Arc<Segment>, i64)], new_start: i64) -> DeleteJob {

@@ -97,10 +97,10 @@ impl Log {
         let now_ms = identity.dir.rt.wall_clock_ms();
         let segment = Segment::new(&identity.path, base_offset, size, self.config.index_interval_bytes, now_ms);
         let segment = Arc::new(segment.with_known(max_timestamp, aborted.clone()));
-        Arc::make_mut(&mut self.segments).insert(base_offset, segment);
+        Arc::make_mut(&mut self.segments).insert(base_offset, segment.clone());
         let (offsets, times) = indexes.into_parts();
         let opened = Arc::new(OpenSegment { file: files.log.clone(), offsets, times });
-        identity.dir.node.cache.insert(identity.number, base_offset, opened);
+        identity.dir.node.cache.insert(identity.number, &segment, opened);
         if snapshot.is_some() {
             self.last_snapshot_offset = Some(self.log_end_offset);
         }

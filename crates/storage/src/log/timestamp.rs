@@ -174,12 +174,14 @@ impl TimestampLookup {
             }
             let batch = reader.batch_at(position, &header).await.map_err(|stop| self.error(stop, base_offset))?;
             let found = find_max_timestamp(&batch, DECOMPRESSED_BATCH_BYTES_MAX);
-            let found = found.map_err(|error| self.unreadable(base_offset, position, &error))?;
-            return Ok(found.map(|found| TimestampOffset {
-                timestamp_ms: found.timestamp,
-                offset: found.offset,
-                leader_epoch: header.partition_leader_epoch,
-            }));
+            // A batch that compaction emptied has none.
+            if let Some(found) = found.map_err(|error| self.unreadable(base_offset, position, &error))? {
+                return Ok(Some(TimestampOffset {
+                    timestamp_ms: found.timestamp,
+                    offset: found.offset,
+                    leader_epoch: header.partition_leader_epoch,
+                }));
+            }
         }
         Ok(None)
     }

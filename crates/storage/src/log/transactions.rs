@@ -7,7 +7,7 @@ use crate::txn_index::{AbortedTxn, collect_aborted_txns};
 use std::sync::Arc;
 
 /// A search for aborted transactions; run it without the lock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AbortedLookup {
     identity: Arc<LogIdentity>,
     segments: Segments,

@@ -50,11 +50,6 @@ impl Unflushed {
         self.sealed.iter().map(|sealed| sealed.dirty_bytes).sum()
     }
 
-    /// When the oldest unflushed record was appended.
-    pub(super) fn since(&self) -> Option<Instant> {
-        self.since
-    }
-
     /// Records were appended.
     pub(super) fn note_append(&mut self, records: u64, now: impl FnOnce() -> Instant) {
         self.since.get_or_insert_with(now);

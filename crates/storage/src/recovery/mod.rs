@@ -1,7 +1,7 @@
 //! Opening a log: from the files of its directory to a [`Log`] whose records are all durable.
 //!
 //! 1. Leftovers of deletions and compactions are removed or completed; segments below the log start offset go, unless the
-//!    producer state has to be found in them.
+//!    producer state has to be found in them. A sealed segment that is missing below the recovery point is damage ([`chain`]).
 //! 2. After a clean shutdown the last segment's tail is read to find the log end offset.
 //! 3. Otherwise every batch from the segment of the recovery point on is read and checked ([`scan`]). Nothing is changed
 //!    until it is decided what the first invalid batch means ([`verdict`]):
@@ -9,6 +9,7 @@
 //!    cut and kept in a side file; after a process crash only a torn last write may be cut.
 //! 4. What was scanned gets new indexes, producer snapshots and leader epochs, and all of it is synced before use.
 
+mod chain;
 mod clean;
 mod cut;
 mod inventory;
@@ -18,15 +19,16 @@ mod save;
 mod scan;
 mod verdict;
 
+pub(crate) use chain::may_end_early;
 pub(crate) use cut::keep_bytes;
 pub(crate) use inventory::Inventory;
 
 use crate::dirs::{LogDir, LogProgress, Shutdown};
 use crate::leader_epoch_cache::LeaderEpochCache;
-use crate::log::{Log, LogIdentity, LogParts, Unflushed};
+use crate::log::{Log, LogIdentity, LogParts, Unflushed, sync_dir};
 use crate::producer_state::{ProducerState, ProducerStateConfig};
 use crate::segment::{ActiveSegment, Segment, SegmentFiles};
-use crate::{LogConfig, LogError};
+use crate::{LogConfig, LogError, sites};
 use ottla_runtime::Disk;
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
@@ -109,6 +111,9 @@ pub(crate) async fn open(request: OpenRequest) -> Result<(Log, RecoveryReport), 
     let mut inventory = leftovers::clean_up(&disk, &request.path).await?;
     replay::drop_deleted(&request, &disk, &mut inventory, checkpointed.log_start_offset).await?;
     let gap = verdict::judge_start(&request, &inventory, checkpointed)?;
+    if !gap {
+        chain::check(&request, &disk, checkpointed, &inventory).await?;
+    }
     let loaded = match (inventory.is_empty(), request.mode) {
         (true, _) => request.start_empty(&disk, checkpointed, &inventory).await?,
         (false, _) if gap => cut::apply_to_all(&request, &disk, checkpointed, &inventory).await?,
@@ -172,6 +177,8 @@ impl OpenRequest {
         save::sync_names(self, disk).await?;
         let inventory = Inventory::take(disk, &self.path).await?;
         inventory.remove_segments(disk, &self.path, |base_offset| base_offset < offset).await?;
+        // Before the recovery point rises: a segment that a power loss brings back does not reach up to the new one.
+        sync_dir(disk, &self.path, sites::RECOVERED_DIR).await?;
         Ok(Loaded { report, ..loaded })
     }
 
@@ -231,6 +238,8 @@ impl OpenRequest {
         };
         // A log that Kafka made may have no offset there, or an older one.
         identity.dir.log_starts.raise(&identity.partition, log_start_offset);
+        // What is appended where the log was cut has not been compacted.
+        identity.dir.cleaned.lower(&identity.partition, loaded.log_end_offset);
         let parts = LogParts {
             identity: Arc::new(identity),
             config: self.config,

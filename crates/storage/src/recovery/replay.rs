@@ -90,6 +90,8 @@ pub(super) async fn drop_deleted(
     };
     let (snapshot_offset, _) = load_snapshot(request, disk, inventory, start).await?;
     let Some(snapshot_offset) = snapshot_offset else { return Ok(()) };
+    // A log that is opened again may have a log start offset that was only set, and would go back with a power loss.
+    request.dir.log_starts.flush(disk).await?;
     // What this boot's page cache shows of it may not be durable yet.
     let path = SegmentFile::Snapshot.path(&request.path, snapshot_offset);
     let snapshot = disk.open(&path, OpenMode::ReadWrite).await.map_err(LogError::io("open", &path))?;

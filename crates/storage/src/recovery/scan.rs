@@ -6,12 +6,14 @@ use crate::LogError;
 use crate::files::SegmentFile;
 use crate::index::IndexBuilder;
 use crate::leader_epoch_cache::LeaderEpochCache;
-use crate::limits::SCAN_CHUNK_BYTES;
+use crate::limits::{BATCH_BYTES_MAX, PAGE_BYTES, SCAN_CHUNK_BYTES};
 use crate::producer_state::ProducerState;
 use crate::segment::{BatchReader, ScanStop, ScannedBatch, TailBatches};
 use crate::txn_index::AbortedTxn;
+use ottla_records::{BATCH_HEADER_LEN, BatchHeader};
 use ottla_runtime::{Disk, File, OpenMode as FileMode};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 /// What the scan of the segments found. Nothing was changed on disk.
@@ -55,6 +57,8 @@ pub(super) struct Stop {
     pub(super) reason: String,
     /// The file ends before the batch does, and there is nothing behind.
     pub(super) is_torn_write: bool,
+    /// A page of the batch is all zeros: it was written, but an fsync failed and the system dropped it.
+    pub(super) is_lost_page: bool,
 }
 
 /// Opens a log after anything but a clean shutdown.
@@ -97,6 +101,23 @@ pub(super) async fn recover(
     scan.into_loaded(request, disk, inventory, last_snapshot_offset, report).await
 }
 
+/// Whether a page of the invalid batch at `position` holds nothing but zeros: so file systems show what was never stored.
+async fn has_lost_page(file: &File, position: u64, file_bytes: u64) -> io::Result<bool> {
+    let head = file.read_at(position, BATCH_HEADER_LEN).await?;
+    let batch_bytes = BatchHeader::parse(&head).map_or(PAGE_BYTES, |header| header.total_len() as u64);
+    let end = position.saturating_add(batch_bytes.min(BATCH_BYTES_MAX)).saturating_add(PAGE_BYTES).min(file_bytes);
+    let mut at = position;
+    while at < end {
+        let page_end = ((at / PAGE_BYTES + 1) * PAGE_BYTES).min(end);
+        let page = file.read_at(at, (page_end - at) as usize).await?;
+        if page.len() >= BATCH_HEADER_LEN && page.iter().all(|&byte| byte == 0) {
+            return Ok(true);
+        }
+        at = page_end;
+    }
+    Ok(false)
+}
+
 impl Scan {
     async fn add_segment(
         &mut self,
@@ -106,11 +127,14 @@ impl Scan {
         base_offset: i64,
         file_bytes: u64,
     ) -> Result<(), LogError> {
-        if base_offset != self.end_offset {
+        let previous = self.segments.last().map(|segment| segment.base_offset);
+        let is_compacted = previous.is_some_and(|previous| request.may_end_early(previous, base_offset));
+        if base_offset != self.end_offset && !(base_offset > self.end_offset && is_compacted) {
             let reason = format!("the next segment starts at {base_offset}, where {} should follow", self.end_offset);
-            self.stop = Some(Stop { reason, is_torn_write: false });
+            self.stop = Some(Stop { reason, is_torn_write: false, is_lost_page: false });
             return Ok(());
         }
+        self.end_offset = base_offset;
         if !self.segments.is_empty() {
             self.snapshots.push((base_offset, self.producers.encode_snapshot()));
         }
@@ -132,13 +156,15 @@ impl Scan {
                 Ok(Some(batch)) => batch,
                 Ok(None) => break,
                 Err(ScanStop::Io(source)) => return Err(LogError::Io { action: "read", path, source }),
-                Err(ScanStop::Invalid { reason, is_torn, .. }) => {
-                    self.stop = Some(Stop { reason, is_torn_write: is_torn });
+                Err(ScanStop::Invalid { position, reason, is_torn }) => {
+                    let is_lost_page = has_lost_page(&segment.file, position, file_bytes).await;
+                    let is_lost_page = is_lost_page.map_err(LogError::io("read", &path))?;
+                    self.stop = Some(Stop { reason, is_torn_write: is_torn, is_lost_page });
                     break;
                 }
             };
             if let Err(reason) = self.add_batch(request, checkpointed, &mut segment, &batch) {
-                self.stop = Some(Stop { reason, is_torn_write: false });
+                self.stop = Some(Stop { reason, is_torn_write: false, is_lost_page: false });
                 break;
             }
         }

@@ -2,9 +2,12 @@
 //!
 //! | last run ended by | below the recovery point | above it |
 //! |---|---|---|
-//! | process crash | damage | a torn last write is cut; anything else is damage |
+//! | process crash | damage | a torn last write is cut, and so are lost pages; anything else is damage |
 //! | power loss | damage | the log ends there; what follows is cut and kept |
 //! | failed fsync | damage | the same, at the last flushed offset |
+//!
+//! Lost pages: after a failed fsync the system may drop what it could not store, and the process may die before it could
+//! note the failure. Nobody was told that those records are safe. They are kept in a side file where they are not zeros.
 //!
 //! Segments that are missing at the start of the log are judged in the same way.
 
@@ -67,6 +70,7 @@ pub(super) fn judge(request: &OpenRequest, scan: &Scan, recovery_point: i64) -> 
     }
     match request.mode {
         OpenMode::After(Shutdown::OtherBoot) | OpenMode::FlushedTo(_) => Ok(Verdict::Cut { keep: true }),
+        OpenMode::After(_) if stop.is_lost_page => Ok(Verdict::Cut { keep: true }),
         OpenMode::After(_) if stop.is_torn_write => Ok(Verdict::Cut { keep: false }),
         OpenMode::After(_) => damaged(stop.reason.clone()),
     }

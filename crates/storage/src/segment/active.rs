@@ -177,7 +177,7 @@ impl ActiveSegment {
         let is_old = self.waited_for_roll_ms(batch.max_timestamp, now_ms) > config.segment_ms - self.jitter_ms;
         let index_is_full = self.indexes.is_full(config.segment_index_bytes);
         let is_out_of_reach = !self.indexes.offsets().can_hold(last_offset);
-        self.size > 0 && (is_full || is_old || index_is_full) || is_out_of_reach
+        self.size > 0 && (is_full || is_old || index_is_full || is_out_of_reach)
     }
 
     /// Writes a batch behind the last one: one write into the page cache.

@@ -6,10 +6,11 @@ use crate::limits::{INDEX_CACHE_BYTES_MAX, OPEN_SEGMENTS_MAX};
 use crate::segment::{OpenSegment, Segment};
 use ottla_runtime::Disk;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A log's number within this process, and the base offset of a segment.
-type Key = (u64, i64);
+/// A log's number within this process, the base offset of a segment, and how often compaction replaced it.
+type Key = (u64, i64, u64);
 
 /// Open sealed segments, least recently used first out.
 #[derive(Debug, Default)]
@@ -34,33 +35,28 @@ struct Cached {
 impl SegmentCache {
     /// The open segment, opened now if it is not cached.
     pub(crate) async fn open(&self, log: u64, segment: &Segment, disk: &Disk) -> Result<Arc<OpenSegment>, LogError> {
-        let key = (log, segment.base_offset());
-        if let Some(open) = self.lock().get(key) {
+        if let Some(open) = self.lock().get((log, segment.base_offset(), segment.generation())) {
             return Ok(open);
         }
         // Two reads may open the same segment at once; the later one stays in the cache.
-        let open = Arc::new(segment.open(disk).await?);
-        self.insert(key.0, key.1, open.clone());
+        let open = segment.open(disk).await?;
+        self.insert(log, segment, open.clone());
         Ok(open)
     }
 
     /// Puts a segment that is open anyway into the cache.
-    pub(crate) fn insert(&self, log: u64, base_offset: i64, segment: Arc<OpenSegment>) {
-        self.lock().insert((log, base_offset), segment);
+    pub(crate) fn insert(&self, log: u64, segment: &Segment, open: Arc<OpenSegment>) {
+        self.lock().insert((log, segment.base_offset(), segment.generation()), open);
     }
 
-    /// Forgets a segment that was deleted.
+    /// Forgets a segment that was deleted or replaced.
     pub(crate) fn remove(&self, log: u64, base_offset: i64) {
-        self.lock().remove((log, base_offset));
+        self.lock().remove_range((log, base_offset, 0)..=(log, base_offset, u64::MAX));
     }
 
     /// Forgets all segments of a log that was closed.
     pub(crate) fn remove_log(&self, log: u64) {
-        let mut inner = self.lock();
-        let keys: Vec<Key> = inner.segments.range((log, i64::MIN)..=(log, i64::MAX)).map(|(&key, _)| key).collect();
-        for key in keys {
-            inner.remove(key);
-        }
+        self.lock().remove_range((log, i64::MIN, 0)..=(log, i64::MAX, u64::MAX));
     }
 
     /// Every step under the lock leaves the maps consistent, so a panic elsewhere does not spoil them.
@@ -88,6 +84,13 @@ impl Inner {
         while self.segments.len() > OPEN_SEGMENTS_MAX || self.index_bytes > INDEX_CACHE_BYTES_MAX {
             let Some((_, &oldest)) = self.by_use.first_key_value() else { return };
             self.remove(oldest);
+        }
+    }
+
+    fn remove_range(&mut self, range: RangeInclusive<Key>) {
+        let keys: Vec<Key> = self.segments.range(range).map(|(&key, _)| key).collect();
+        for key in keys {
+            self.remove(key);
         }
     }
 

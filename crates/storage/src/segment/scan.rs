@@ -1,6 +1,6 @@
 //! Walks the batches of a segment file from a position on, in bounded memory.
 
-use crate::limits::BATCH_BYTES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, SCAN_CHUNK_BYTES};
 use bytes::Bytes;
 use ottla_records::{BATCH_HEADER_LEN, BatchError, BatchHeader};
 use ottla_runtime::File;
@@ -101,6 +101,10 @@ impl BatchReader {
         let buffered = self.position.checked_sub(self.buffer_at).map(|buffered| buffered as usize);
         if let Some(buffered) = buffered.filter(|buffered| self.buffer.len() >= buffered + len) {
             return Ok(self.buffer.slice(buffered..buffered + len));
+        }
+        if self.chunk_bytes >= SCAN_CHUNK_BYTES {
+            // A long scan of what is in the page cache would keep a worker from its other tasks.
+            tokio::task::yield_now().await;
         }
         let rest = (self.end - self.position) as usize;
         let wanted = len.max(self.chunk_bytes).min(rest);

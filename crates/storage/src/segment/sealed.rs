@@ -6,6 +6,7 @@ use crate::index::{IndexBuilder, OffsetIndex, TimeIndex, TimestampEntry};
 use crate::limits::{INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES};
 use crate::segment::{BatchReader, ScanStop};
 use crate::txn_index::{AbortedTxn, TransactionIndex};
+use ottla_records::NO_TIMESTAMP;
 use ottla_runtime::{Disk, File, OpenMode};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +23,15 @@ pub(crate) struct Segment {
     /// Where retention counts from when no record has a timestamp: when this process first saw the segment sealed.
     sealed_at_ms: i64,
     max_timestamp: OnceLock<TimestampEntry>,
+    first_timestamp: OnceLock<i64>,
     aborted: OnceLock<Arc<[AbortedTxn]>>,
     is_deleted: AtomicBool,
+    /// How often compaction replaced the segment at this base offset.
+    generation: u64,
+    /// Held while files are opened by name: so that names do not change meanwhile.
+    opening: tokio::sync::Mutex<()>,
+    /// Set before compaction takes the names away.
+    pinned: OnceLock<Arc<OpenSegment>>,
 }
 
 /// The open file and the indexes of a sealed segment.
@@ -47,9 +55,18 @@ impl Segment {
             index_interval_bytes,
             sealed_at_ms: now_ms,
             max_timestamp: OnceLock::new(),
+            first_timestamp: OnceLock::new(),
             aborted: OnceLock::new(),
             is_deleted: AtomicBool::new(false),
+            generation: 0,
+            opening: tokio::sync::Mutex::default(),
+            pinned: OnceLock::new(),
         }
+    }
+
+    /// The same, as the `generation`-th segment at its base offset.
+    pub(crate) fn with_generation(self, generation: u64) -> Segment {
+        Segment { generation, ..self }
     }
 
     /// The same, with what is known from building it.
@@ -70,6 +87,16 @@ impl Segment {
     /// The highest timestamp, if it is known without reading.
     pub(crate) fn known_max_timestamp(&self) -> Option<TimestampEntry> {
         self.max_timestamp.get().copied()
+    }
+
+    /// How often compaction replaced the segment at this base offset.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The timestamp of the first batch, if it is known; -1 if there is none.
+    pub(crate) fn known_first_timestamp(&self) -> Option<i64> {
+        self.first_timestamp.get().copied()
     }
 
     /// What `retention.ms` counts from, if it is known without reading: the highest timestamp.
@@ -97,8 +124,35 @@ impl Segment {
         }
     }
 
+    /// Learns the timestamp of the first batch.
+    pub(crate) async fn load_first_timestamp(&self, disk: &Disk) -> Result<(), LogError> {
+        let opened = self.open(disk).await?;
+        let mut reader = BatchReader::new(opened.file.clone(), 0, self.size, LOCATE_CHUNK_BYTES);
+        let first = reader.next_header().await;
+        let path = self.path(SegmentFile::Log);
+        let first = first.map_err(|stop| stop.into_error(&self.dir, &path, self.base_offset))?;
+        let _ = self.first_timestamp.set(first.map_or(NO_TIMESTAMP, |(_, header)| header.max_timestamp));
+        Ok(())
+    }
+
+    /// Holds the segment open under `opened`: its names are about to go, and whoever still reads it does not need them.
+    pub(crate) async fn pin(&self, opened: Arc<OpenSegment>, disk: &Disk) -> Result<(), LogError> {
+        self.aborted(disk).await?;
+        let _opening = self.opening.lock().await;
+        let _ = self.pinned.set(opened);
+        Ok(())
+    }
+
     /// Opens file and indexes. Indexes that are missing or senseless are rebuilt, and written anew if that works.
-    pub(crate) async fn open(&self, disk: &Disk) -> Result<OpenSegment, LogError> {
+    pub(crate) async fn open(&self, disk: &Disk) -> Result<Arc<OpenSegment>, LogError> {
+        let _opening = self.opening.lock().await;
+        match self.pinned.get() {
+            Some(pinned) => Ok(pinned.clone()),
+            None => self.open_files(disk).await.map(Arc::new),
+        }
+    }
+
+    async fn open_files(&self, disk: &Disk) -> Result<OpenSegment, LogError> {
         let path = self.path(SegmentFile::Log);
         let file = disk.open(&path, OpenMode::Read).await.map_err(LogError::io("open", &path))?;
         let (offsets, times) = match self.read_indexes(disk).await {
@@ -118,6 +172,7 @@ impl Segment {
 
     /// The aborted transactions whose markers are in this segment.
     pub(crate) async fn aborted(&self, disk: &Disk) -> Result<Arc<[AbortedTxn]>, LogError> {
+        let _opening = self.opening.lock().await;
         if let Some(known) = self.aborted.get() {
             return Ok(known.clone());
         }

@@ -43,9 +43,9 @@ impl SealedFiles {
 
     /// Syncs all files, at once. `txn_index` is what [`SealedFiles::write_txn_index`] returned.
     pub(crate) async fn sync(&self, txn_index: Option<File>, dir: &Path) -> Result<(), LogError> {
-        let log = (self.dirty_bytes > 0).then(|| self.files.log.clone());
         let files = [
-            (log, SegmentFile::Log, sites::SEGMENT),
+            // Also where no record is unsynced: a write that failed was cut back, and a power loss must not bring it back.
+            (Some(self.files.log.clone()), SegmentFile::Log, sites::SEGMENT),
             (Some(self.files.index.clone()), SegmentFile::Index, sites::INDEX),
             (Some(self.files.time_index.clone()), SegmentFile::TimeIndex, sites::TIME_INDEX),
             (txn_index, SegmentFile::TxnIndex, sites::TXN_INDEX),

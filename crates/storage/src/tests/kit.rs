@@ -12,39 +12,39 @@ use ottla_types::{LeaderEpoch, NodeId, ProducerEpoch, ProducerId, TopicPartition
 use std::path::{Path, PathBuf};
 
 /// The topic id of test partitions.
-pub(super) const TOPIC_ID: Uuid = Uuid([7; 16]);
+pub(crate) const TOPIC_ID: Uuid = Uuid([7; 16]);
 /// The epoch that tests append in, unless they say otherwise.
-pub(super) const EPOCH: LeaderEpoch = LeaderEpoch(3);
+pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(3);
 /// Where the log directories of tests are.
-pub(super) const DATA: &str = "/data";
+pub(crate) const DATA: &str = "/data";
 
 /// Runs a test on the real clock and a disk in memory.
-pub(super) fn in_memory<F: Future<Output = ()>>(test: impl FnOnce(Runtime) -> F) {
+pub(crate) fn in_memory<F: Future<Output = ()>>(test: impl FnOnce(Runtime) -> F) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio.block_on(async { test(Runtime::in_memory()).await });
 }
 
-pub(super) fn partition() -> TopicPartition {
+pub(crate) fn partition() -> TopicPartition {
     TopicPartition::new("topic", 0)
 }
 
 /// Where the partition of most tests is.
-pub(super) fn partition_path() -> PathBuf {
+pub(crate) fn partition_path() -> PathBuf {
     Path::new(DATA).join("topic-0")
 }
 
 /// Small segments with dense indexes.
-pub(super) fn small_segments() -> LogConfig {
+pub(crate) fn small_segments() -> LogConfig {
     LogConfig { segment_bytes: 4096, index_interval_bytes: 256, file_delete_delay_ms: 0, ..LogConfig::default() }
 }
 
-pub(super) async fn open_dirs(rt: &Runtime) -> LogDirs {
+pub(crate) async fn open_dirs(rt: &Runtime) -> LogDirs {
     let options = LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None };
     LogDirs::open(rt, options).await.unwrap()
 }
 
 /// Opens the directories and creates the test partition.
-pub(super) async fn new_log(rt: &Runtime, config: LogConfig) -> (LogDirs, Log) {
+pub(crate) async fn new_log(rt: &Runtime, config: LogConfig) -> (LogDirs, Log) {
     let dirs = open_dirs(rt).await;
     dirs.finish_recovery(true).await.unwrap();
     let log = dirs.create_log(&partition(), TOPIC_ID, config).await.unwrap();
@@ -52,31 +52,31 @@ pub(super) async fn new_log(rt: &Runtime, config: LogConfig) -> (LogDirs, Log) {
 }
 
 /// Opens the one partition that is there.
-pub(super) async fn open_found(dirs: &LogDirs, config: LogConfig) -> Result<(Log, RecoveryReport), LogError> {
+pub(crate) async fn open_found(dirs: &LogDirs, config: LogConfig) -> Result<(Log, RecoveryReport), LogError> {
     let found = dirs.discover().await?;
     assert_eq!(found.len(), 1, "one partition: {found:?}");
     dirs.open_log(&found[0], config).await
 }
 
 /// A batch with one record for each timestamp; values of `value_bytes` bytes.
-pub(super) fn batch_at(timestamps: &[i64], value_bytes: usize) -> ValidatedBatch {
+pub(crate) fn batch_at(timestamps: &[i64], value_bytes: usize) -> ValidatedBatch {
     fill(BatchBuilder::new(Compression::None, TimestampType::CreateTime), timestamps, value_bytes)
 }
 
 /// A batch of `records` records of about 100 bytes.
-pub(super) fn batch(records: usize) -> ValidatedBatch {
+pub(crate) fn batch(records: usize) -> ValidatedBatch {
     batch_at(&vec![1000; records], 90)
 }
 
 /// A batch of an idempotent producer.
-pub(super) fn idempotent(producer_id: i64, epoch: i16, base_sequence: i32, records: usize) -> ValidatedBatch {
+pub(crate) fn idempotent(producer_id: i64, epoch: i16, base_sequence: i32, records: usize) -> ValidatedBatch {
     let builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
     let builder = builder.producer(ProducerId(producer_id), ProducerEpoch(epoch), base_sequence);
     fill(builder, &vec![1000; records], 50)
 }
 
 /// A batch of a transactional producer.
-pub(super) fn transactional(producer_id: i64, base_sequence: i32, records: usize) -> ValidatedBatch {
+pub(crate) fn transactional(producer_id: i64, base_sequence: i32, records: usize) -> ValidatedBatch {
     let builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
     let builder = builder.producer(ProducerId(producer_id), ProducerEpoch(0), base_sequence).transactional();
     fill(builder, &vec![1000; records], 50)
@@ -91,14 +91,14 @@ fn fill(mut builder: BatchBuilder, timestamps: &[i64], value_bytes: usize) -> Va
 }
 
 /// Appends as a client would make the broker do it, rolling if need be.
-pub(super) async fn append(log: &mut Log, batch: &ValidatedBatch) -> Appended {
+pub(crate) async fn append(log: &mut Log, batch: &ValidatedBatch) -> Appended {
     match try_append(log, batch, EPOCH, Origin::Client).await.unwrap() {
         AppendOutcome::Appended(appended) => appended,
         AppendOutcome::Duplicate { .. } => panic!("a duplicate"),
     }
 }
 
-pub(super) async fn try_append(
+pub(crate) async fn try_append(
     log: &mut Log,
     batch: &ValidatedBatch,
     epoch: LeaderEpoch,
@@ -113,14 +113,14 @@ pub(super) async fn try_append(
     }
 }
 
-pub(super) async fn roll(log: &mut Log) -> Result<(), AppendError> {
+pub(crate) async fn roll(log: &mut Log) -> Result<(), AppendError> {
     let job = log.begin_roll().expect("nothing else rolls");
     let done = job.run().await;
     log.finish_roll(done)
 }
 
 /// Flushes everything; the flushed offset.
-pub(super) async fn flush(log: &mut Log) -> Result<i64, LogError> {
+pub(crate) async fn flush(log: &mut Log) -> Result<i64, LogError> {
     match log.begin_flush() {
         Some(job) => {
             let done = job.run().await;
@@ -131,7 +131,7 @@ pub(super) async fn flush(log: &mut Log) -> Result<i64, LogError> {
 }
 
 /// Runs retention until nothing is due; how many segments it deleted.
-pub(super) async fn retain(log: &mut Log, now_ms: i64, high_watermark: i64) -> usize {
+pub(crate) async fn retain(log: &mut Log, now_ms: i64, high_watermark: i64) -> usize {
     let before = log.segment_count();
     let mut rolls = 0;
     loop {
@@ -149,7 +149,7 @@ pub(super) async fn retain(log: &mut Log, now_ms: i64, high_watermark: i64) -> u
 }
 
 /// The bytes of a planned read.
-pub(super) async fn bytes_of(plan: ReadPlan) -> Bytes {
+pub(crate) async fn bytes_of(plan: ReadPlan) -> Bytes {
     match plan.run().await.unwrap().range {
         Some(FileRange { file, offset, len }) => file.read_at(offset, len as usize).await.unwrap(),
         None => Bytes::new(),
@@ -157,7 +157,7 @@ pub(super) async fn bytes_of(plan: ReadPlan) -> Bytes {
 }
 
 /// First and last offset of every batch that a reader sees who starts at `offset` and reads on to the end.
-pub(super) async fn read_all(log: &Log, mut offset: i64, max_bytes: u64) -> Vec<(i64, i64)> {
+pub(crate) async fn read_all(log: &Log, mut offset: i64, max_bytes: u64) -> Vec<(i64, i64)> {
     let mut batches = Vec::new();
     while offset < log.log_end_offset() {
         let plan = log.plan_read(offset, max_bytes, log.log_end_offset(), true).unwrap();

@@ -2,7 +2,7 @@
 
 mod append;
 mod dirs;
-mod kit;
+pub(crate) mod kit;
 mod model;
 mod read;
 mod real_disk;

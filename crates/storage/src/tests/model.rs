@@ -86,7 +86,7 @@ impl Tested {
                 self.model.flushed = self.model.end;
             }
             Operation::Reopen => {
-                self.log = self.dirs.reopen_log(self.log).await.unwrap().0;
+                self.log = self.dirs.reopen_log(&self.log.into_failed()).await.unwrap().0;
                 self.epoch += 1;
                 let flushed = self.model.flushed;
                 self.model.batches.retain(|&(first_offset, ..)| first_offset < flushed);

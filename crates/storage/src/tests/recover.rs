@@ -335,3 +335,83 @@ fn recovery_points_follow_within_megabytes_without_waiting_for_the_clock() {
         assert_eq!(checkpoint, "0\n1\ntopic 0 33\n");
     });
 }
+
+/// A log of segments of 4 batches each, from offsets 0, 12, 24.
+async fn three_segments(rt: &Runtime, is_closed: bool) {
+    let config = LogConfig { segment_bytes: 4 * batch_bytes(), ..small_segments() };
+    let (dirs, mut log) = new_log(rt, config).await;
+    for _ in 0..10 {
+        append(&mut log, &batch(3)).await;
+    }
+    flush(&mut log).await.unwrap();
+    dirs.housekeeping_round().await;
+    if is_closed {
+        log.close().await.unwrap();
+        dirs.shutdown().await;
+    }
+}
+
+async fn remove_segment(rt: &Runtime, base_offset: i64) {
+    for kind in SegmentFile::ALL {
+        let _ = rt.disk().remove_file(&segment(base_offset, kind)).await;
+    }
+}
+
+#[test]
+fn a_sealed_segment_that_is_missing_is_damage() {
+    in_memory(async |rt| {
+        for is_closed in [true, false] {
+            three_segments(&rt, is_closed).await;
+            remove_segment(&rt, 12).await;
+            assert_damaged(recover(&rt).await, 4 * batch_bytes(), 12);
+            let plan = crate::repair::plan(&rt, &partition_path()).await.unwrap();
+            let damage = plan.damage.clone().unwrap();
+            assert_eq!((damage.base_offset, damage.position, damage.offset), (0, 4 * batch_bytes(), 12));
+            assert_eq!((damage.lost_segments, damage.lost_bytes), (1, 2 * batch_bytes()));
+            let done = crate::repair::apply(&rt, &plan).await.unwrap().unwrap();
+            assert_eq!((done.end_offset, done.kept_in.len()), (12, 1));
+            assert_eq!(end_of(recover(&rt).await).0, 12);
+            rt.disk().remove_dir_all(Path::new(DATA)).await.unwrap();
+        }
+    });
+}
+
+/// Kafka's cleaner may leave a segment that ends before the next one begins.
+#[test]
+fn a_gap_between_segments_that_were_compacted_is_none() {
+    in_memory(async |rt| {
+        three_segments(&rt, true).await;
+        let file = open_file(&rt, &segment(0, SegmentFile::Log)).await;
+        file.set_len(3 * batch_bytes()).unwrap();
+        assert_damaged(recover(&rt).await, 3 * batch_bytes(), 9);
+        let checkpoint = open_file(&rt, &Path::new(DATA).join("cleaner-offset-checkpoint")).await;
+        checkpoint.set_len(0).unwrap();
+        checkpoint.write_at(0, &[b"0\n1\ntopic 0 12\n"]).unwrap();
+        assert_eq!(crate::repair::plan(&rt, &partition_path()).await.unwrap().damage, None);
+        assert_eq!(end_of(recover(&rt).await).0, 30);
+    });
+}
+
+/// A failed fsync may make the system drop a page; the process may die before it could note that.
+#[test]
+fn a_lost_page_above_the_recovery_point_is_cut_after_a_process_crash_too() {
+    in_memory(async |rt| {
+        let (dirs, mut log) = new_log(&rt, LogConfig::default()).await;
+        let large = batch_at(&[1000], 3000);
+        let bytes = large.total_len() as u64;
+        for i in 0..4 {
+            append(&mut log, &large).await;
+            if i == 0 {
+                flush(&mut log).await.unwrap();
+                dirs.housekeeping_round().await;
+            }
+        }
+        drop((log, dirs));
+        let file = open_file(&rt, &segment(0, SegmentFile::Log)).await;
+        // The second page holds the end of the second batch and the beginning of the third.
+        file.write_at(4096, &[&[0; 4096]]).unwrap();
+        let (end, report) = end_of(recover(&rt).await);
+        let cut = report.cut.unwrap();
+        assert_eq!((end, cut.bytes, cut.kept_in.len()), (1, 3 * bytes, 1));
+    });
+}

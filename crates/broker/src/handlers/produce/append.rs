@@ -5,7 +5,7 @@ use crate::partition::{Appended, Partition, PartitionError};
 use crate::watchers::Waiter;
 use ottla_protocol::generated::produce_request::ProduceRequestRef;
 use ottla_protocol::{Records, RequestHeader};
-use ottla_records::validate_produce;
+use ottla_records::{BatchHeader, validate_produce};
 use ottla_runtime::Instant;
 use ottla_types::{ErrorCode, Uuid};
 use std::sync::Arc;
@@ -78,6 +78,7 @@ pub(super) async fn append_all(
     acks: Acks,
 ) -> Vec<TopicResult> {
     let is_transactional = body.transactional_id.is_some();
+    let by_id = header.api_version >= TOPIC_IDS_FROM;
     let mut results = Vec::with_capacity(body.topic_data.len());
     for topic in body.topic_data {
         let mut partitions = Vec::with_capacity(topic.partition_data.len());
@@ -86,10 +87,15 @@ pub(super) async fn append_all(
                 true => Err(no_transactions()),
                 false => find(broker, header, &topic.name, topic.topic_id, partition.index),
             };
+            let sent = partition.records.bytes().and_then(|bytes| BatchHeader::parse(bytes).ok());
             let outcome = match found {
                 Ok(found) => append_one(broker, header, found, partition.records, acks).await,
                 Err(error) => Err(error.into()),
             };
+            if let (Err(_), Some(sent)) = (&outcome, &sent) {
+                let topic_id = if by_id { Some(topic.topic_id) } else { broker.image().topic_id(&topic.name) };
+                topic_id.inspect(|&topic_id| broker.shared.refused.note(topic_id, partition.index, sent));
+            }
             partitions.push(PartitionResult { index: partition.index, outcome });
         }
         results.push(TopicResult { name: topic.name.into_owned(), topic_id: topic.topic_id, partitions });

@@ -1,9 +1,11 @@
 //! A node under test and its clients.
 
 mod controller;
+mod groups;
 mod requests;
 
 pub(crate) use controller::FakeController;
+pub(crate) use groups::*;
 pub(crate) use requests::*;
 
 use bytes::Bytes;

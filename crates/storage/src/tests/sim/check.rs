@@ -120,7 +120,7 @@ fn same_epochs(log: &Log, model: &Model, end: i64) -> Check {
 }
 
 /// The index files of sealed segments are what their batches give.
-async fn indexes(rt: &Runtime, log: &Log) -> Check {
+pub(super) async fn indexes(rt: &Runtime, log: &Log) -> Check {
     let disk = rt.disk();
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let inventory = Inventory::take(disk, log.path()).await.map_err(|error| text(&error))?;

@@ -49,7 +49,7 @@ fn a_failed_fsync_takes_the_log_back_to_its_last_flushed_offset() {
         assert!(log.begin_flush().is_none(), "never tried again");
         let refused = log.append_as_leader(&batch(1), EPOCH, Origin::Client, 1000).unwrap_err();
         assert!(matches!(refused, AppendError::Offline { .. }));
-        let (mut log, report) = dirs.reopen_log(log).await.unwrap();
+        let (mut log, report) = dirs.reopen_log(&log.into_failed()).await.unwrap();
         assert_eq!((log.log_end_offset(), log.flushed_offset()), (60, 60));
         assert!(report.cut.is_some_and(|cut| cut.offset == 60));
         append_some(&mut log, 2).await;
@@ -103,7 +103,7 @@ fn a_failed_write_takes_the_log_offline_and_nothing_of_it_stays() {
         world.disk_faults(NODE).fail_writes(".log", 1);
         let error = log.append_as_leader(&batch(9), EPOCH, Origin::Client, 1000).unwrap_err();
         assert!(matches!(error, AppendError::Offline { .. }), "{error}");
-        let (mut log, _) = dirs.reopen_log(log).await.unwrap();
+        let (mut log, _) = dirs.reopen_log(&log.into_failed()).await.unwrap();
         assert_eq!(log.log_end_offset(), 15);
         append_some(&mut log, 1).await;
         is_whole(&log).await;

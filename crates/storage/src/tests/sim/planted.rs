@@ -1,6 +1,6 @@
 //! Every fsync is needed: without any single one of them some run loses what was promised.
 
-use super::{plan, run};
+use super::{cleaning, plan, run};
 use crate::tests::sim::Plan;
 use std::collections::BTreeSet;
 
@@ -14,6 +14,31 @@ fn seed_that_misses(site: &'static str) -> Option<(u64, String)> {
         let broken = broken.unwrap_or_else(|_| Some(format!("seed {seed}: a panic")));
         broken.filter(|_| run(plan(seed)).is_ok()).map(|broken| (seed, broken))
     })
+}
+
+#[test]
+fn no_sync_of_compaction_can_be_left_out() {
+    let is_of_compaction = |site: &String| ["storage.cleane", "storage.swap"].iter().any(|part| site.starts_with(part));
+    let mut sites = BTreeSet::new();
+    for seed in 0..100 {
+        sites.extend(cleaning::run(seed, None).unwrap_or_else(|broken| panic!("{broken}")).0);
+    }
+    sites.retain(is_of_compaction);
+    assert!(sites.len() >= 8, "{sites:?}");
+    let misses = |site: &'static str, seed: u64| {
+        let broken = std::panic::catch_unwind(|| cleaning::run(seed, Some(site)).err());
+        let broken = broken.unwrap_or_else(|_| Some("a panic".to_string()))?;
+        cleaning::run(seed, None).is_ok().then_some(broken)
+    };
+    let mut unneeded = Vec::new();
+    for site in sites {
+        let site: &'static str = site.leak();
+        match (0..SEEDS).find_map(|seed| misses(site, seed)) {
+            Some(broken) => println!("{site}: {}", broken.get(..200).unwrap_or(&broken)),
+            None => unneeded.push(site),
+        }
+    }
+    assert!(unneeded.is_empty(), "nothing is lost without these syncs: {unneeded:?}");
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! `ottla-bench`: load that ordinary clients cannot make on one machine. A tool, not part of the shipped binary.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod groups;
+mod process;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "ottla-bench", about = "Load generator of ottla")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Many consumer groups whose members do nothing but stay alive.
+    Groups(groups::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    match Cli::parse().command {
+        Command::Groups(args) => executor.block_on(groups::run(args)),
+    }
+}

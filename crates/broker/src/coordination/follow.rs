@@ -1,0 +1,131 @@
+//! Shards follow the metadata: one runs wherever this node leads a partition of `__consumer_offsets`.
+
+use super::partition_log::PartitionLog;
+use super::{Feed, GroupCoordinator};
+use crate::follow::Applied;
+use crate::tasks::{Stopping, Tasks};
+use ottla_config::BrokerConfig;
+use ottla_coordinator::ShardParts;
+use ottla_group::{GroupEvent, GroupShard};
+use ottla_metadata::{MetadataImage, topic_name};
+use ottla_runtime::AbortOnDrop;
+use ottla_types::Uuid;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How long an image may take to reach this node's partitions before its shards are looked at.
+const APPLIED_PATIENCE: Duration = Duration::from_secs(30);
+/// Pause before a partition that is not there yet is looked for again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// A shard that runs, and what feeds it.
+struct Running {
+    topic_id: Uuid,
+    feed: Arc<Feed>,
+    _pump: AbortOnDrop<()>,
+}
+
+/// The task that follows the metadata.
+struct Follower {
+    coordinator: Arc<GroupCoordinator>,
+    applied: Applied,
+    config: Arc<RwLock<Arc<BrokerConfig>>>,
+    running: BTreeMap<i32, Running>,
+}
+
+/// Starts to follow the metadata.
+pub(crate) fn start(
+    tasks: &Tasks,
+    coordinator: &Arc<GroupCoordinator>,
+    applied: Applied,
+    config: Arc<RwLock<Arc<BrokerConfig>>>,
+) {
+    let coordinator = Arc::clone(coordinator);
+    let follower = Follower { coordinator, applied, config, running: BTreeMap::new() };
+    tasks.spawn("broker.follow-groups", |stopping| follower.run(stopping));
+}
+
+impl Follower {
+    async fn run(mut self, mut stopping: Stopping) {
+        let mut images = self.coordinator.images.clone();
+        loop {
+            let image = Arc::clone(&images.borrow_and_update());
+            let all_there = tokio::select! {
+                biased;
+                () = stopping.set() => return,
+                all_there = self.follow(&image) => all_there,
+            };
+            let runtime = self.coordinator.runtime.clone();
+            let pause = async {
+                match all_there {
+                    true => std::future::pending().await,
+                    false => runtime.sleep(AGAIN_AFTER).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stopping.set() => return,
+                changed = images.changed() => if changed.is_err() { return },
+                () = pause => {}
+            }
+        }
+    }
+
+    /// Whether every partition that this node leads is there and has its shard.
+    async fn follow(&mut self, image: &Arc<MetadataImage>) -> bool {
+        let deadline = self.coordinator.runtime.now() + APPLIED_PATIENCE;
+        self.applied.wait_for_committed(&self.coordinator.runtime, deadline).await;
+        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let news = self.coordinator.told.update(image, &config);
+        self.running.values().for_each(|running| running.feed.add(&news));
+        let led = self.led(image);
+        let gone: Vec<i32> = self
+            .running
+            .iter()
+            .filter(|(index, running)| led.get(index) != Some(&running.topic_id))
+            .map(|(index, _)| *index)
+            .collect();
+        for index in gone {
+            self.running.remove(&index);
+            self.coordinator.shards.stop(index);
+        }
+        let missing: Vec<(i32, Uuid)> =
+            led.into_iter().filter(|(index, _)| !self.running.contains_key(index)).collect();
+        missing.into_iter().fold(true, |all, (index, topic_id)| self.start_shard(index, topic_id) && all)
+    }
+
+    /// Partitions of the offsets topic that this node leads, with the topic's id.
+    fn led(&self, image: &MetadataImage) -> BTreeMap<i32, Uuid> {
+        let Some(topic) = image.topic(topic_name::GROUP_METADATA) else { return BTreeMap::new() };
+        let node_id = self.coordinator.partitions.node_id();
+        let partitions = (0..).zip(&topic.partitions);
+        partitions
+            .filter(|(_, partition)| partition.leader == Some(node_id))
+            .map(|(index, _)| (index, topic.id))
+            .collect()
+    }
+
+    fn start_shard(&mut self, index: i32, topic_id: Uuid) -> bool {
+        let coordinator = &self.coordinator;
+        let Ok(partition) = coordinator.partitions.by_id(topic_id, index) else { return false };
+        let (made_of, first) = (Arc::clone(&coordinator.told), Arc::clone(&coordinator.told));
+        coordinator.shards.start(index, || ShardParts {
+            runtime: coordinator.runtime.clone(),
+            name: Arc::from(partition.name().to_string()),
+            log: Arc::new(PartitionLog::new(partition)),
+            make: Arc::new(move || GroupShard::new(made_of.config(), made_of.topics())),
+            first: Arc::new(move || vec![GroupEvent::MetadataChanged(first.topics())]),
+            effects: Arc::new(|effect| match effect {}),
+            write_timeout: coordinator.write_timeout,
+            load_bytes_max: coordinator.load_bytes_max,
+            compression: coordinator.compression,
+        });
+        let Some(shard) = coordinator.shards.get(index) else { return false };
+        let feed: Arc<Feed> = Arc::default();
+        let pumped = Arc::clone(&feed);
+        let pump = coordinator.runtime.spawn("broker.feed-groups", async move { pumped.pump(shard).await });
+        self.running.insert(index, Running { topic_id, feed, _pump: pump.abort_on_drop() });
+        true
+    }
+}

@@ -1,0 +1,125 @@
+//! `__consumer_offsets`: created when a group is first looked for.
+
+use ottla_config::{BrokerConfig, ConfigValue};
+use ottla_metadata::{ControllerChannel, MetadataImage, topic_name};
+use ottla_protocol::generated::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use ottla_runtime::Runtime;
+use ottla_types::ErrorCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Replicas where nothing is configured and there are enough brokers.
+const REPLICATION_FACTOR_DEFAULT: usize = 3;
+/// How long one creation may take; whoever looks for a group then asks again.
+const CREATION_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Creates the topic, once at a time, for all who wait for it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct OffsetsTopic {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    runtime: Runtime,
+    controller: Arc<dyn ControllerChannel>,
+    is_creating: AtomicBool,
+    ended: Notify,
+    /// Why the last creation failed.
+    failure: Mutex<Option<String>>,
+}
+
+impl OffsetsTopic {
+    pub(crate) fn new(runtime: &Runtime, controller: Arc<dyn ControllerChannel>) -> OffsetsTopic {
+        let inner = Inner {
+            runtime: runtime.clone(),
+            controller,
+            is_creating: AtomicBool::new(false),
+            ended: Notify::new(),
+            failure: Mutex::default(),
+        };
+        OffsetsTopic { inner: Arc::new(inner) }
+    }
+
+    /// Asks the controller for the topic; resolves when that has ended, with the reason if it failed. The creation goes on
+    /// when nobody waits any more.
+    pub(crate) fn create(
+        &self,
+        image: &MetadataImage,
+        config: &BrokerConfig,
+    ) -> impl Future<Output = Result<(), String>> + Send + use<> + 'static {
+        let inner = Arc::clone(&self.inner);
+        if !inner.is_creating.swap(true, Ordering::AcqRel) {
+            let under_way = inner.controller.submit(creation(image, config).into());
+            let topic = Arc::clone(&inner);
+            inner.runtime.spawn("broker.create-offsets-topic", async move {
+                let outcome = match topic.runtime.timeout(CREATION_PATIENCE, under_way).await {
+                    Ok(Ok(response)) => outcome(response.into_create_topics()),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(_) => Err("the controller did not answer in time".to_string()),
+                };
+                if let Err(error) = &outcome {
+                    tracing::error!(
+                        topic = topic_name::GROUP_METADATA,
+                        error,
+                        "the topic cannot be created; groups do not work without it"
+                    );
+                }
+                *topic.failure.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
+                topic.is_creating.store(false, Ordering::Release);
+                topic.ended.notify_waiters();
+            });
+        }
+        async move {
+            loop {
+                let ended = inner.ended.notified();
+                if !inner.is_creating.load(Ordering::Acquire) {
+                    let failure = inner.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    return failure.map_or(Ok(()), Err);
+                }
+                ended.await;
+            }
+        }
+    }
+}
+
+/// As Kafka creates it: compacted, and compressed as the coordinator writes.
+fn creation(image: &MetadataImage, config: &BrokerConfig) -> CreateTopicsRequest {
+    let config_of = |name: &str, value: String| CreatableTopicConfig { name: name.to_string(), value: Some(value) };
+    let partitions = config.long("offsets.topic.num.partitions");
+    let topic = CreatableTopic {
+        name: topic_name::GROUP_METADATA.to_string(),
+        num_partitions: i32::try_from(partitions).unwrap_or(1),
+        replication_factor: replication_factor(image, config),
+        configs: vec![
+            config_of("compression.type", "producer".to_string()),
+            config_of("cleanup.policy", "compact".to_string()),
+            config_of("segment.bytes", config.long("offsets.topic.segment.bytes").to_string()),
+        ],
+        ..CreatableTopic::default()
+    };
+    let timeout_ms = i32::try_from(CREATION_PATIENCE.as_millis()).unwrap_or(i32::MAX);
+    CreateTopicsRequest { topics: vec![topic], timeout_ms, validate_only: false }
+}
+
+/// Never more than there are brokers, so that a small cluster works.
+fn replication_factor(image: &MetadataImage, config: &BrokerConfig) -> i16 {
+    let brokers = image.broker_count().max(1);
+    let wanted = match config.get("offsets.topic.replication.factor") {
+        Some(ConfigValue::Short(factor)) => usize::try_from(*factor).unwrap_or(1),
+        _ => REPLICATION_FACTOR_DEFAULT,
+    };
+    i16::try_from(wanted.min(brokers)).unwrap_or(1)
+}
+
+fn outcome(response: ottla_protocol::CreateTopicsResponse) -> Result<(), String> {
+    let Some(result) = response.topics.first() else { return Err("the controller answered nothing".to_string()) };
+    match ErrorCode::from_code(result.error_code) {
+        Some(ErrorCode::None | ErrorCode::TopicAlreadyExists) => Ok(()),
+        code => {
+            let name = code.unwrap_or(ErrorCode::UnknownServerError).name();
+            Err(format!("{name}: {}", result.error_message.as_deref().unwrap_or("no reason given")))
+        }
+    }
+}

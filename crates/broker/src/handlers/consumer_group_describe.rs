@@ -1,0 +1,48 @@
+//! ConsumerGroupDescribe (key 69), versions 0 and 1 (KIP-848).
+//!
+//! v1 member types (KIP-1099). GROUP_ID_NOT_FOUND also for a classic group, INVALID_GROUP_ID for an empty id,
+//! UNSUPPORTED_VERSION where the protocol is switched off. Each group is asked by itself.
+
+use super::codec::{Handled, decode, respond};
+use super::groups::{GROUP_OPERATIONS, context, has_consumer_protocol, reply_of};
+use crate::Broker;
+use futures_util::future::{Either, join_all, ready};
+use ottla_group::{GroupReply, GroupRequest};
+use ottla_net::{Outcome, Request};
+use ottla_protocol::generated::consumer_group_describe_request::ConsumerGroupDescribeRequest;
+use ottla_protocol::generated::consumer_group_describe_response::{ConsumerGroupDescribeResponse, DescribedGroup};
+use ottla_types::ErrorCode;
+use std::sync::Arc;
+
+pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
+    let body: ConsumerGroupDescribeRequest = decode(&request)?;
+    let context = context(&request);
+    let header = request.header;
+    let is_served = has_consumer_protocol(broker);
+    let ask = |id: String| {
+        let refused = match (is_served, id.is_empty()) {
+            (false, _) => Some(ErrorCode::UnsupportedVersion),
+            (true, true) => Some(ErrorCode::InvalidGroupId),
+            (true, false) => None,
+        };
+        let request = GroupRequest::ConsumerGroupDescribe(id);
+        match refused {
+            Some(error) => Either::Left(ready(request.failed(error))),
+            None => Either::Right(broker.groups().answer(context.clone(), request)),
+        }
+    };
+    let under_way: Vec<_> = body.group_ids.into_iter().map(ask).collect();
+    let (broker, with_operations) = (Arc::clone(broker), body.include_authorized_operations);
+    Ok(Outcome::Later(Box::pin(async move {
+        let describe = |reply: GroupReply| described(reply, with_operations);
+        let groups = join_all(under_way).await.into_iter().map(describe).collect();
+        respond(&broker, &header, &ConsumerGroupDescribeResponse { groups, ..Default::default() })
+    })))
+}
+
+fn described(reply: GroupReply, with_operations: bool) -> DescribedGroup {
+    let mut group = reply_of!(ConsumerGroupDescribe, reply);
+    let may_tell = group.error_code == 0 && with_operations;
+    group.authorized_operations = if may_tell { GROUP_OPERATIONS } else { i32::MIN };
+    group
+}

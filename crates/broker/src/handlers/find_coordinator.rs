@@ -1,0 +1,115 @@
+//! FindCoordinator (key 10), versions 0 to 6.
+//!
+//! v1 key type (KIP-98), v4 many keys (KIP-699), v6 share groups (KIP-932). Groups: the leader of their partition of
+//! `__consumer_offsets`; the first who asks has that topic created and waits for it, so that the first try already succeeds.
+//! COORDINATOR_NOT_AVAILABLE, with the reason, while the topic cannot be created or its partition has no leader.
+//! Transactions: INVALID_REQUEST, which is not retriable, until they land; share groups likewise. INVALID_REQUEST also for
+//! an unknown key type.
+
+use super::codec::{Handled, decode, respond};
+use crate::Broker;
+use crate::coordination::partition_of;
+use ottla_metadata::topic_name::GROUP_METADATA;
+use ottla_net::{Outcome, Request};
+use ottla_protocol::RequestHeader;
+use ottla_protocol::generated::find_coordinator_request::FindCoordinatorRequest;
+use ottla_protocol::generated::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+use ottla_types::{ErrorCode, NodeId};
+use std::sync::Arc;
+use std::time::Duration;
+
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+/// First version with many keys.
+const BATCHED_FROM: i16 = 4;
+/// How long the answer waits for a topic that was just created to be applied here.
+const APPLIED_PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
+    let body: FindCoordinatorRequest = decode(&request)?;
+    let listener = Arc::clone(&request.connection.listener);
+    let header = request.header;
+    let has_topic = broker.image().topic(GROUP_METADATA).is_some();
+    if body.key_type != GROUP || has_topic || !asks_for_any(&header, &body) {
+        let response = answer(broker, &header, body, &listener, None);
+        return Ok(Outcome::Reply(respond(broker, &header, &response)));
+    }
+    let creation = broker.offsets_topic().create(&broker.image(), &broker.config());
+    let broker = Arc::clone(broker);
+    Ok(Outcome::Later(Box::pin(async move {
+        let failure = creation.await.err();
+        if failure.is_none() {
+            let deadline = broker.runtime().now() + APPLIED_PATIENCE;
+            broker.wait_until_applied(deadline).await;
+        }
+        let response = answer(&broker, &header, body, &listener, failure.as_deref());
+        respond(&broker, &header, &response)
+    })))
+}
+
+fn asks_for_any(header: &RequestHeader, body: &FindCoordinatorRequest) -> bool {
+    header.api_version < BATCHED_FROM || !body.coordinator_keys.is_empty()
+}
+
+fn answer(
+    broker: &Broker,
+    header: &RequestHeader,
+    body: FindCoordinatorRequest,
+    listener: &str,
+    failure: Option<&str>,
+) -> FindCoordinatorResponse {
+    let found = |key: String| match find(broker, body.key_type, &key, listener, failure) {
+        Ok((node_id, host, port)) => Coordinator { key, node_id, host, port, ..Coordinator::default() },
+        Err((error, message)) => Coordinator {
+            key,
+            node_id: -1,
+            port: -1,
+            error_code: error.code(),
+            error_message: Some(message),
+            ..Coordinator::default()
+        },
+    };
+    if header.api_version >= BATCHED_FROM {
+        let coordinators = body.coordinator_keys.into_iter().map(found).collect();
+        return FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() };
+    }
+    let Coordinator { node_id, host, port, error_code, error_message, .. } = found(body.key);
+    FindCoordinatorResponse { error_code, error_message, node_id, host, port, ..FindCoordinatorResponse::default() }
+}
+
+/// Node, host and port of the coordinator.
+fn find(
+    broker: &Broker,
+    key_type: i8,
+    key: &str,
+    listener: &str,
+    failure: Option<&str>,
+) -> Result<(i32, String, i32), (ErrorCode, String)> {
+    let refuse = |error: ErrorCode, message: &str| Err((error, message.to_string()));
+    match key_type {
+        GROUP => {}
+        TRANSACTION => {
+            return refuse(ErrorCode::InvalidRequest, "transactions are not supported by this version of ottla");
+        }
+        _ => {
+            return refuse(
+                ErrorCode::InvalidRequest,
+                "coordinators of this type are not supported by this version of ottla",
+            );
+        }
+    }
+    let not_available = ErrorCode::CoordinatorNotAvailable;
+    if let Some(failure) = failure {
+        return Err((not_available, format!("{GROUP_METADATA} cannot be created: {failure}")));
+    }
+    let image = broker.image();
+    let index = partition_of(key, broker.groups().partition_count());
+    let leader = image.partition(GROUP_METADATA, index).and_then(|partition| partition.leader);
+    let Some(leader) = leader.and_then(|leader: NodeId| image.broker(leader)).filter(|leader| !leader.fenced) else {
+        return Err((not_available, format!("{GROUP_METADATA}-{index} has no leader")));
+    };
+    match leader.endpoint(listener) {
+        Some(endpoint) => Ok((leader.id.0, endpoint.host.clone(), i32::from(endpoint.port))),
+        None => Err((not_available, format!("broker {} has no listener {listener}", leader.id))),
+    }
+}

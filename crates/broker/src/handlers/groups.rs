@@ -1,0 +1,71 @@
+//! What the handlers of groups share.
+
+use super::answer::Answer;
+use super::codec::{Handled, respond};
+use crate::Broker;
+use ottla_group::{GroupReply, GroupRequest, RequestContext};
+use ottla_net::{Outcome, Request};
+use ottla_protocol::RequestHeader;
+use ottla_types::ErrorCode;
+use std::sync::Arc;
+
+/// Operations on a group that a client may do where nothing is forbidden: bits of READ, DELETE, DESCRIBE,
+/// DESCRIBE_CONFIGS and ALTER_CONFIGS.
+pub(super) const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+
+/// Takes the answer of a request's own kind out of a [`GroupReply`]; another kind is a bug.
+macro_rules! reply_of {
+    ($kind:ident, $reply:expr) => {
+        match $reply {
+            ottla_group::GroupReply::$kind(reply) => reply,
+            other => panic!("a {} was answered with {other:?}", stringify!($kind)),
+        }
+    };
+}
+pub(super) use reply_of;
+
+/// Who asks.
+pub(super) fn context(request: &Request) -> RequestContext {
+    RequestContext {
+        api_version: request.header.api_version,
+        client_id: request.header.client_id.as_deref().unwrap_or_default().into(),
+        client_host: format!("/{}", request.connection.peer.ip()).into(),
+    }
+}
+
+/// Hands a request to its group, now, and answers later.
+pub(super) fn ask<A: Answer + Send + Sync + 'static>(
+    broker: &Arc<Broker>,
+    header: RequestHeader,
+    context: RequestContext,
+    request: GroupRequest,
+    answer: impl FnOnce(GroupReply) -> A + Send + 'static,
+) -> Handled {
+    let under_way = broker.groups().answer(context, request);
+    let broker = Arc::clone(broker);
+    Ok(Outcome::Later(Box::pin(async move {
+        let reply = under_way.await;
+        respond(&broker, &header, &answer(reply))
+    })))
+}
+
+/// As [`ask`], for requests that need a group id: an empty one is INVALID_GROUP_ID.
+pub(super) fn ask_named<A: Answer + Send + Sync + 'static>(
+    broker: &Arc<Broker>,
+    header: RequestHeader,
+    context: RequestContext,
+    request: GroupRequest,
+    answer: impl FnOnce(GroupReply) -> A + Send + 'static,
+) -> Handled {
+    if request.group_id().is_some_and(str::is_empty) {
+        let refused = answer(request.failed(ErrorCode::InvalidGroupId));
+        return Ok(Outcome::Reply(respond(broker, &header, &refused)));
+    }
+    ask(broker, header, context, request, answer)
+}
+
+/// Whether groups of KIP-848 are switched on: by `group.coordinator.rebalance.protocols` and the feature `group.version`.
+pub(super) fn has_consumer_protocol(broker: &Broker) -> bool {
+    let is_finalized = broker.image().feature_level(ottla_metadata::features::GROUP_VERSION) >= 1;
+    is_finalized && broker.groups().has_consumer_protocol()
+}

@@ -1,0 +1,126 @@
+//! The cluster itself: its brokers and their log directories.
+
+use super::Admin;
+use crate::error::ClientError;
+use crate::metadata::BrokerAddress;
+use ottla_protocol::{ApiKey, DescribeClusterRequest, DescribeLogDirsRequest};
+use ottla_types::TopicPartition;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `EndpointType.BROKER`.
+const BROKER_ENDPOINTS: i8 = 1;
+/// The first version that tells fenced brokers.
+const FENCED_VERSION: i16 = 2;
+
+/// A cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterDescription {
+    /// Cluster id.
+    pub cluster_id: String,
+    /// The broker to send changes to.
+    pub controller_id: Option<i32>,
+    /// Brokers by node id; fenced ones too, when the broker tells.
+    pub brokers: BTreeMap<i32, BrokerAddress>,
+    /// Brokers that are registered and fenced.
+    pub fenced: BTreeSet<i32>,
+}
+
+/// A log directory of a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogDir {
+    /// Its path.
+    pub path: String,
+    /// Why it is offline, if it is.
+    pub error: Option<ClientError>,
+    /// Bytes of its file system; -1 from brokers that do not tell.
+    pub total_bytes: i64,
+    /// Bytes of it that are free; -1 from brokers that do not tell.
+    pub usable_bytes: i64,
+    /// Whether nothing new is put there.
+    pub is_cordoned: bool,
+    /// What is in it, by partition.
+    pub replicas: BTreeMap<TopicPartition, ReplicaLog>,
+}
+
+/// A replica's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaLog {
+    /// Bytes of its segments.
+    pub size: i64,
+    /// How far it is behind: records.
+    pub offset_lag: i64,
+    /// Whether it is being moved here from another directory.
+    pub is_future: bool,
+}
+
+impl Admin {
+    /// The cluster id, the controller and the brokers.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn describe_cluster(&self) -> Result<ClusterDescription, ClientError> {
+        self.patiently(|| async {
+            let broker = self.client.any_broker().await?;
+            if broker.versions().range(ApiKey::DescribeCluster).is_none() {
+                let metadata = self.client.fetch_metadata(Some(&[]), false).await?;
+                let (cluster_id, fenced) = (metadata.cluster_id.unwrap_or_default(), BTreeSet::new());
+                let (controller_id, brokers) = (metadata.controller_id, metadata.brokers);
+                return Ok(ClusterDescription { cluster_id, controller_id, brokers, fenced });
+            }
+            let request = DescribeClusterRequest {
+                include_cluster_authorized_operations: false,
+                endpoint_type: BROKER_ENDPOINTS,
+                include_fenced_brokers: broker.version_of::<DescribeClusterRequest>()? >= FENCED_VERSION,
+            };
+            let response = broker.send(&request).await?;
+            ClientError::check(response.error_code, response.error_message.as_deref(), || "cluster".to_string())?;
+            let mut described = ClusterDescription {
+                cluster_id: response.cluster_id,
+                controller_id: Some(response.controller_id).filter(|id| *id >= 0),
+                ..ClusterDescription::default()
+            };
+            for found in response.brokers {
+                if found.is_fenced {
+                    described.fenced.insert(found.broker_id);
+                }
+                let address = BrokerAddress { host: found.host, port: found.port, rack: found.rack };
+                described.brokers.insert(found.broker_id, address);
+            }
+            Ok(described)
+        })
+        .await
+    }
+
+    /// The log directories of a broker and what is in them.
+    ///
+    /// # Errors
+    /// BROKER_NOT_AVAILABLE, CLUSTER_AUTHORIZATION_FAILED ... and those of the connection.
+    pub async fn describe_log_dirs(&self, node_id: i32) -> Result<Vec<LogDir>, ClientError> {
+        let request = DescribeLogDirsRequest { topics: None };
+        let response = self.client.broker(node_id).await?.send(&request).await?;
+        ClientError::check(response.error_code, None, || format!("log directories of broker {node_id}"))?;
+        let dirs = response.results.into_iter().map(|dir| {
+            let error = ClientError::check(dir.error_code, None, || format!("log directory {}", dir.log_dir)).err();
+            let mut replicas = BTreeMap::new();
+            for topic in dir.topics {
+                for found in topic.partitions {
+                    let log = ReplicaLog {
+                        size: found.partition_size,
+                        offset_lag: found.offset_lag,
+                        is_future: found.is_future_key,
+                    };
+                    replicas.insert(TopicPartition::new(topic.name.as_str(), found.partition_index), log);
+                }
+            }
+            LogDir {
+                path: dir.log_dir,
+                error,
+                total_bytes: dir.total_bytes,
+                usable_bytes: dir.usable_bytes,
+                is_cordoned: dir.is_cordoned,
+                replicas,
+            }
+        });
+        Ok(dirs.collect())
+    }
+}

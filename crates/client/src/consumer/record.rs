@@ -1,0 +1,51 @@
+//! What a consumer hands out, and what it commits.
+
+use bytes::Bytes;
+use ottla_records::TimestampType;
+use ottla_types::TopicPartition;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerRecord {
+    /// Topic name.
+    pub topic: Arc<str>,
+    /// Partition index.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Milliseconds since the epoch, or -1.
+    pub timestamp: i64,
+    /// Whose time that is.
+    pub timestamp_type: TimestampType,
+    /// Leader epoch of its batch, or -1.
+    pub leader_epoch: i32,
+    /// Key; `None` is null.
+    pub key: Option<Bytes>,
+    /// Value; `None` is null.
+    pub value: Option<Bytes>,
+    /// Headers in order.
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// An offset to commit, or that was committed: the next record to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OffsetAndMetadata {
+    /// The offset of the next record.
+    pub offset: i64,
+    /// Leader epoch of the record before, or -1.
+    pub leader_epoch: i32,
+    /// A text of the application's.
+    pub metadata: String,
+}
+
+/// Offsets by partition.
+pub type Offsets = BTreeMap<TopicPartition, OffsetAndMetadata>;
+
+impl OffsetAndMetadata {
+    /// This offset, without leader epoch and text.
+    pub fn new(offset: i64) -> OffsetAndMetadata {
+        OffsetAndMetadata { offset, leader_epoch: -1, metadata: String::new() }
+    }
+}

@@ -1,0 +1,183 @@
+//! A loaded shard at work: waits for events, runs rounds, lets answers out.
+
+use crate::batch::PendingBatch;
+use crate::error::CoordinatorError;
+use crate::handle::Request;
+use crate::limits::DEFERRED_MAX;
+use crate::log::{AppendFailed, LogView, Term};
+use crate::replies::Replies;
+use crate::shard::{Context, Shard};
+use crate::task::{Inbox, ShardParts};
+use crate::timers::Timers;
+use ottla_records::BuildError;
+use ottla_runtime::Instant;
+use std::sync::Arc;
+
+/// Why a shard is not served any more.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The last handle is gone.
+    NobodyAsks,
+    /// The log is not led any more, or was opened again.
+    TermOver,
+    /// Records were replayed and are not in the log.
+    Failed(Failure),
+}
+
+/// A batch did not get into the log as it was replayed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Append(#[from] AppendFailed),
+    #[error("the batch could not be built: {0}")]
+    Build(#[from] BuildError),
+    #[error("the log gave offset {found} where {expected} was next: somebody else writes to it")]
+    OutOfStep { expected: i64, found: i64 },
+}
+
+/// What the task woke up for.
+enum Wake<S: Shard> {
+    Log(LogView),
+    Request(Option<Request<S>>),
+    Notice(S::Event),
+    Due,
+}
+
+/// A loaded shard and everything that goes on with it.
+pub(crate) struct Active<'a, S: Shard> {
+    pub(super) parts: &'a ShardParts<S>,
+    pub(super) term: Term,
+    pub(super) shard: S,
+    /// What the next record gets.
+    pub(super) next_offset: i64,
+    pub(super) batch: PendingBatch,
+    pub(super) timers: Timers<S::Timer>,
+    pub(super) replies: Replies<S>,
+    seen: LogView,
+    has_committed: bool,
+}
+
+impl<'a, S: Shard> Active<'a, S> {
+    pub(crate) fn new(parts: &'a ShardParts<S>, term: Term, shard: S, next_offset: i64) -> Active<'a, S> {
+        Active {
+            parts,
+            term,
+            shard,
+            next_offset,
+            batch: PendingBatch::new(),
+            timers: Timers::new(),
+            replies: Replies::new(0, next_offset),
+            seen: LogView::NotReady,
+            has_committed: false,
+        }
+    }
+
+    /// Whether anything was appended well.
+    pub(crate) fn has_committed(&self) -> bool {
+        self.has_committed
+    }
+
+    /// Serves until something ends it; whoever still waits is answered then.
+    pub(crate) async fn serve(&mut self, inbox: &mut Inbox<S>) -> Ended {
+        let Err(ended) = self.rounds(inbox).await;
+        let error = match &ended {
+            Ended::Failed(Failure::Append(AppendFailed::NotEnoughReplicas)) => CoordinatorError::NotEnoughReplicas,
+            _ => CoordinatorError::NotCoordinator,
+        };
+        self.replies.fail_all(error);
+        ended
+    }
+
+    async fn rounds(&mut self, inbox: &mut Inbox<S>) -> Result<std::convert::Infallible, Ended> {
+        self.see(self.parts.log.view())?;
+        let decision = self.shard.loaded(&self.context());
+        self.follow(decision, None).await?;
+        for event in (self.parts.first)() {
+            let decision = self.shard.handle(event, None, &self.context());
+            self.follow(decision, None).await?;
+        }
+        self.flush().await?;
+        loop {
+            match self.woken(inbox).await {
+                Wake::Log(view) => self.see(view)?,
+                Wake::Request(None) => return Err(Ended::NobodyAsks),
+                Wake::Request(Some(first)) => self.round(Some(first), None, inbox).await?,
+                Wake::Notice(event) => self.round(None, Some(event), inbox).await?,
+                Wake::Due => self.round(None, None, inbox).await?,
+            }
+        }
+    }
+
+    async fn woken(&mut self, inbox: &mut Inbox<S>) -> Wake<S> {
+        let next_deadline = [self.timers.next_deadline(), self.replies.next_deadline()].into_iter().flatten().min();
+        // With too many answers waiting, no more events are taken: requests pile up in the queue and are then refused.
+        let has_room = self.replies.deferred() < DEFERRED_MAX;
+        let runtime = &self.parts.runtime;
+        let due = async move {
+            match next_deadline {
+                Some(deadline) => runtime.sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            view = self.parts.log.changed(self.seen) => Wake::Log(view),
+            Some(event) = inbox.notices.recv(), if has_room => Wake::Notice(event),
+            request = inbox.requests.recv(), if has_room => Wake::Request(request),
+            () = due => Wake::Due,
+        }
+    }
+
+    /// The log has changed: what is committed now leaves.
+    fn see(&mut self, view: LogView) -> Result<(), Ended> {
+        self.seen = view;
+        match view {
+            LogView::Leading { term, high_watermark } if term == self.term => {
+                for effect in self.replies.committed(high_watermark) {
+                    (self.parts.effects)(effect);
+                }
+                Ok(())
+            }
+            _ => Err(Ended::TermOver),
+        }
+    }
+
+    /// Appends what was replayed since the last time. Answers of earlier batches leave meanwhile.
+    pub(super) async fn flush(&mut self) -> Result<(), Ended> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let expected = self.next_offset - self.batch.len() as i64;
+        let batch = self.batch.take(self.parts.compression).map_err(|error| Ended::Failed(error.into()))?;
+        let log = Arc::clone(&self.parts.log);
+        let mut appending = log.append(self.term, batch);
+        let appended = loop {
+            let seen = self.seen;
+            tokio::select! {
+                biased;
+                appended = &mut appending => break appended,
+                view = log.changed(seen) => self.see(view)?,
+            }
+        };
+        match appended {
+            Ok(found) if found == expected => {
+                self.has_committed = true;
+                self.see(log.view())
+            }
+            Ok(found) => Err(Ended::Failed(Failure::OutOfStep { expected, found })),
+            Err(AppendFailed::TermEnded) => Err(Ended::TermOver),
+            Err(failure) => Err(Ended::Failed(failure.into())),
+        }
+    }
+
+    pub(super) fn context(&self) -> Context {
+        let mut random = [0; 16];
+        self.parts.runtime.fill_random(&mut random);
+        Context { now_ms: self.parts.runtime.wall_clock_ms(), random: u128::from_le_bytes(random) }
+    }
+
+    /// By when an answer of now has to be committed.
+    pub(super) fn write_deadline(&self) -> Instant {
+        self.parts.runtime.now() + self.parts.write_timeout
+    }
+}

@@ -1,0 +1,230 @@
+//! A loaded shard: batches, replies, timers, failures.
+
+use super::kit::{Behaviour, Event, TERM, Toy, WRITE_TIMEOUT, leading, with_toy};
+use crate::limits::{REQUESTS_MAX, ROUND_EVENTS_MAX};
+use crate::{AppendFailed, CoordinatorError, LogView, Term};
+use Event::{Add, AddLarge, AddLater, Cancel, Chain, Read, Sweep, Tell, WaitFor};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use ottla_types::LeaderEpoch;
+
+#[test]
+fn events_are_handled_in_order_and_appended_together() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Read("a")).await, Ok(0));
+        let asked: Vec<_> = (0..10).map(|_| toy.handle.submit(Add("a", 1))).collect();
+        let answers = join_all(asked).await;
+        assert_eq!(answers, (1..=10).map(Ok).collect::<Vec<_>>());
+        assert_eq!(toy.log.appends(), [10]);
+    });
+}
+
+#[test]
+fn batches_stay_below_the_limit_and_a_round_below_its_own() {
+    with_toy(async |toy| {
+        toy.log.limit(1_000);
+        assert_eq!(toy.ask(Read("a")).await, Ok(0));
+        let asked: Vec<_> = (0..6).map(|_| toy.handle.submit(AddLarge("a", 400))).collect();
+        assert_eq!(join_all(asked).await.last(), Some(&Ok(6)));
+        assert_eq!(toy.log.appends(), [2, 2, 2]);
+        toy.log.limit(1 << 20);
+        let asked: Vec<_> = (0..ROUND_EVENTS_MAX + 1).map(|_| toy.handle.submit(Add("b", 1))).collect();
+        join_all(asked).await;
+        assert_eq!(toy.log.appends()[3..], [ROUND_EVENTS_MAX as i32, 1]);
+    });
+}
+
+#[test]
+fn decision_that_fits_no_batch_changes_nothing() {
+    with_toy(async |toy| {
+        toy.log.limit(1_000);
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        let (large, after) = (toy.handle.submit(AddLarge("a", 1_000)), toy.handle.submit(Add("a", 1)));
+        assert_eq!((large.await, after.await), (Err(CoordinatorError::TooLarge), Ok(2)));
+        assert_eq!(toy.log.end(), 2);
+    });
+}
+
+#[test]
+fn decision_about_nobody_is_split_over_batches() {
+    with_toy(async |toy| {
+        toy.log.limit(1_000);
+        assert_eq!(toy.ask(Sweep(10, 250)).await, Ok(10));
+        assert_eq!(toy.log.appends(), [3, 3, 3, 1]);
+        assert_eq!(toy.ask(Sweep(2, 1_000)).await, Ok(2), "what fits into no batch is left out");
+        assert_eq!(toy.ask(Read("swept")).await, Ok(10));
+    });
+}
+
+#[test]
+fn replies_wait_for_what_their_own_subject_depends_on() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        toy.log.behave(Behaviour::Hold);
+        let (write, read) = (toy.begin(Add("a", 1)), toy.begin(Read("a")));
+        toy.sleep_ms(10).await;
+        assert!(!write.is_finished() && !read.is_finished(), "a read sees what is not committed, so it waits too");
+        assert_eq!(toy.ask(Read("b")).await, Ok(0), "another subject does not wait");
+        assert_eq!(toy.ask(Tell("b")).await, Ok(0));
+        let tell = toy.begin(Tell("a"));
+        toy.sleep_ms(10).await;
+        assert_eq!(toy.effects(), ["b=0"]);
+        toy.log.commit_all();
+        assert_eq!((write.await, read.await, tell.await), (Ok(Ok(2)), Ok(Ok(2)), Ok(Ok(2))));
+        assert_eq!(toy.effects(), ["b=0", "a=2"]);
+        assert_eq!(toy.ask(Read("a")).await, Ok(2), "committed: a read leaves at once");
+    });
+}
+
+#[test]
+fn parked_waiters_are_answered_by_a_later_event_once_it_is_committed() {
+    with_toy(async |toy| {
+        let waiters: Vec<_> = (0..3).map(|_| toy.begin(WaitFor("a", 2))).collect();
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        toy.log.behave(Behaviour::Hold);
+        let write = toy.begin(Add("a", 1));
+        toy.sleep_ms(10).await;
+        assert!(waiters.iter().all(|waiter| !waiter.is_finished()));
+        toy.log.commit_all();
+        assert_eq!(write.await, Ok(Ok(2)));
+        for waiter in waiters {
+            assert_eq!(waiter.await, Ok(Ok(2)));
+        }
+    });
+}
+
+#[test]
+fn write_that_is_not_committed_in_time_is_answered_and_may_still_count() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Read("a")).await, Ok(0));
+        toy.log.behave(Behaviour::Hold);
+        let parked = toy.begin(WaitFor("a", 2));
+        let began = toy.runtime.now();
+        let (write, read) = (toy.begin(Add("a", 1)), toy.begin(Read("a")));
+        assert_eq!(write.await, Ok(Err(CoordinatorError::WriteTimedOut)));
+        assert_eq!(read.await, Ok(Err(CoordinatorError::WriteTimedOut)));
+        assert_eq!(toy.runtime.now() - began, WRITE_TIMEOUT);
+        assert!(!parked.is_finished(), "whoever was not answered yet has no deadline");
+        toy.log.behave(Behaviour::Commit);
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(2));
+        assert_eq!(parked.await, Ok(Ok(2)));
+    });
+}
+
+#[test]
+fn timers_fire_once_and_the_last_setting_counts() {
+    with_toy(async |toy| {
+        let began = toy.runtime.now();
+        let first = toy.begin(WaitFor("a", 1));
+        for event in [AddLater("a", 50), AddLater("a", 300), AddLater("b", 100), AddLater("c", 100), Cancel("c")] {
+            toy.ask(event).await.unwrap();
+        }
+        assert_eq!(first.await, Ok(Ok(1)));
+        assert_eq!((toy.runtime.now() - began).as_millis(), 300);
+        toy.sleep_ms(1_000).await;
+        let values = [toy.ask(Read("a")).await, toy.ask(Read("b")).await, toy.ask(Read("c")).await];
+        assert_eq!(values, [Ok(1), Ok(1), Ok(0)]);
+    });
+}
+
+#[test]
+fn heartbeat_that_waits_in_the_queue_is_never_overtaken_by_the_expiry() {
+    with_toy(async |toy| {
+        toy.ask(AddLater("a", 100)).await.unwrap();
+        // The shard is held up by a slow append while both the cancellation and the deadline come.
+        for _ in 0..50 {
+            toy.sleep_ms(99).await;
+            let cancelled = toy.handle.submit(AddLater("a", 100));
+            cancelled.await.unwrap();
+        }
+        assert_eq!(toy.ask(Read("a")).await, Ok(0));
+    });
+}
+
+#[test]
+fn failed_append_drops_what_was_replayed_and_loads_again() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        let parked = toy.begin(WaitFor("a", 9));
+        toy.sleep_ms(1).await;
+        toy.log.behave(Behaviour::Fail(AppendFailed::Storage("no".to_string())));
+        let (write, read) = (toy.handle.submit(Add("a", 5)), toy.handle.submit(Read("a")));
+        assert_eq!(
+            (write.await, read.await),
+            (Err(CoordinatorError::NotCoordinator), Err(CoordinatorError::NotCoordinator))
+        );
+        assert_eq!(parked.await, Ok(Err(CoordinatorError::NotCoordinator)));
+        assert_eq!(toy.ask(Read("a")).await, Err(CoordinatorError::LoadInProgress));
+        toy.log.behave(Behaviour::Fail(AppendFailed::NotEnoughReplicas));
+        toy.sleep_ms(100).await;
+        assert_eq!(toy.ask(Read("a")).await, Ok(1), "the change that was not appended never was");
+        assert_eq!(toy.ask(Add("a", 5)).await, Err(CoordinatorError::NotEnoughReplicas));
+        toy.log.behave(Behaviour::Commit);
+        toy.sleep_ms(200).await;
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(2));
+    });
+}
+
+#[test]
+fn reload_in_the_middle_answers_everyone_and_keeps_what_is_committed() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        toy.log.behave(Behaviour::Hold);
+        let (lost, parked) = (toy.begin(Add("a", 1)), toy.begin(WaitFor("a", 3)));
+        toy.sleep_ms(1).await;
+        // A failed fsync: the log is opened again without the last batch, in the same leader epoch.
+        toy.log.see(LogView::NotReady);
+        assert_eq!(lost.await, Ok(Err(CoordinatorError::NotCoordinator)));
+        assert_eq!(parked.await, Ok(Err(CoordinatorError::NotCoordinator)));
+        assert_eq!(toy.ask(Read("a")).await, Err(CoordinatorError::LoadInProgress));
+        toy.log.cut(1);
+        toy.log.behave(Behaviour::Commit);
+        toy.log.see(leading(Term { incarnation: 2, ..TERM }, 1));
+        toy.sleep_ms(1).await;
+        assert_eq!(toy.ask(Read("a")).await, Ok(1));
+        toy.log.see(LogView::NotLeading);
+        toy.sleep_ms(1).await;
+        assert_eq!(toy.ask(Read("a")).await, Err(CoordinatorError::NotCoordinator));
+        toy.log.see(leading(Term { leader_epoch: LeaderEpoch(8), incarnation: 2 }, 1));
+        toy.sleep_ms(1).await;
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(2));
+    });
+}
+
+#[test]
+fn another_writer_is_noticed_and_the_shard_loads_what_it_wrote() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        let foreign = super::loading::batch(&[("a", 10)]);
+        toy.log.write(&foreign);
+        assert_eq!(toy.ask(Add("a", 1)).await, Err(CoordinatorError::NotCoordinator));
+        toy.sleep_ms(100).await;
+        assert_eq!(toy.ask(Read("a")).await, Ok(12), "what was appended behind it counts, too");
+    });
+}
+
+#[test]
+fn events_that_follow_from_events_come_before_all_others() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Read("a")).await, Ok(0));
+        let (chain, after) = (toy.handle.submit(Chain(100)), toy.handle.submit(Read("chain")));
+        assert_eq!((chain.await, after.await), (Ok(100), Ok(100)));
+        assert_eq!(toy.log.appends(), [100]);
+    });
+}
+
+#[test]
+fn full_queue_refuses_and_the_last_handle_ends_the_task() {
+    with_toy(async |toy| {
+        let asked: Vec<_> = (0..REQUESTS_MAX + 1).map(|_| toy.handle.submit(Read("a"))).collect();
+        let answers = join_all(asked).await;
+        assert_eq!(answers.last(), Some(&Err(CoordinatorError::Busy)));
+        assert!(answers.iter().take(REQUESTS_MAX).all(|answer| *answer != Err(CoordinatorError::Busy)));
+        let parked = toy.handle.submit(WaitFor("a", 7));
+        let Toy { handle, task, runtime, .. } = toy;
+        drop(handle);
+        task.await.unwrap();
+        assert_eq!(parked.now_or_never(), Some(Err(CoordinatorError::NotCoordinator)));
+        drop(runtime);
+    });
+}

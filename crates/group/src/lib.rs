@@ -1,0 +1,32 @@
+//! Consumer groups: classic ones, those of KIP-848, and the offsets that both commit. Pure: no clock, no lock, no file.
+//!
+//! [`GroupShard`] is the state of one partition of `__consumer_offsets` as the coordinator runtime keeps it. A
+//! [`GroupEvent`] goes in, a decision comes out: records in Kafka's own format, changes that are not in the log, replies,
+//! timers. What a group is allowed to do next is written in one file per request:
+//!
+//! - [`classic`]: JoinGroup, SyncGroup, Heartbeat, LeaveGroup of groups whose members assign partitions themselves;
+//! - [`consumer`]: ConsumerGroupHeartbeat and what goes with it (KIP-848);
+//! - [`offsets`]: OffsetCommit, OffsetFetch, OffsetDelete, expiry;
+//! - [`admin`]: DescribeGroups, ListGroups, DeleteGroups.
+
+pub mod admin;
+pub mod assignor;
+pub mod classic;
+pub mod config;
+pub mod consumer;
+pub mod event;
+mod failed;
+pub mod group;
+mod migration;
+pub mod offsets;
+pub mod records;
+pub mod shard;
+pub mod timer;
+pub mod topics;
+
+pub use config::GroupConfig;
+pub use event::{DeletedTopic, GroupEvent, GroupReply, GroupRequest, OffsetFetch, RequestContext};
+pub use group::{Group, GroupId, Groups};
+pub use shard::{GroupDecision, GroupEffect, GroupShard, GroupVolatile};
+pub use timer::{GroupTimer, TimerKind};
+pub use topics::{GroupTopics, TopicInfo};
