@@ -112,7 +112,7 @@ impl GroupCoordinator {
         context: RequestContext,
         request: GroupRequest,
     ) -> impl Future<Output = GroupReply> + Send + use<> + 'static {
-        let asked = request.clone();
+        let asked = request.without_payload();
         let under_way = self.submit(context, request);
         async move { under_way.await.unwrap_or_else(|error| asked.failed(error.code())) }
     }

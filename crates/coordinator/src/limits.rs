@@ -18,3 +18,5 @@ pub const NEXT_DEPTH_MAX: usize = 1_000;
 pub const RELOAD_BACKOFF: Duration = Duration::from_millis(50);
 /// Longest such pause.
 pub const RELOAD_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// A timer whose decision was too large to be written fires again after this: what it is for has still to be done.
+pub(crate) const REFUSED_TIMER_PAUSE: Duration = Duration::from_secs(1);

@@ -89,6 +89,11 @@ impl<S: Shard> Replies<S> {
         own.into_iter().chain(of_subject).fold(self.floor, i64::max)
     }
 
+    /// The last offset that any answer can depend on.
+    pub(crate) fn last_offset(&self) -> i64 {
+        self.subjects.last_key_value().map_or(self.floor, |(offset, _)| self.floor.max(*offset))
+    }
+
     /// Answers a slot as soon as `offset` is committed, or with an error at `deadline`. A slot that is gone is passed over.
     pub(crate) fn reply(&mut self, slot: ReplySlot, reply: S::Reply, offset: i64, deadline: Instant) {
         if offset < self.high_watermark {

@@ -4,7 +4,7 @@ use crate::batch::record_len;
 use crate::decision::{Change, Decision, ReplySlot, TimerChange};
 use crate::error::CoordinatorError;
 use crate::handle::Request;
-use crate::limits::{NEXT_DEPTH_MAX, ROUND_EVENTS_MAX};
+use crate::limits::{NEXT_DEPTH_MAX, REFUSED_TIMER_PAUSE, ROUND_EVENTS_MAX};
 use crate::serve::{Active, Ended};
 use crate::shard::{Position, Shard};
 use crate::task::Inbox;
@@ -39,8 +39,10 @@ impl<S: Shard> Active<'_, S> {
         // With more requests in the queue it is not known whether those came in time.
         if taken < ROUND_EVENTS_MAX {
             while let Some(timer) = self.timers.take_due(began) {
-                let decision = self.shard.expired(timer, &self.context());
-                self.follow(decision, None).await?;
+                let decision = self.shard.expired(timer.clone(), &self.context());
+                if !self.follow(decision, None).await? {
+                    self.timers.schedule(timer, self.parts.runtime.now() + REFUSED_TIMER_PAUSE);
+                }
             }
         }
         self.flush().await?;
@@ -48,16 +50,17 @@ impl<S: Shard> Active<'_, S> {
         Ok(())
     }
 
-    /// Applies a decision and all that follows from it. `slot` waits for the first one.
-    pub(super) async fn follow(&mut self, decision: Decision<S>, slot: Option<ReplySlot>) -> Result<(), Ended> {
+    /// Applies a decision and all that follows from it. `slot` waits for the first one. `false` when the first one was too
+    /// large to be applied.
+    pub(super) async fn follow(&mut self, decision: Decision<S>, slot: Option<ReplySlot>) -> Result<bool, Ended> {
         let mut events: VecDeque<(usize, S::Event)> = VecDeque::new();
-        self.apply(decision, slot, 0, &mut events).await?;
+        let is_applied = self.apply(decision, slot, 0, &mut events).await?;
         while let Some((depth, event)) = events.pop_front() {
             assert!(depth <= NEXT_DEPTH_MAX, "events of a coordinator follow from one another without end");
             let decision = self.shard.handle(event, None, &self.context());
             self.apply(decision, None, depth, &mut events).await?;
         }
-        Ok(())
+        Ok(is_applied)
     }
 
     async fn apply(
@@ -66,12 +69,12 @@ impl<S: Shard> Active<'_, S> {
         slot: Option<ReplySlot>,
         depth: usize,
         events: &mut VecDeque<(usize, S::Event)>,
-    ) -> Result<(), Ended> {
+    ) -> Result<bool, Ended> {
         let (count, bytes) = records_of(&decision);
         let fits = self.make_room(count, bytes).await?;
         if !fits && decision.is_atomic {
             self.refuse_too_large(&decision, slot);
-            return Ok(());
+            return Ok(false);
         }
         let Decision { subject, changes, replies, timers, effects, next, is_atomic: _ } = decision;
         let own = match fits {
@@ -87,7 +90,8 @@ impl<S: Shard> Active<'_, S> {
             }
         }
         let depends_on = match (subject.as_ref(), own) {
-            (None, None) => -1,
+            // An answer about the shard as a whole.
+            (None, None) => self.replies.last_offset(),
             (subject, own) => self.replies.dependency(subject, own),
         };
         let deadline = self.write_deadline();
@@ -100,7 +104,7 @@ impl<S: Shard> Active<'_, S> {
             }
         }
         events.extend(next.into_iter().map(|event| (depth + 1, event)));
-        Ok(())
+        Ok(true)
     }
 
     /// Makes sure that so many records of so many bytes fit into the batch; `false` when they fit into none.

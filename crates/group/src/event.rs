@@ -70,6 +70,26 @@ pub enum GroupRequest {
     ConsumerGroupDescribe(String),
 }
 
+impl GroupRequest {
+    /// The request without what only its handling needs: enough for [`GroupRequest::failed`], and small while the request
+    /// waits for others.
+    pub fn without_payload(&self) -> GroupRequest {
+        match self {
+            GroupRequest::JoinGroup(request) => GroupRequest::JoinGroup(JoinGroupRequest {
+                group_id: request.group_id.clone(),
+                member_id: request.member_id.clone(),
+                ..JoinGroupRequest::default()
+            }),
+            GroupRequest::SyncGroup(request) => GroupRequest::SyncGroup(SyncGroupRequest {
+                group_id: request.group_id.clone(),
+                member_id: request.member_id.clone(),
+                ..SyncGroupRequest::default()
+            }),
+            other => other.clone(),
+        }
+    }
+}
+
 /// A topic that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedTopic {

@@ -69,6 +69,12 @@ impl<'a> Reader<'a> {
         Reader { frame, position: 0, memory, error: None }
     }
 
+    /// A reader at the start of a record of our own log, whose size the log bounds: what a request was allowed to say must
+    /// be readable again, whatever else was in that request's frame.
+    pub(crate) fn of_log(record: &'a Bytes) -> Reader<'a> {
+        Reader { memory: MEMORY_MAX, ..Reader::new(record) }
+    }
+
     /// Bytes from the start of the frame.
     pub fn position(&self) -> usize {
         self.position

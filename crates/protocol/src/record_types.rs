@@ -118,7 +118,7 @@ macro_rules! coordinator_records {
             /// # Errors
             /// When the type is unknown (a newer Kafka wrote it), or the bytes are not exactly this key.
             pub fn decode(bytes: &bytes::Bytes) -> Result<Self, crate::DecodeError> {
-                let mut r = crate::Reader::new(bytes);
+                let mut r = crate::Reader::of_log(bytes);
                 let record_type = r.int16("record type");
                 r.check()?;
                 let key = match record_type {
@@ -166,7 +166,7 @@ macro_rules! coordinator_records {
             /// # Errors
             /// When type or version are unknown, or the bytes are not exactly this value.
             pub fn decode(record_type: i16, bytes: &bytes::Bytes) -> Result<(Self, i16), crate::DecodeError> {
-                let mut r = crate::Reader::new(bytes);
+                let mut r = crate::Reader::of_log(bytes);
                 let version = r.int16("value version");
                 r.check()?;
                 let value = match record_type {

@@ -4,9 +4,8 @@
 //! that is named twice is deleted once.
 
 use super::codec::{Handled, decode, respond};
-use super::groups::{context, reply_of};
+use super::groups::{ask_each, context, reply_of};
 use crate::Broker;
-use futures_util::future::join_all;
 use ottla_group::GroupRequest;
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::delete_groups_request::DeleteGroupsRequest;
@@ -19,16 +18,14 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let context = context(&request);
     let header = request.header;
     let mut seen = BTreeSet::new();
-    let names = body.groups_names.into_iter().filter(|name| seen.insert(name.clone()));
-    let under_way: Vec<_> = names
-        .map(|group_id| {
-            let reply = broker.groups().answer(context.clone(), GroupRequest::DeleteGroup(group_id.clone()));
-            async move { DeletableGroupResult { group_id, error_code: reply_of!(DeleteGroup, reply.await).code() } }
-        })
-        .collect();
+    let names: Vec<_> = body.groups_names.into_iter().filter(|name| seen.insert(name.clone())).collect();
     let broker = Arc::clone(broker);
     Ok(Outcome::Later(Box::pin(async move {
-        let results = join_all(under_way).await;
+        let ask = |group_id: String| {
+            let reply = broker.groups().answer(context.clone(), GroupRequest::DeleteGroup(group_id.clone()));
+            async move { DeletableGroupResult { group_id, error_code: reply_of!(DeleteGroup, reply.await).code() } }
+        };
+        let results = ask_each(names, ask).await;
         respond(&broker, &header, &DeleteGroupsResponse { results, ..DeleteGroupsResponse::default() })
     })))
 }

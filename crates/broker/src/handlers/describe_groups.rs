@@ -4,9 +4,8 @@
 //! dead group (KIP-1043). Each group is asked by itself; an error of one does not touch the others.
 
 use super::codec::{Handled, decode, respond};
-use super::groups::{GROUP_OPERATIONS, context, reply_of};
+use super::groups::{GROUP_OPERATIONS, ask_each, context, reply_of};
 use crate::Broker;
-use futures_util::future::join_all;
 use ottla_group::{GroupReply, GroupRequest};
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::describe_groups_request::DescribeGroupsRequest;
@@ -22,12 +21,11 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: DescribeGroupsRequest = decode(&request)?;
     let context = context(&request);
     let header = request.header;
-    let ask = |id: String| broker.groups().answer(context.clone(), GroupRequest::DescribeGroup(id));
-    let under_way: Vec<_> = body.groups.into_iter().map(ask).collect();
     let (broker, with_operations) = (Arc::clone(broker), body.include_authorized_operations);
     Ok(Outcome::Later(Box::pin(async move {
         let describe = |reply: GroupReply| described(reply, header.api_version, with_operations);
-        let groups = join_all(under_way).await.into_iter().map(describe).collect();
+        let ask = |id: String| broker.groups().answer(context.clone(), GroupRequest::DescribeGroup(id));
+        let groups = ask_each(body.groups, ask).await.into_iter().map(describe).collect();
         respond(&broker, &header, &DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() })
     })))
 }

@@ -3,6 +3,8 @@
 use super::answer::Answer;
 use super::codec::{Handled, respond};
 use crate::Broker;
+use futures_util::StreamExt;
+use futures_util::stream;
 use ottla_group::{GroupReply, GroupRequest, RequestContext};
 use ottla_net::{Outcome, Request};
 use ottla_protocol::RequestHeader;
@@ -12,6 +14,9 @@ use std::sync::Arc;
 /// Operations on a group that a client may do where nothing is forbidden: bits of READ, DELETE, DESCRIBE,
 /// DESCRIBE_CONFIGS and ALTER_CONFIGS.
 pub(super) const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+
+/// Groups of one request that are asked at the same time.
+const GROUPS_ASKED_MAX: usize = 64;
 
 /// Takes the answer of a request's own kind out of a [`GroupReply`]; another kind is a bug.
 macro_rules! reply_of {
@@ -68,4 +73,10 @@ pub(super) fn ask_named<A: Answer + Send + Sync + 'static>(
 pub(super) fn has_consumer_protocol(broker: &Broker) -> bool {
     let is_finalized = broker.image().feature_level(ottla_metadata::features::GROUP_VERSION) >= 1;
     is_finalized && broker.groups().has_consumer_protocol()
+}
+
+/// Asks about many groups, a bounded number at a time, so that one request neither fills a shard's queue nor takes memory for
+/// all at once. The answers come in the order of the questions.
+pub(super) async fn ask_each<T, F: Future>(asked: Vec<T>, ask: impl FnMut(T) -> F) -> Vec<F::Output> {
+    stream::iter(asked.into_iter().map(ask)).buffered(GROUPS_ASKED_MAX).collect().await
 }

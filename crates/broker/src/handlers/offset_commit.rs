@@ -15,6 +15,8 @@ use ottla_protocol::generated::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 use ottla_types::ErrorCode;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// First version that names topics by id.
@@ -80,10 +82,15 @@ fn refusal(
 
 fn merged(refused: Vec<OffsetCommitResponseTopic>, accepted: OffsetCommitResponse) -> OffsetCommitResponse {
     let mut topics = refused;
+    let places = topics.iter().enumerate().map(|(place, topic)| ((topic.topic_id, topic.name.clone()), place));
+    let mut places: BTreeMap<_, _> = places.collect();
     for topic in accepted.topics {
-        match topics.iter_mut().find(|known| known.topic_id == topic.topic_id && known.name == topic.name) {
-            Some(known) => known.partitions.extend(topic.partitions),
-            None => topics.push(topic),
+        match places.entry((topic.topic_id, topic.name.clone())) {
+            Entry::Occupied(place) => topics[*place.get()].partitions.extend(topic.partitions),
+            Entry::Vacant(place) => {
+                place.insert(topics.len());
+                topics.push(topic);
+            }
         }
     }
     OffsetCommitResponse { topics, throttle_time_ms: accepted.throttle_time_ms }

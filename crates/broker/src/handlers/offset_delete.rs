@@ -14,6 +14,8 @@ use ottla_protocol::generated::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
 use ottla_types::ErrorCode;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
@@ -51,10 +53,15 @@ fn merged(refused: Vec<OffsetDeleteResponseTopic>, answered: OffsetDeleteRespons
         return answered;
     }
     let mut topics = refused;
+    let places = topics.iter().enumerate().map(|(place, topic)| (topic.name.clone(), place));
+    let mut places: BTreeMap<_, _> = places.collect();
     for topic in answered.topics {
-        match topics.iter_mut().find(|known| known.name == topic.name) {
-            Some(known) => known.partitions.extend(topic.partitions),
-            None => topics.push(topic),
+        match places.entry(topic.name.clone()) {
+            Entry::Occupied(place) => topics[*place.get()].partitions.extend(topic.partitions),
+            Entry::Vacant(place) => {
+                place.insert(topics.len());
+                topics.push(topic);
+            }
         }
     }
     OffsetDeleteResponse { topics, ..OffsetDeleteResponse::default() }

@@ -5,9 +5,8 @@
 //! id that no topic has; a topic that was deleted but still has offsets is left out where only its id could name it.
 
 use super::codec::{Handled, decode, respond};
-use super::groups::{context, reply_of};
+use super::groups::{ask_each, context, reply_of};
 use crate::Broker;
-use futures_util::future::join_all;
 use ottla_group::{GroupReply, GroupRequest, OffsetFetch};
 use ottla_metadata::MetadataImage;
 use ottla_net::{Outcome, Request};
@@ -33,24 +32,18 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let context = context(&request);
     let header = request.header;
     let version = header.api_version;
-    let (image, require_stable) = (broker.image(), body.require_stable);
-    let under_way: Vec<_> = groups(body, version)
-        .into_iter()
-        .map(|mut group| {
-            let unknown = if version >= TOPIC_IDS_FROM { take_unknown(&image, &mut group) } else { Vec::new() };
-            let asked = group.topics.clone();
-            let request = GroupRequest::OffsetFetch(OffsetFetch { group, require_stable });
-            (broker.groups().answer(context.clone(), request), unknown, asked)
-        })
-        .collect();
+    let require_stable = body.require_stable;
     let broker = Arc::clone(broker);
     Ok(Outcome::Later(Box::pin(async move {
-        let image = broker.image();
-        let answers = under_way.into_iter().map(|(reply, unknown, asked)| {
-            let image = &image;
+        let image = &broker.image();
+        let ask = |mut group: OffsetFetchRequestGroup| {
+            let unknown = if version >= TOPIC_IDS_FROM { take_unknown(image, &mut group) } else { Vec::new() };
+            let asked = group.topics.clone();
+            let request = GroupRequest::OffsetFetch(OffsetFetch { group, require_stable });
+            let reply = broker.groups().answer(context.clone(), request);
             async move { answer(image, version, reply.await, unknown, asked.as_deref()) }
-        });
-        let groups = join_all(answers).await;
+        };
+        let groups = ask_each(groups(body, version), ask).await;
         respond(&broker, &header, &as_of_version(groups, version))
     })))
 }

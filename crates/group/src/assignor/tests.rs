@@ -157,7 +157,7 @@ fn counts() -> impl Strategy<Value = BTreeMap<Uuid, i32>> {
 fn member(index: usize, topics: BTreeSet<Uuid>) -> MemberSpec {
     MemberSpec {
         member_id: format!("member-{index:03}"),
-        instance_id: (index % 3 == 0).then(|| format!("instance-{index}")),
+        instance_id: index.is_multiple_of(3).then(|| format!("instance-{index}")),
         subscribed_topic_ids: Arc::new(topics),
         assignment: Arc::default(),
     }

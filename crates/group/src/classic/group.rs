@@ -173,6 +173,9 @@ impl ClassicGroup {
         if self.is_leader(old_id) {
             self.leader_id = Some(new_id.clone());
         }
+        if self.pending_sync.remove(old_id).is_some() {
+            self.pending_sync.insert(new_id.clone());
+        }
         self.members.insert(new_id, Arc::new(new));
         old
     }

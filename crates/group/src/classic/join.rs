@@ -10,7 +10,7 @@
 
 use super::group::ClassicGroup;
 use super::join_static;
-use super::member::ClassicMember;
+use super::member::{ClassicMember, Protocols};
 use super::replay::group_metadata_record;
 use super::state::ClassicState;
 use super::step::ClassicStep;
@@ -23,6 +23,7 @@ use crate::timer::GroupTimer;
 use bytes::Bytes;
 use ottla_coordinator::{Change, Context, Decision, ReplySlot};
 use ottla_protocol::JoinGroupRequest;
+use ottla_protocol::join_group_request::JoinGroupRequestProtocol;
 use ottla_types::ErrorCode;
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ const NEW_MEMBER_JOIN_TIMEOUT_MS: u64 = 5 * 60 * 1000;
 
 /// Longest string of a record, less the room for what the coordinator adds (`-` and a UUID).
 const STRING_BYTES_MAX: usize = i16::MAX as usize - 64;
+
+/// Protocols of one member; clients have one per assignor.
+const PROTOCOLS_MAX: usize = 1_000;
 
 /// A JoinGroup with all that belongs to it.
 pub(super) struct Join<'a> {
@@ -112,9 +116,21 @@ fn validate(shard: &GroupShard, caller: &RequestContext, request: &JoinGroupRequ
     let mut strings = vec![request.group_id.as_str(), &request.protocol_type, &caller.client_id, &caller.client_host];
     strings.extend(request.group_instance_id.as_deref());
     strings.extend(request.protocols.iter().map(|protocol| protocol.name.as_str()));
-    let largest = request.protocols.iter().map(|protocol| protocol.metadata.len()).max().unwrap_or(0);
-    let fits = strings.iter().all(|text| text.len() <= STRING_BYTES_MAX) && largest <= config.max_record_bytes;
+    let protocols = request.protocols.iter();
+    let bytes: usize = protocols.map(|protocol| protocol.name.len() + protocol.metadata.len()).sum();
+    let fits = strings.iter().all(|text| text.len() <= STRING_BYTES_MAX)
+        && bytes <= config.max_record_bytes
+        && request.protocols.len() <= PROTOCOLS_MAX;
     if fits { Ok(()) } else { Err(ErrorCode::UnknownServerError) }
+}
+
+/// The protocols in memory of their own: a slice of the frame would keep the whole frame as long as the member lives.
+fn own(protocols: &[JoinGroupRequestProtocol]) -> Protocols {
+    let copy = |protocol: &JoinGroupRequestProtocol| JoinGroupRequestProtocol {
+        name: protocol.name.clone(),
+        metadata: Bytes::copy_from_slice(&protocol.metadata),
+    };
+    protocols.iter().map(copy).collect()
 }
 
 fn new_member_id(caller: &RequestContext, request: &JoinGroupRequest, context: &Context) -> Arc<str> {
@@ -135,8 +151,11 @@ pub(super) type Refused = (String, ErrorCode);
 fn join_group(step: &mut ClassicStep<'_>, join: &Join<'_>) -> Result<(), Refused> {
     let member_id = &join.request.member_id;
     if !accepts(step, member_id) {
-        step.group_changed_on_error = step.group.members.contains_key(member_id.as_str());
+        step.group_changed_on_error =
+            step.group.members.contains_key(member_id.as_str()) || step.group.pending_join.contains(member_id.as_str());
         step.remove_member(member_id);
+        // The others may have waited for this one alone.
+        step.maybe_complete_join();
         return Err((String::new(), ErrorCode::GroupMaxSizeReached));
     }
     if !step.group.supports_protocols(&join.request.protocol_type, &join.request.protocols) {
@@ -186,7 +205,7 @@ fn add_member(step: &mut ClassicStep<'_>, join: &Join<'_>, member_id: Arc<str>) 
         client_host: join.caller.client_host.clone(),
         rebalance_timeout_ms: join.rebalance_timeout_ms(),
         session_timeout_ms: join.request.session_timeout_ms,
-        protocols: Arc::from(join.request.protocols.as_slice()),
+        protocols: own(&join.request.protocols),
         assignment: Bytes::new(),
         awaiting_join: Some(join.slot),
         awaiting_sync: None,
@@ -233,7 +252,7 @@ fn join_existing(step: &mut ClassicStep<'_>, join: &Join<'_>) -> Result<(), Refu
 
 /// The member joins again with what this request says.
 pub(super) fn update_member(step: &mut ClassicStep<'_>, join: &Join<'_>, member_id: &str) {
-    step.group.set_protocols(member_id, Arc::from(join.request.protocols.as_slice()));
+    step.group.set_protocols(member_id, own(&join.request.protocols));
     step.group.edit(member_id, |member| {
         member.rebalance_timeout_ms = join.rebalance_timeout_ms();
         member.session_timeout_ms = join.request.session_timeout_ms;

@@ -51,9 +51,9 @@ impl ClassicMember {
         !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
     }
 
-    /// The same protocols with the same metadata, in whatever order.
+    /// The same protocols with the same metadata in the same order of preference.
     pub fn matches(&self, protocols: &[JoinGroupRequestProtocol]) -> bool {
-        self.protocols.len() == protocols.len() && protocols.iter().all(|protocol| self.protocols.contains(protocol))
+        *self.protocols == *protocols
     }
 
     /// For DescribeGroups. Without a protocol the metadata stays empty.

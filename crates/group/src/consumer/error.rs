@@ -2,6 +2,9 @@
 
 use ottla_types::ErrorCode;
 
+/// Bytes of a text; it may repeat what the client sent, and a longer string than 32,767 bytes cannot be answered.
+const MESSAGE_BYTES_MAX: usize = 1_000;
+
 /// A refusal: Kafka's error code and the text that goes with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -12,7 +15,12 @@ pub(crate) struct GroupError {
 
 impl GroupError {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> GroupError {
-        GroupError { code, message: message.into() }
+        let mut message = message.into();
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push_str(" ...");
+        }
+        GroupError { code, message }
     }
 
     pub(crate) fn unknown_member(member_id: &str, group_id: &str) -> GroupError {

@@ -52,7 +52,8 @@ pub(crate) fn loaded(shard: &GroupShard, group_id: &GroupId, group: &ConsumerGro
         decision.timers.push(TimerChange::Schedule { key, after_ms });
     };
     for member in group.members() {
-        schedule(TimerKind::ConsumerSession, member, session_timeout_ms);
+        let classic = member.classic.as_ref().map(|classic| timeout_ms(classic.session_timeout_ms));
+        schedule(TimerKind::ConsumerSession, member, classic.unwrap_or(session_timeout_ms));
         if is_revoking(member) {
             schedule(TimerKind::ConsumerRebalance, member, timeout_ms(member.rebalance_timeout_ms));
         }

@@ -7,6 +7,7 @@
 //! A group or partition that is not known has offset -1, which is no error. Errors: of the group UNKNOWN_MEMBER_ID,
 //! STALE_MEMBER_EPOCH; of a partition UNSTABLE_OFFSET_COMMIT.
 
+use super::commit;
 use super::state::OffsetAndMetadata;
 use crate::event::{GroupReply, OffsetFetch};
 use crate::failed;
@@ -41,7 +42,8 @@ fn fetch(shard: &GroupShard, request: &OffsetFetch) -> OffsetFetchResponseGroup 
     let topics = match &asked.topics {
         Some(topics) => topics
             .iter()
-            .map(|topic| OffsetFetchResponseTopics {
+            .map(|topic| (topic, commit::topic_id(shard, topic.topic_id, &topic.name)))
+            .map(|(topic, id)| OffsetFetchResponseTopics {
                 name: topic.name.clone(),
                 topic_id: topic.topic_id,
                 partitions: topic
@@ -49,7 +51,7 @@ fn fetch(shard: &GroupShard, request: &OffsetFetch) -> OffsetFetchResponseGroup 
                     .iter()
                     .map(|index| {
                         let offset = shard.offsets.get(&asked.group_id, &topic.name, *index);
-                        let offset = offset.filter(|offset| is_same_topic(offset.topic_id, topic.topic_id));
+                        let offset = offset.filter(|offset| is_same_topic(offset.topic_id, id));
                         partition(*index, offset, is_unstable(&topic.name, *index))
                     })
                     .collect(),
@@ -66,8 +68,11 @@ fn all_topics(
     is_unstable: impl Fn(&str, i32) -> bool,
 ) -> Vec<OffsetFetchResponseTopics> {
     let topics = shard.offsets.of_group(group_id).into_iter().flatten().map(|(topic, partitions)| {
-        let partitions =
-            partitions.iter().map(|(index, offset)| partition(*index, Some(offset), is_unstable(topic, *index)));
+        let id = commit::topic_id(shard, Uuid::ZERO, topic);
+        let partitions = partitions
+            .iter()
+            .filter(|(_, offset)| is_same_topic(offset.topic_id, id))
+            .map(|(index, offset)| partition(*index, Some(offset), is_unstable(topic, *index)));
         OffsetFetchResponseTopics { name: topic.to_string(), topic_id: Uuid::ZERO, partitions: partitions.collect() }
     });
     topics.collect()

@@ -1,5 +1,6 @@
 use super::*;
 use crate::decide::testing::Cluster;
+use crate::features::METADATA_VERSION;
 use crate::limits;
 use ottla_protocol::create_topics_request::CreatableTopic;
 
@@ -148,7 +149,10 @@ fn wrong_registrations_are_refused() {
     refused(
         &mut cluster,
         ErrorCode::UnsupportedVersion,
-        &|r| r.features[0].max_supported_version = 29,
+        &|r| {
+            let feature = r.features.iter_mut().find(|feature| feature.name == METADATA_VERSION);
+            feature.expect("every broker offers it").max_supported_version = 29;
+        },
         "does not support finalized version 30 of metadata.version. The broker wants a version between 30 and 29",
     );
 }
