@@ -82,7 +82,9 @@ impl SegmentFile {
 impl FileName {
     /// Reads a name in a partition directory.
     pub(crate) fn parse(name: &str) -> FileName {
-        if name.ends_with(".deleted") {
+        // An index that was being written anew counts only under its own name.
+        let is_temporary = name.strip_suffix(".tmp").is_some_and(|rest| segment_file(rest).is_some());
+        if name.ends_with(".deleted") || is_temporary {
             return FileName::Deleted;
         }
         if let Some(rest) = name.strip_suffix(".cleaned") {
@@ -110,6 +112,11 @@ pub(crate) fn deleted(path: &Path) -> PathBuf {
 /// `path` with `.cleaned` behind it.
 pub(crate) fn cleaned(path: &Path) -> PathBuf {
     with_suffix(path, ".cleaned")
+}
+
+/// `path` with `.tmp` behind it.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
+    with_suffix(path, ".tmp")
 }
 
 /// `path` with `.swap` behind it.
@@ -167,6 +174,8 @@ mod tests {
             ("00000000000000000042.timeindex", FileName::Segment(42, SegmentFile::TimeIndex)),
             ("00000000000000000000.snapshot", FileName::Segment(0, SegmentFile::Snapshot)),
             ("00000000000000000042.log.deleted", FileName::Deleted),
+            ("00000000000000000042.index.tmp", FileName::Deleted),
+            ("leader-epoch-checkpoint.tmp", FileName::Other),
             ("00000000000000000042.index.cleaned", FileName::Cleaned(42)),
             ("00000000000000000042.index.swap", FileName::Swap(42, SegmentFile::Index)),
             ("42.log", FileName::Other),

@@ -44,5 +44,5 @@ pub const INDEX_FILE_BYTES_MAX: usize = i32::MAX as usize;
 pub const CUT_FILES_MAX: u32 = 1000;
 /// Bytes before a producer snapshot in which the earlier batches of its producers are looked for.
 pub const RECALL_BYTES: u64 = 4 * 1024 * 1024;
-/// Segments in which they are looked for.
-pub const RECALL_SEGMENTS_MAX: usize = 4;
+/// Segments in which they are looked for: more than one only where segments are small, or were rolled by time.
+pub const RECALL_SEGMENTS_MAX: usize = 64;

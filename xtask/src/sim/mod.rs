@@ -14,7 +14,7 @@ use crate::tally::Tally;
 use workers::{Plan, Runs};
 
 /// Fresh seeds beside the committed ones.
-const FRESH_SEEDS: u64 = 4;
+const FRESH_SEEDS: u64 = 2;
 /// Bound on what finding the harm of one missing sync may take.
 const PLANTED_SEEDS: u64 = 400;
 /// How long the long form of the test suite looks for new failures. Minutes.

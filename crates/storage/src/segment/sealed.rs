@@ -5,6 +5,7 @@ use crate::files::{self, SegmentFile};
 use crate::index::{IndexBuilder, OffsetIndex, TimeIndex, TimestampEntry};
 use crate::limits::{INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES};
 use crate::segment::{BatchReader, ScanStop};
+use crate::sites;
 use crate::txn_index::{AbortedTxn, TransactionIndex};
 use ottla_records::NO_TIMESTAMP;
 use ottla_runtime::{Disk, File, OpenMode};
@@ -202,21 +203,28 @@ impl Segment {
     }
 
     async fn write_indexes(&self, disk: &Disk, (offsets, times): &(OffsetIndex, TimeIndex)) {
-        let parts = [(SegmentFile::Index, offsets.encode_from(0)), (SegmentFile::TimeIndex, times.encode_from(0))];
-        for (kind, bytes) in parts {
+        // Whole or not at all: an index that lost its end looks like one that is whole.
+        let parts = [
+            (SegmentFile::Index, offsets.encode_from(0), sites::INDEX),
+            (SegmentFile::TimeIndex, times.encode_from(0), sites::TIME_INDEX),
+        ];
+        for (kind, bytes, site) in parts {
             let path = self.path(kind);
-            if let Err(error) = write_whole(disk, &path, &bytes).await {
+            if let Err(error) = replace_file(disk, &path, &bytes, site).await {
                 warn!(index = %path.display(), %error, "a rebuilt index was not written; it stays in memory");
             }
         }
     }
 }
 
-/// Writes a file that can be rebuilt: in place, not synced.
-async fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let file = disk.open(path, OpenMode::Create).await?;
+/// Puts a file in the place of one that can be rebuilt. Which of the two is there after a power loss does not matter.
+async fn replace_file(disk: &Disk, path: &Path, bytes: &[u8], site: &'static str) -> std::io::Result<()> {
+    let temporary = files::temporary(path);
+    let file = disk.open(&temporary, OpenMode::Create).await?;
     file.set_len(0)?;
-    file.write_at(0, &[bytes])
+    file.write_at(0, &[bytes])?;
+    file.sync(site).await?;
+    disk.rename(&temporary, path).await
 }
 
 /// Builds the indexes of a segment from its batch headers.
