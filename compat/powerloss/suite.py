@@ -6,8 +6,8 @@ lives in this process, that is on a machine that keeps its power.
 
 Every other time the broker is frozen first, because a machine without power says nothing. The other times it goes on talking
 while ext4 is being shut down, and must not be fooled: an fdatasync that is under way may report success although the journal no
-longer writes what it needs (seen with a program of a few lines: 29 of 1,600 files), as on a disk that fails. Apache Kafka is fooled,
-so it is always frozen.
+longer writes what it needs (seen with a program of a few lines: 29 of 1,600 files), as on a disk that fails. Apache Kafka
+promises nothing there, so it is always frozen.
 """
 
 import os

@@ -39,6 +39,7 @@ use parked::{FETCHED_PARTITIONS_MAX, FetchRoom};
 use partition::{Refused, Shared};
 use partitions::{Applier, Partitions};
 use producer_ids::ProducerIds;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -215,8 +216,12 @@ impl Broker {
         Duration::from_millis(u64::try_from(self.config().long("request.timeout.ms")).unwrap_or(0))
     }
 
-    /// Where the given nodes are reached.
-    pub(crate) fn endpoints_of(&self, ids: &[i32], listener: &str) -> Vec<LeaderEndpoint> {
+    /// Where the given nodes are reached, each once; -1 is none.
+    pub(crate) fn endpoints_of(&self, ids: impl Iterator<Item = i32>, listener: &str) -> Vec<LeaderEndpoint> {
+        let ids: BTreeSet<i32> = ids.filter(|&id| id >= 0).collect();
+        if ids.is_empty() {
+            return Vec::new();
+        }
         let image = self.image();
         let endpoint = |&node_id: &i32| {
             let broker = image.broker(NodeId(node_id))?;

@@ -12,5 +12,6 @@ pub(crate) mod heartbeat;
 pub(crate) mod join;
 pub(crate) mod leave;
 mod member;
+mod request;
 pub(crate) mod sync;
 pub(crate) mod upgrade;

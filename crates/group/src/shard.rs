@@ -123,9 +123,7 @@ impl Shard for GroupShard {
             TimerKind::ConsumerSession
             | TimerKind::ConsumerRebalance
             | TimerKind::ConsumerJoin
-            | TimerKind::ConsumerSync
-            | TimerKind::ConsumerAssignment
-            | TimerKind::ConsumerRegex => consumer::expired(self, timer, context),
+            | TimerKind::ConsumerSync => consumer::expired(self, timer, context),
         }
     }
 

@@ -21,10 +21,6 @@ pub enum TimerKind {
     ConsumerJoin,
     /// A classic member of a KIP-848 group did not sync in time.
     ConsumerSync,
-    /// A KIP-848 group may compute its next assignment (`consumer.assignment.interval.ms`).
-    ConsumerAssignment,
-    /// Patterns of a KIP-848 group are to be resolved again.
-    ConsumerRegex,
     /// `offsets.retention.check.interval.ms` has passed. Group and member are empty.
     ExpireOffsets,
 }

@@ -96,8 +96,7 @@ pub(crate) fn run_selection(selection: &Selection, workshop: &mut Workshop) -> R
         if !selection.only.is_empty() && !selection.only.contains(suite.name) {
             continue;
         }
-        let on_request = !suite.by_default && selection.peer == PeerKind::Ottla && selection.only.is_empty();
-        if on_request || selection.skip.contains(suite.name) {
+        if selection.skip.contains(suite.name) {
             tally.skipped.push(suite.name.to_owned());
             continue;
         }

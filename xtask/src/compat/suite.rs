@@ -13,8 +13,6 @@ pub(crate) struct Suite {
     pub(crate) broker: Broker,
     /// After this the suite is ended and counts as failed; seconds, for the short and the long form.
     pub(crate) limit_seconds: (u64, u64),
-    /// Runs against ottla without being named by `--only`.
-    pub(crate) by_default: bool,
 }
 
 /// How the suite is started.

@@ -3,10 +3,6 @@
 use super::suite::{Broker, Program, Suite};
 use crate::prepare::Need;
 
-/// The one switch for consumer groups. While it is `false`, the suites in which clients join groups run only when
-/// `--only` names them, or against Apache Kafka.
-const GROUPS_ARE_SERVED: bool = true;
-
 /// What the shared broker is started with, whoever it is: members that vanish are missed within seconds, not minutes.
 pub(super) const SHARED_BROKER_OPTIONS: &[&str] = &[
     "group.initial.rebalance.delay.ms=0",
@@ -27,25 +23,25 @@ const JAVA: &[Need] = &[Need::Jars, Need::JavaClasses];
 pub(crate) const SUITES: &[Suite] = &[
     suite("sweep", JAVA, Program::Java("SweepSuite"), Broker::Shared),
     suite("java", JAVA, Program::Java("JavaSuite"), Broker::Shared),
-    groups("java-groups", JAVA, Program::Java("JavaGroupsSuite")),
+    suite("java-groups", JAVA, Program::Java("JavaGroupsSuite"), Broker::Shared),
     suite("tools", JAVA, Program::Java("ToolsSuite"), Broker::Shared),
-    groups("tools-groups", JAVA, Program::Java("ToolsGroupsSuite")),
-    groups("streams", JAVA, Program::Java("StreamsSuite")),
+    suite("tools-groups", JAVA, Program::Java("ToolsGroupsSuite"), Broker::Shared),
+    suite("streams", JAVA, Program::Java("StreamsSuite"), Broker::Shared),
     suite("kcat", &[Need::Python, KCAT], Program::Python("kcat/suite.py"), Broker::Shared),
-    groups("kcat-groups", &[Need::Python, KCAT], Program::Python("kcat/groups.py")),
+    suite("kcat-groups", &[Need::Python, KCAT], Program::Python("kcat/groups.py"), Broker::Shared),
     suite("confluent-kafka", &[Need::Python], Program::Python("python/confluent.py"), Broker::Shared),
-    groups("confluent-kafka-groups", &[Need::Python], Program::Python("python/confluent_groups.py")),
+    suite("confluent-kafka-groups", &[Need::Python], Program::Python("python/confluent_groups.py"), Broker::Shared),
     suite("kafka-python", &[Need::Python], Program::Python("python/kafka_python.py"), Broker::Shared),
-    groups("kafka-python-groups", &[Need::Python], Program::Python("python/kafka_python_groups.py")),
-    groups("aiokafka", &[Need::Python], Program::Python("python/aiokafka_groups.py")),
+    suite("kafka-python-groups", &[Need::Python], Program::Python("python/kafka_python_groups.py"), Broker::Shared),
+    suite("aiokafka", &[Need::Python], Program::Python("python/aiokafka_groups.py"), Broker::Shared),
     suite("kafkajs", &[Need::KafkaJs], Program::Node("kafkajs/suite.js"), Broker::Shared),
-    groups("kafkajs-groups", &[Need::KafkaJs], Program::Node("kafkajs/groups.js")),
-    groups("confluent-kafka-javascript", &[Need::ConfluentJs], Program::Node("confluent-js/suite.js")),
+    suite("kafkajs-groups", &[Need::KafkaJs], Program::Node("kafkajs/groups.js"), Broker::Shared),
+    suite("confluent-kafka-javascript", &[Need::ConfluentJs], Program::Node("confluent-js/suite.js"), Broker::Shared),
     suite("franz-go", &[Need::Go], Program::Go("franz"), Broker::Shared),
-    groups("franz-go-groups", &[Need::Go], Program::Go("franzgroups")),
-    groups("sarama", &[Need::Go], Program::Go("sarama")),
-    groups("kafka-go", &[Need::Go], Program::Go("kafkago")),
-    groups("rdkafka", &[Need::Rdkafka], Program::Rdkafka),
+    suite("franz-go-groups", &[Need::Go], Program::Go("franzgroups"), Broker::Shared),
+    suite("sarama", &[Need::Go], Program::Go("sarama"), Broker::Shared),
+    suite("kafka-go", &[Need::Go], Program::Go("kafkago"), Broker::Shared),
+    suite("rdkafka", &[Need::Rdkafka], Program::Rdkafka, Broker::Shared),
     suite("data", &[Need::Python, Need::KafkaJs], Program::Python("data/suite.py"), Broker::Shared),
     suite("malformed", &[Need::Python], Program::Python("malformed/suite.py"), Broker::Own),
     suite("kill9", &[Need::Python], Program::Python("kill9/suite.py"), Broker::Own),
@@ -54,10 +50,5 @@ pub(crate) const SUITES: &[Suite] = &[
 ];
 
 const fn suite(name: &'static str, needs: &'static [Need], program: Program, broker: Broker) -> Suite {
-    Suite { name, needs, program, broker, limit_seconds: (300, 3600), by_default: true }
-}
-
-/// A suite in which clients join consumer groups.
-const fn groups(name: &'static str, needs: &'static [Need], program: Program) -> Suite {
-    Suite { by_default: GROUPS_ARE_SERVED, ..suite(name, needs, program, Broker::Shared) }
+    Suite { name, needs, program, broker, limit_seconds: (300, 3600) }
 }

@@ -1,7 +1,7 @@
 //! Heartbeat of a classic member of a KIP-848 group. It learns here that it has to rejoin: to a newer assignment, to revoke, or
 //! because partitions that it waits for are free now.
 
-use super::member;
+use super::{member, request};
 use crate::consumer::error::GroupError;
 use crate::consumer::group::ConsumerGroup;
 use crate::consumer::member::{Member, MemberState};
@@ -9,10 +9,9 @@ use crate::consumer::step::{Step, timeout_ms};
 use crate::event::GroupReply;
 use crate::shard::{GroupDecision, GroupShard};
 use crate::timer::TimerKind;
-use ottla_coordinator::{Context, Decision, ReplySlot};
+use ottla_coordinator::{Context, ReplySlot};
 use ottla_protocol::{HeartbeatRequest, HeartbeatResponse};
 use ottla_types::ErrorCode;
-use std::sync::Arc;
 
 /// Heartbeat to a group that is one of KIP-848.
 pub(crate) fn handle(
@@ -21,11 +20,9 @@ pub(crate) fn handle(
     slot: ReplySlot,
     context: &Context,
 ) -> GroupDecision {
-    let Some(group) = shard.groups.consumer(&request.group_id) else { return Decision::none() };
-    decide(Step::new(shard, &request.group_id, context), group, request, slot).unwrap_or_else(|error| {
-        let subject = Arc::from(request.group_id.as_str());
-        Decision::about(subject).reply(slot, GroupReply::Heartbeat(response(error.code)))
-    })
+    let decide = |step: Step<'_>, group: &ConsumerGroup| decide(step, group, request, slot);
+    let refused = |error: ErrorCode| GroupReply::Heartbeat(response(error));
+    request::take(shard, &request.group_id, slot, context, decide, refused)
 }
 
 fn decide(

@@ -1,7 +1,7 @@
 //! JoinGroup of a classic member to a KIP-848 group: what a heartbeat is to the others. It is answered at once, with the member
 //! epoch as generation; the assignment follows with SyncGroup.
 
-use super::{downgrade, embedded};
+use super::{downgrade, embedded, request};
 use crate::config::MigrationPolicy;
 use crate::consumer::ConsumerChange;
 use crate::consumer::advance::{Advance, RegexBump};
@@ -14,7 +14,7 @@ use crate::event::{GroupReply, RequestContext};
 use crate::failed;
 use crate::shard::{GroupDecision, GroupShard};
 use crate::timer::TimerKind;
-use ottla_coordinator::{Context, Decision, ReplySlot};
+use ottla_coordinator::{Context, ReplySlot};
 use ottla_protocol::consumer_group_member_metadata_value::{ClassicMemberMetadata, ClassicProtocol};
 use ottla_protocol::{ConsumerProtocolSubscription, JoinGroupRequest, JoinGroupResponse};
 use ottla_types::ErrorCode;
@@ -31,12 +31,9 @@ pub(crate) fn handle(
     slot: ReplySlot,
     context: &Context,
 ) -> GroupDecision {
-    let subject = || Arc::from(request.group_id.as_str());
-    let Some(group) = shard.groups.consumer(&request.group_id) else { return Decision::none() };
-    decide(Step::new(shard, &request.group_id, context), group, caller, request, slot).unwrap_or_else(|error| {
-        tracing::debug!(group_id = request.group_id, %error, "refused a classic member");
-        Decision::about(subject()).reply(slot, GroupReply::JoinGroup(failed::join(&request.member_id, error.code)))
-    })
+    let decide = |step: Step<'_>, group: &ConsumerGroup| decide(step, group, caller, request, slot);
+    let refused = |error: ErrorCode| GroupReply::JoinGroup(failed::join(&request.member_id, error));
+    request::take(shard, &request.group_id, slot, context, decide, refused)
 }
 
 fn decide(

@@ -1,5 +1,6 @@
 //! LeaveGroup of members of a KIP-848 group: classic members themselves, or an administrator who removes any by instance id.
 
+use super::request;
 use crate::consumer::error::GroupError;
 use crate::consumer::group::ConsumerGroup;
 use crate::consumer::member::Member;
@@ -8,7 +9,7 @@ use crate::consumer::{leave, seat};
 use crate::event::GroupReply;
 use crate::failed;
 use crate::shard::{GroupDecision, GroupShard};
-use ottla_coordinator::{Context, Decision, ReplySlot};
+use ottla_coordinator::{Context, ReplySlot};
 use ottla_protocol::leave_group_request::MemberIdentity;
 use ottla_protocol::leave_group_response::MemberResponse;
 use ottla_protocol::{LeaveGroupRequest, LeaveGroupResponse};
@@ -23,11 +24,9 @@ pub(crate) fn handle(
     slot: ReplySlot,
     context: &Context,
 ) -> GroupDecision {
-    let Some(group) = shard.groups.consumer(&request.group_id) else { return Decision::none() };
-    decide(Step::new(shard, &request.group_id, context), group, request, slot).unwrap_or_else(|error| {
-        let subject = Arc::from(request.group_id.as_str());
-        Decision::about(subject).reply(slot, GroupReply::LeaveGroup(failed::leave(error.code)))
-    })
+    let decide = |step: Step<'_>, group: &ConsumerGroup| decide(step, group, request, slot);
+    let refused = |error: ErrorCode| GroupReply::LeaveGroup(failed::leave(error));
+    request::take(shard, &request.group_id, slot, context, decide, refused)
 }
 
 fn decide(

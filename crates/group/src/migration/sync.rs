@@ -1,6 +1,6 @@
 //! SyncGroup of a classic member of a KIP-848 group: it fetches the assignment that its JoinGroup brought about.
 
-use super::{embedded, member};
+use super::{embedded, member, request};
 use crate::consumer::error::GroupError;
 use crate::consumer::group::ConsumerGroup;
 use crate::consumer::member::{Member, MemberState};
@@ -9,11 +9,10 @@ use crate::event::GroupReply;
 use crate::failed;
 use crate::shard::{GroupDecision, GroupShard};
 use crate::timer::TimerKind;
-use ottla_coordinator::{Context, Decision, ReplySlot};
+use ottla_coordinator::{Context, ReplySlot};
 use ottla_protocol::consumer_group_member_metadata_value::ClassicMemberMetadata;
 use ottla_protocol::{SyncGroupRequest, SyncGroupResponse};
 use ottla_types::ErrorCode;
-use std::sync::Arc;
 
 /// SyncGroup to a group that is one of KIP-848.
 pub(crate) fn handle(
@@ -22,11 +21,9 @@ pub(crate) fn handle(
     slot: ReplySlot,
     context: &Context,
 ) -> GroupDecision {
-    let Some(group) = shard.groups.consumer(&request.group_id) else { return Decision::none() };
-    decide(Step::new(shard, &request.group_id, context), group, request, slot).unwrap_or_else(|error| {
-        let subject = Arc::from(request.group_id.as_str());
-        Decision::about(subject).reply(slot, GroupReply::SyncGroup(failed::sync(error.code)))
-    })
+    let decide = |step: Step<'_>, group: &ConsumerGroup| decide(step, group, request, slot);
+    let refused = |error: ErrorCode| GroupReply::SyncGroup(failed::sync(error));
+    request::take(shard, &request.group_id, slot, context, decide, refused)
 }
 
 fn decide(

@@ -143,13 +143,7 @@ fn readable(partition_index: i32, outcome: ReadOutcome, ranges: &mut Vec<FileRan
 
 fn node_endpoints(broker: &Broker, listener: &str, response: &FetchResponse) -> Vec<NodeEndpoint> {
     let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
-    let mut leaders: Vec<i32> =
-        partitions.map(|partition| partition.current_leader.leader_id).filter(|&leader| leader >= 0).collect();
-    if leaders.is_empty() {
-        return Vec::new();
-    }
-    leaders.sort_unstable();
-    leaders.dedup();
-    let endpoints = broker.endpoints_of(&leaders, listener).into_iter();
+    let leaders = partitions.map(|partition| partition.current_leader.leader_id);
+    let endpoints = broker.endpoints_of(leaders, listener).into_iter();
     endpoints.map(|e| NodeEndpoint { node_id: e.node_id, host: e.host, port: e.port, rack: e.rack }).collect()
 }
