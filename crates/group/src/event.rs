@@ -7,6 +7,7 @@
 use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
+use crate::share::{ShareReply, ShareRequest};
 use crate::topics::GroupTopics;
 use ottla_protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
@@ -68,6 +69,8 @@ pub enum GroupRequest {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
     /// One group of a ConsumerGroupDescribe.
     ConsumerGroupDescribe(String),
+    /// What share groups are asked.
+    Share(ShareRequest),
 }
 
 impl GroupRequest {
@@ -150,4 +153,6 @@ pub enum GroupReply {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// ConsumerGroupDescribe of one group.
     ConsumerGroupDescribe(consumer_group_describe_response::DescribedGroup),
+    /// What share groups answer.
+    Share(ShareReply),
 }

@@ -25,6 +25,7 @@ impl GroupRequest {
             GroupRequest::DescribeGroup(group_id)
             | GroupRequest::DeleteGroup(group_id)
             | GroupRequest::ConsumerGroupDescribe(group_id) => group_id,
+            GroupRequest::Share(request) => request.group_id(),
             GroupRequest::ListGroups(_) => return None,
         })
     }
@@ -59,6 +60,7 @@ impl GroupRequest {
             }
             GroupRequest::ListGroups(_) => GroupReply::ListGroups(Vec::new()),
             GroupRequest::DeleteGroup(_) => GroupReply::DeleteGroup(error),
+            GroupRequest::Share(request) => request.failed(error),
             GroupRequest::ConsumerGroupHeartbeat(_) => {
                 GroupReply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
                     error_code,
