@@ -1,17 +1,19 @@
 //! The group coordinator of this node: a shard for each partition of `__consumer_offsets` that the node leads.
 //!
 //! `partition_log` lets a shard write to its partition; `follow` starts and ends shards with the metadata and tells them of
-//! topics and configs; `offsets_topic` creates the topic when it is first needed; `partitioner` says which group is where.
+//! topics and configs; `internal_topic` creates the topic when it is first needed; `partitioner` says which group is where.
 //! What groups do is in `ottla-group`, how a shard is run in `ottla-coordinator`.
 
 mod feed;
 mod follow;
-mod offsets_topic;
+mod internal_topic;
 mod partition_log;
 mod partitioner;
 mod told;
 
-pub(crate) use offsets_topic::OffsetsTopic;
+pub(crate) use follow::led;
+pub(crate) use internal_topic::InternalTopic;
+pub(crate) use partition_log::PartitionLog;
 pub(crate) use partitioner::partition_of;
 
 use crate::partitions::Partitions;

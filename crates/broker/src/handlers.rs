@@ -5,6 +5,7 @@
 //! all while a slow client has to take those: deadlines are taken before, and no lock is held across a wait in one.
 
 mod alter_configs;
+mod alter_share_group_offsets;
 mod answer;
 mod api_versions;
 mod codec;
@@ -15,12 +16,14 @@ mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
@@ -39,6 +42,12 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod share_acknowledge;
+mod share_fetch;
+mod share_group_describe;
+mod share_group_heartbeat;
+mod share_group_state;
+mod share_groups;
 mod sync_group;
 
 use crate::Broker;
@@ -81,6 +90,18 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::DeleteGroups => delete_groups::handle(&broker, request),
         ApiKey::ConsumerGroupHeartbeat => consumer_group_heartbeat::handle(&broker, request),
         ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(&broker, request),
+        ApiKey::ShareGroupHeartbeat => share_group_heartbeat::handle(&broker, request),
+        ApiKey::ShareGroupDescribe => share_group_describe::handle(&broker, request),
+        ApiKey::ShareFetch => share_fetch::handle(&broker, request).await,
+        ApiKey::ShareAcknowledge => share_acknowledge::handle(&broker, request),
+        ApiKey::InitializeShareGroupState => share_group_state::initialize(&broker, request),
+        ApiKey::ReadShareGroupState => share_group_state::read(&broker, request),
+        ApiKey::WriteShareGroupState => share_group_state::write(&broker, request),
+        ApiKey::DeleteShareGroupState => share_group_state::delete(&broker, request),
+        ApiKey::ReadShareGroupStateSummary => share_group_state::read_summary(&broker, request),
+        ApiKey::DescribeShareGroupOffsets => describe_share_group_offsets::handle(&broker, request),
+        ApiKey::AlterShareGroupOffsets => alter_share_group_offsets::handle(&broker, request),
+        ApiKey::DeleteShareGroupOffsets => delete_share_group_offsets::handle(&broker, request),
         key => Err(codec::Refused::not_served(key)),
     };
     finished(outcome)

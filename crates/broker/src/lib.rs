@@ -16,13 +16,14 @@ mod parked;
 mod partition;
 mod partitions;
 mod producer_ids;
+mod share;
 mod tasks;
 mod watchers;
 
 pub use handler::BrokerHandler;
 
 use answered::Answered;
-use coordination::{GroupCoordinator, OffsetsTopic};
+use coordination::{GroupCoordinator, InternalTopic};
 use fetch_session::FetchSessions;
 use flush::FlushControl;
 use follow::{Applied, Follower};
@@ -39,6 +40,7 @@ use parked::{FETCHED_PARTITIONS_MAX, FetchRoom};
 use partition::{Refused, Shared};
 use partitions::{Applier, Partitions};
 use producer_ids::ProducerIds;
+use share::{SharePartitions, ShareStates};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -82,7 +84,9 @@ pub struct Broker {
     answered: Answered,
     producer_ids: ProducerIds,
     groups: Arc<GroupCoordinator>,
-    offsets_topic: OffsetsTopic,
+    offsets_topic: InternalTopic,
+    share_states: Arc<ShareStates>,
+    share_partitions: Arc<SharePartitions>,
     tasks: Arc<Tasks>,
     _flush_queue: AbortOnDrop<()>,
 }
@@ -131,9 +135,23 @@ impl Broker {
         partition::cleaning::start(&tasks, &shared, &partitions, &current_config);
         let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config);
         coordination::start(&tasks, &groups, applied.clone(), Arc::clone(&current_config));
+        let share_topic = InternalTopic::share_state(&runtime, Arc::clone(&controller));
+        let share_states = ShareStates::new(
+            &runtime,
+            images.clone(),
+            Arc::clone(&partitions),
+            share_topic,
+            applied.clone(),
+            Arc::clone(&current_config),
+        );
+        share::follow(&tasks, &share_states);
+        let share_partitions = SharePartitions::new(&share_states, &config);
+        share::watch_locks(&tasks, &share_partitions);
         Ok(Arc::new(Broker {
+            share_states,
+            share_partitions,
             groups,
-            offsets_topic: OffsetsTopic::new(&runtime, Arc::clone(&controller)),
+            offsets_topic: InternalTopic::offsets(&runtime, Arc::clone(&controller)),
             producer_ids: ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone()),
             config: current_config,
             static_config: config,
@@ -155,6 +173,7 @@ impl Broker {
         // First whatever opens, creates or changes logs of its own accord.
         self.tasks.stop(TASKS_PATIENCE).await;
         self.groups.shutdown().await;
+        self.share_states.shutdown().await;
         let partitions = self.partitions.all();
         let all = stream::iter(partitions)
             .for_each_concurrent(CLOSES_IN_PARALLEL, |partition| async move { partition.close().await });
@@ -203,7 +222,15 @@ impl Broker {
         &self.groups
     }
 
-    pub(crate) fn offsets_topic(&self) -> &OffsetsTopic {
+    pub(crate) fn share_states(&self) -> &Arc<ShareStates> {
+        &self.share_states
+    }
+
+    pub(crate) fn share_partitions(&self) -> &Arc<SharePartitions> {
+        &self.share_partitions
+    }
+
+    pub(crate) fn offsets_topic(&self) -> &InternalTopic {
         &self.offsets_topic
     }
 

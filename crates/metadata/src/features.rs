@@ -9,6 +9,12 @@ pub const GROUP_VERSION: &str = "group.version";
 /// Level of `group.version` that new clusters get: groups of KIP-848.
 pub const GROUP_VERSION_LEVEL: i16 = 1;
 
+/// The feature that says whether there are share groups (KIP-932).
+pub const SHARE_VERSION: &str = "share.version";
+
+/// Level of `share.version` that new clusters get: share groups.
+pub const SHARE_VERSION_LEVEL: i16 = 1;
+
 /// Level of `metadata.version` for Apache Kafka 4.3.
 pub const METADATA_VERSION_LEVEL: i16 = 30;
 
@@ -19,7 +25,7 @@ pub const SUPPORTED: &[(&str, i16, i16)] = &[
     (GROUP_VERSION, 0, GROUP_VERSION_LEVEL),
     ("kraft.version", 0, 0),
     (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
-    ("share.version", 0, 0),
+    (SHARE_VERSION, 0, SHARE_VERSION_LEVEL),
     ("streams.version", 0, 0),
     ("transaction.version", 0, 0),
 ];

@@ -142,6 +142,11 @@ impl SharePartition {
         ends.min()
     }
 
+    /// Whether a write is under way that changes what can be acquired.
+    pub fn is_writing(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
     /// Runs of equal offsets: what the partition takes in memory.
     pub fn run_count(&self) -> usize {
         self.runs.len()

@@ -47,10 +47,10 @@ pub enum SessionError {
     AcknowledgesFirst,
 }
 
-/// A session that was opened.
+/// A session that was opened. What the member acquired in an earlier one it still has: it may only have lost an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
-    /// What the member's earlier session had: it is gone, and so is what was acquired in it.
+    /// The partitions of the member's earlier session, which is gone.
     pub replaced: Option<Vec<TopicIdPartition>>,
 }
 

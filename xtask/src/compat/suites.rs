@@ -24,6 +24,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("sweep", JAVA, Program::Java("SweepSuite"), Broker::Shared),
     suite("java", JAVA, Program::Java("JavaSuite"), Broker::Shared),
     suite("java-groups", JAVA, Program::Java("JavaGroupsSuite"), Broker::Shared),
+    suite("java-share", JAVA, Program::Java("JavaShareSuite"), Broker::Shared),
     suite("tools", JAVA, Program::Java("ToolsSuite"), Broker::Shared),
     suite("tools-groups", JAVA, Program::Java("ToolsGroupsSuite"), Broker::Shared),
     suite("streams", JAVA, Program::Java("StreamsSuite"), Broker::Shared),

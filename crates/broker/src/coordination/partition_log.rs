@@ -10,7 +10,7 @@ use ottla_records::ValidatedBatch;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The log of one shard.
-pub(super) struct PartitionLog {
+pub(crate) struct PartitionLog {
     partition: Arc<Partition>,
     /// Woken when the partition has something new.
     waiter: Arc<Waiter>,
@@ -18,7 +18,7 @@ pub(super) struct PartitionLog {
 }
 
 impl PartitionLog {
-    pub(super) fn new(partition: Arc<Partition>) -> PartitionLog {
+    pub(crate) fn new(partition: Arc<Partition>) -> PartitionLog {
         PartitionLog { partition, waiter: Waiter::new(), registration: Mutex::default() }
     }
 

@@ -33,6 +33,12 @@ use ottla_protocol::generated::offset_fetch_response::OffsetFetchResponse;
 use ottla_protocol::generated::offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
 use ottla_protocol::generated::produce_response::ProduceResponse;
 use ottla_protocol::generated::sync_group_response::SyncGroupResponse;
+use ottla_protocol::{
+    AlterShareGroupOffsetsResponse, DeleteShareGroupOffsetsResponse, DeleteShareGroupStateResponse,
+    DescribeShareGroupOffsetsResponse, InitializeShareGroupStateResponse, ReadShareGroupStateResponse,
+    ReadShareGroupStateSummaryResponse, ShareAcknowledgeResponse, ShareFetchResponse, ShareGroupDescribeResponse,
+    ShareGroupHeartbeatResponse, WriteShareGroupStateResponse,
+};
 
 /// A response that a handler sends.
 pub(in crate::handlers) trait Answer: Message {
@@ -110,4 +116,30 @@ answers! {
     DeleteGroupsResponse => |r| first(r.results.iter().map(|result| result.error_code));
     ConsumerGroupHeartbeatResponse => |r| r.error_code;
     ConsumerGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    ShareGroupHeartbeatResponse => |r| r.error_code;
+    ShareGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    ShareFetchResponse => |r| match r.error_code {
+        0 => first(
+            r.responses.iter().flat_map(|t| &t.partitions).flat_map(|p| [p.error_code, p.acknowledge_error_code]),
+        ),
+        error => error,
+    };
+    ShareAcknowledgeResponse => |r| match r.error_code {
+        0 => first(r.responses.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
+        error => error,
+    };
+    InitializeShareGroupStateResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    ReadShareGroupStateResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    WriteShareGroupStateResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    DeleteShareGroupStateResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    ReadShareGroupStateSummaryResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    DescribeShareGroupOffsetsResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    AlterShareGroupOffsetsResponse => |r| match r.error_code {
+        0 => first(r.responses.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
+        error => error,
+    };
+    DeleteShareGroupOffsetsResponse => |r| match r.error_code {
+        0 => first(r.responses.iter().map(|t| t.error_code)),
+        error => error,
+    };
 }

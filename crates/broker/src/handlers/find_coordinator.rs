@@ -1,25 +1,28 @@
 //! FindCoordinator (key 10), versions 0 to 6.
 //!
 //! v1 key type (KIP-98), v4 many keys (KIP-699), v6 share groups (KIP-932). Groups: the leader of their partition of
-//! `__consumer_offsets`; the first who asks has that topic created and waits for it, so that the first try already succeeds.
-//! COORDINATOR_NOT_AVAILABLE, with the reason, while the topic cannot be created or its partition has no leader.
-//! Transactions: INVALID_REQUEST, which is not retriable, until they land; share groups likewise. INVALID_REQUEST also for
-//! an unknown key type.
+//! `__consumer_offsets`; states of share partitions (keys `group:topicId:partition`): of `__share_group_state`. The first who
+//! asks has the topic created and waits for it, so that the first try already succeeds. COORDINATOR_NOT_AVAILABLE, with the
+//! reason, while the topic cannot be created or its partition has no leader. Transactions: INVALID_REQUEST, which is not
+//! retriable, until they land. INVALID_REQUEST also for an unknown key type, and a share key that is none.
 
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
-use crate::coordination::partition_of;
-use ottla_metadata::topic_name::GROUP_METADATA;
+use crate::coordination::{InternalTopic, partition_of};
 use ottla_net::{Outcome, Request};
 use ottla_protocol::RequestHeader;
 use ottla_protocol::generated::find_coordinator_request::FindCoordinatorRequest;
 use ottla_protocol::generated::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+use ottla_share::state::StateKey;
 use ottla_types::{ErrorCode, NodeId};
 use std::sync::Arc;
 use std::time::Duration;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+/// First version with share groups.
+const SHARE_FROM: i16 = 6;
 /// First version with many keys.
 const BATCHED_FROM: i16 = 4;
 /// How long the answer waits for a topic that was just created to be applied here.
@@ -29,12 +32,12 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: FindCoordinatorRequest = decode(&request)?;
     let listener = Arc::clone(&request.connection.listener);
     let header = request.header;
-    let has_topic = broker.image().topic(GROUP_METADATA).is_some();
-    if body.key_type != GROUP || has_topic || !asks_for_any(&header, &body) {
+    let missing = topic(broker, &header, body.key_type).filter(|topic| broker.image().topic(topic.name()).is_none());
+    let Some(missing) = missing.filter(|_| asks_for_any(&header, &body)) else {
         let response = answer(broker, &header, body, &listener, None);
         return Ok(Outcome::Reply(respond(broker, &header, &response)));
-    }
-    let creation = broker.offsets_topic().create(&broker.image(), &broker.config());
+    };
+    let creation = missing.create(&broker.image(), &broker.config());
     let broker = Arc::clone(broker);
     Ok(Outcome::Later(Box::pin(async move {
         let failure = creation.await.err();
@@ -47,8 +50,20 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     })))
 }
 
+/// The topic that keeps what is looked for.
+fn topic<'a>(broker: &'a Broker, header: &RequestHeader, key_type: i8) -> Option<&'a InternalTopic> {
+    match key_type {
+        GROUP => Some(broker.offsets_topic()),
+        SHARE if header.api_version >= SHARE_FROM => Some(broker.share_states().topic()),
+        _ => None,
+    }
+}
+
 fn asks_for_any(header: &RequestHeader, body: &FindCoordinatorRequest) -> bool {
-    header.api_version < BATCHED_FROM || !body.coordinator_keys.is_empty()
+    match body.key_type {
+        SHARE => body.coordinator_keys.iter().any(|key| StateKey::parse(key).is_some()),
+        _ => header.api_version < BATCHED_FROM || !body.coordinator_keys.is_empty(),
+    }
 }
 
 fn answer(
@@ -58,7 +73,7 @@ fn answer(
     listener: &str,
     failure: Option<&str>,
 ) -> FindCoordinatorResponse {
-    let found = |key: String| match find(broker, body.key_type, &key, listener, failure) {
+    let found = |key: String| match find(broker, header, body.key_type, &key, listener, failure) {
         Ok((node_id, host, port)) => Coordinator { key, node_id, host, port, ..Coordinator::default() },
         Err((error, message)) => Coordinator {
             key,
@@ -80,33 +95,34 @@ fn answer(
 /// Node, host and port of the coordinator.
 fn find(
     broker: &Broker,
+    header: &RequestHeader,
     key_type: i8,
     key: &str,
     listener: &str,
     failure: Option<&str>,
 ) -> Result<(i32, String, i32), (ErrorCode, String)> {
-    let refuse = |error: ErrorCode, message: &str| Err((error, message.to_string()));
-    match key_type {
-        GROUP => {}
-        TRANSACTION => {
-            return refuse(ErrorCode::InvalidRequest, "transactions are not supported by this version of ottla");
-        }
-        _ => {
-            return refuse(
-                ErrorCode::InvalidRequest,
-                "coordinators of this type are not supported by this version of ottla",
-            );
-        }
+    let refuse = |message: &str| Err((ErrorCode::InvalidRequest, message.to_string()));
+    let Some(topic) = topic(broker, header, key_type) else {
+        return refuse(match key_type {
+            TRANSACTION => "transactions are not supported by this version of ottla",
+            _ => "coordinators of this type are not supported by this version of ottla",
+        });
+    };
+    let (not_available, topic) = (ErrorCode::CoordinatorNotAvailable, topic.name());
+    if key_type == SHARE && StateKey::parse(key).is_none() {
+        return refuse("the key of a share partition is group:topicId:partition");
     }
-    let not_available = ErrorCode::CoordinatorNotAvailable;
     if let Some(failure) = failure {
-        return Err((not_available, format!("{GROUP_METADATA} cannot be created: {failure}")));
+        return Err((not_available, format!("{topic} cannot be created: {failure}")));
     }
     let image = broker.image();
-    let index = partition_of(key, broker.groups().partition_count());
-    let leader = image.partition(GROUP_METADATA, index).and_then(|partition| partition.leader);
+    let index = match key_type {
+        SHARE => broker.share_states().partition_of(key),
+        _ => partition_of(key, broker.groups().partition_count()),
+    };
+    let leader = image.partition(topic, index).and_then(|partition| partition.leader);
     let Some(leader) = leader.and_then(|leader: NodeId| image.broker(leader)).filter(|leader| !leader.fenced) else {
-        return Err((not_available, format!("{GROUP_METADATA}-{index} has no leader")));
+        return Err((not_available, format!("{topic}-{index} has no leader")));
     };
     match leader.endpoint(listener) {
         Some(endpoint) => Ok((leader.id.0, endpoint.host.clone(), i32::from(endpoint.port))),

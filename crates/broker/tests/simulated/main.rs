@@ -16,3 +16,4 @@ mod offsets;
 mod producing;
 mod restarts;
 mod runtime_configs;
+mod share_groups;

@@ -3,10 +3,12 @@
 mod controller;
 mod groups;
 mod requests;
+mod share;
 
 pub(crate) use controller::FakeController;
 pub(crate) use groups::*;
 pub(crate) use requests::*;
+pub(crate) use share::*;
 
 use bytes::Bytes;
 use ottla_broker::{Broker, BrokerHandler, BrokerParts};
