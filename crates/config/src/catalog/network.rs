@@ -39,7 +39,7 @@ keys! { pub(super) KEYS
         kafka "-1" because "without a bound, slow large requests use up the memory";
     "queued.max.requests" Int "500" min(1) High ReadOnly Accepted
         "Most requests that wait to be handled.";
-    "request.timeout.ms" Int "30000" any High ReadOnly Accepted
+    "request.timeout.ms" Int "30000" any High ReadOnly Implemented
         "How long a request of this node to another waits for its answer.";
     "socket.connection.setup.timeout.max.ms" Long "30000" any Medium ReadOnly Accepted
         "Longest time to wait for a connection, after repeated failures.";
