@@ -4,11 +4,12 @@
 
 mod cluster;
 mod failure;
+mod generate;
 mod serve;
 mod table;
 mod topic;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -26,6 +27,9 @@ enum Command {
     Serve(serve::Args),
     /// Create, list, describe, alter and delete topics.
     Topic(topic::Args),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 fn main() -> ExitCode {
@@ -33,11 +37,17 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args).map_err(Failure::from),
         Command::Topic(args) => topic::run(&args),
+        Command::Generate(args) => generate::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// The whole command line. Help, completions and man pages are made from this.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 #[cfg(test)]
@@ -46,7 +56,6 @@ mod tests {
 
     #[test]
     fn the_command_tree_is_consistent() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -4,18 +4,21 @@
 //! are single atomic numbers, cheap enough for hot paths; the only labels are an API's name and an error's name, so the
 //! number of series is bounded. [`Metrics`] holds all handles of a node and writes them in Prometheus' text format.
 
+mod api_times;
 pub mod broker;
 mod handles;
 pub mod log;
 mod logs;
 mod metrics;
 pub mod net;
+mod process;
 mod table;
 
+pub use api_times::ApiTimes;
 pub use broker::{BrokerMetrics, RequestCounters};
 pub use handles::{Counter, Gauge, Histogram};
 pub use log::LogMetrics;
-pub use logs::{LogSetupError, init_logs};
+pub use logs::{LOGGERS, LevelError, LogFormat, LogLevels, LogSetupError, ROOT, init_logs, init_logs_as, log_levels};
 pub use metrics::Metrics;
 pub use net::NetMetrics;
 pub use table::{MetricInfo, MetricKind};

@@ -24,6 +24,7 @@ impl Metrics {
         net.register(&mut registry);
         broker.register(&mut registry);
         log.register(&mut registry);
+        registry.register_collector(Box::new(crate::process::Process));
         Metrics { net, broker, log, registry: Arc::new(registry) }
     }
 

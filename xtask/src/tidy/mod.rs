@@ -7,6 +7,7 @@ mod dependencies;
 mod forbidden;
 mod layers;
 mod licences;
+mod quoted;
 mod scan;
 mod sizes;
 mod sources;
@@ -47,6 +48,7 @@ pub(crate) fn check() -> Result<Tally> {
         ("function-size", sizes::functions(&files)),
         ("forbidden-calls", forbidden::calls(&files)),
         ("unfinished-code", forbidden::unfinished(&files)),
+        ("quoted-files", quoted::check(&files)),
         ("machine-paths", sources::machine_paths(&files)),
         ("lock-file-hosts", sources::lock_file_hosts(&files)),
     ];
