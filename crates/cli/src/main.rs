@@ -5,11 +5,13 @@
 mod cluster;
 mod failure;
 mod generate;
+mod kafka;
+mod output;
 mod serve;
 mod table;
 mod topic;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -34,20 +36,34 @@ enum Command {
 
 fn main() -> ExitCode {
     ottla_runtime::install_abort_on_panic_hook();
-    let outcome = match Cli::parse().command {
-        Command::Serve(args) => serve::run(&args).map_err(Failure::from),
-        Command::Topic(args) => topic::run(&args),
-        Command::Generate(args) => generate::run(&args),
-    };
-    match outcome {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
 }
 
-/// The whole command line. Help, completions and man pages are made from this.
+fn run() -> Result<(), Failure> {
+    if let Some(tool) = std::env::args_os().next().and_then(|program| kafka::tool_of_program(program.as_ref())) {
+        return tool.run(&tool.command().get_matches());
+    }
+    let matches = command().get_matches();
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(tool) = kafka::tool(name)
+    {
+        return tool.run(matches);
+    }
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match cli.command {
+        Command::Serve(args) => serve::run(&args).map_err(Failure::from),
+        Command::Topic(args) => topic::run(&args),
+        Command::Generate(args) => generate::run(&args),
+    }
+}
+
+/// The whole command line: our own commands, and Kafka's tools by their names. Help, completions and man pages are made
+/// from this.
 fn command() -> clap::Command {
-    Cli::command()
+    Cli::command().subcommands(kafka::TOOLS.iter().map(|tool| tool.command().hide(true)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod list;
 
 use crate::cluster::ClusterArgs;
 use crate::failure::Failure;
+use crate::output::OutputArgs;
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError, ConfigChange, NewTopic};
 use ottla_types::ErrorCode;
@@ -14,6 +15,8 @@ use ottla_types::ErrorCode;
 pub(crate) struct Args {
     #[command(flatten)]
     cluster: ClusterArgs,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -84,7 +87,7 @@ struct Alter {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.cluster.run(async |client: Client| match &args.command {
         Command::Create(create) => create.run(&Admin::new(&client)).await,
-        Command::List { internal } => list::run(&Admin::new(&client), *internal).await,
+        Command::List { internal } => list::run(&Admin::new(&client), *internal, args.output).await,
         Command::Describe { names } => describe::run(&Admin::new(&client), names).await,
         Command::Alter(alter) => alter.run(&Admin::new(&client)).await,
         Command::Delete { names, if_exists } => delete(&Admin::new(&client), names, *if_exists).await,

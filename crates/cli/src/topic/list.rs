@@ -1,36 +1,64 @@
 //! `ottla topic list`.
 
 use crate::failure::Failure;
+use crate::output::OutputArgs;
 use crate::table;
 use ottla_client::{Admin, ClusterMetadata, TopicMetadata};
+use serde::Serialize;
 
-pub(super) async fn run(admin: &Admin, internal: bool) -> Result<(), Failure> {
-    print!("{}", render(&admin.list_topics().await?, internal));
-    Ok(())
+/// One topic, as it is listed.
+#[derive(Debug, Serialize)]
+struct Listed {
+    topic: String,
+    /// Nothing where the broker did not tell them.
+    partitions: Option<usize>,
+    replication_factor: Option<usize>,
+    is_internal: bool,
+    state: String,
 }
 
-fn render(cluster: &ClusterMetadata, internal: bool) -> String {
-    let topics: Vec<&TopicMetadata> = cluster.topics.values().filter(|topic| internal || !topic.is_internal).collect();
+pub(super) async fn run(admin: &Admin, internal: bool, output: OutputArgs) -> Result<(), Failure> {
+    output.print(&listed(&admin.list_topics().await?, internal), |topics| render(topics))
+}
+
+fn listed(cluster: &ClusterMetadata, internal: bool) -> Vec<Listed> {
+    cluster.topics.values().filter(|topic| internal || !topic.is_internal).map(Listed::of).collect()
+}
+
+fn render(topics: &[Listed]) -> String {
     if topics.is_empty() {
         return "No topics yet. Make one with `ottla topic create NAME`.\n".to_string();
     }
-    table::render(&["TOPIC", "#PARTITIONS", "#REPLICAS", "STATE"], topics.into_iter().map(row))
+    let number = |count: Option<usize>| count.map(|count| count.to_string()).unwrap_or_default();
+    let row = |topic: &Listed| {
+        vec![topic.topic.clone(), number(topic.partitions), number(topic.replication_factor), topic.state.clone()]
+    };
+    table::render(&["TOPIC", "#PARTITIONS", "#REPLICAS", "STATE"], topics.iter().map(row))
 }
 
-fn row(topic: &TopicMetadata) -> Vec<String> {
-    let partitions = match &topic.partitions {
-        Ok(partitions) => partitions,
-        Err(error) => return vec![topic.name.clone(), String::new(), String::new(), error.to_string()],
-    };
-    let replicas = partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0);
-    let leaderless = partitions.iter().filter(|partition| partition.leader.is_none()).count();
-    let behind = partitions.iter().filter(|partition| partition.isr.len() < partition.replicas.len()).count();
-    let state = match (leaderless, behind) {
-        (0, 0) => "ok".to_string(),
-        (0, behind) => format!("{behind} under-replicated"),
-        (leaderless, _) => format!("{leaderless} without a leader"),
-    };
-    vec![topic.name.clone(), partitions.len().to_string(), replicas.to_string(), state]
+impl Listed {
+    fn of(topic: &TopicMetadata) -> Listed {
+        let named = |partitions, replication_factor, state| Listed {
+            topic: topic.name.clone(),
+            partitions,
+            replication_factor,
+            is_internal: topic.is_internal,
+            state,
+        };
+        let partitions = match &topic.partitions {
+            Ok(partitions) => partitions,
+            Err(error) => return named(None, None, error.to_string()),
+        };
+        let replicas = partitions.iter().map(|partition| partition.replicas.len()).max().unwrap_or(0);
+        let leaderless = partitions.iter().filter(|partition| partition.leader.is_none()).count();
+        let behind = partitions.iter().filter(|partition| partition.isr.len() < partition.replicas.len()).count();
+        let state = match (leaderless, behind) {
+            (0, 0) => "ok".to_string(),
+            (0, behind) => format!("{behind} under-replicated"),
+            (leaderless, _) => format!("{leaderless} without a leader"),
+        };
+        named(Some(partitions.len()), Some(replicas), state)
+    }
 }
 
 #[cfg(test)]
@@ -65,8 +93,8 @@ TOPIC   PARTITIONS  REPLICAS  STATE
 orders           2         1  ok
 sick             2         1  1 without a leader
 ";
-        assert_eq!(render(&cluster, false), expected);
-        assert!(render(&cluster, true).contains("__x"));
-        assert!(render(&ClusterMetadata::default(), false).starts_with("No topics yet"));
+        assert_eq!(render(&listed(&cluster, false)), expected);
+        assert!(render(&listed(&cluster, true)).contains("__x"));
+        assert!(render(&[]).starts_with("No topics yet"));
     }
 }
