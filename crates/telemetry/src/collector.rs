@@ -67,7 +67,7 @@ impl prometheus_client::collector::Collector for Collected {
         for family in &self.0 {
             let kind = match family.info.kind {
                 MetricKind::Counter | MetricKind::RequestCounters => MetricType::Counter,
-                MetricKind::Gauge | MetricKind::Histogram => MetricType::Gauge,
+                MetricKind::Gauge | MetricKind::Histogram | MetricKind::ApiTimes => MetricType::Gauge,
             };
             let mut encoder = encoder.encode_descriptor(family.info.name, family.info.help, None, kind)?;
             for series in &family.series {

@@ -5,6 +5,7 @@
 //! name, so the number of series is bounded. What needs other labels is computed by a [`Collector`] when somebody looks.
 //! [`Metrics`] holds all of a node and writes it in Prometheus' text format.
 
+mod api_times;
 pub mod broker;
 pub mod cleaner;
 mod collector;
@@ -14,15 +15,17 @@ pub mod log;
 mod logs;
 mod metrics;
 pub mod net;
+mod process;
 mod table;
 
+pub use api_times::ApiTimes;
 pub use broker::{BrokerMetrics, RequestCounters};
 pub use cleaner::CleanerMetrics;
 pub use collector::{Collector, Family};
 pub use groups::{CoordinatorMetrics, GroupMetrics};
 pub use handles::{Counter, Gauge, Histogram};
 pub use log::LogMetrics;
-pub use logs::{LogSetupError, init_logs};
+pub use logs::{LOGGERS, LevelError, LogFormat, LogLevels, LogSetupError, ROOT, init_logs, init_logs_as, log_levels};
 pub use metrics::{Metrics, all_metrics};
 pub use net::NetMetrics;
 pub use table::{MetricInfo, MetricKind};

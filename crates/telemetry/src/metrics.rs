@@ -39,6 +39,7 @@ impl Metrics {
         net.register(&mut registry);
         broker.register(&mut registry);
         log.register(&mut registry);
+        registry.register_collector(Box::new(crate::process::Process));
         cleaner.register(&mut registry);
         groups.register(&mut registry);
         let collectors = Arc::default();

@@ -9,6 +9,8 @@ pub enum MetricKind {
     Gauge,
     /// Distribution of durations in seconds.
     Histogram,
+    /// Distributions of durations in seconds, by API.
+    ApiTimes,
     /// Counters by API and error; its name ends in `_total` when written.
     RequestCounters,
 }

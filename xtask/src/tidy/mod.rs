@@ -8,6 +8,7 @@ mod dependencies;
 mod forbidden;
 mod layers;
 mod licences;
+mod quoted;
 mod scan;
 mod sizes;
 mod sources;
@@ -49,6 +50,7 @@ pub(crate) fn check() -> Result<Tally> {
         ("forbidden-calls", forbidden::calls(&files)),
         ("unfinished-code", forbidden::unfinished(&files)),
         ("config-effects", configs::effects(&files)),
+        ("quoted-files", quoted::check(&files)),
         ("machine-paths", sources::machine_paths(&files)),
         ("lock-file-hosts", sources::lock_file_hosts(&files)),
     ];

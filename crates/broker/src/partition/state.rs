@@ -8,6 +8,7 @@ use ottla_storage::{FoundPartition, Log};
 use ottla_telemetry::{BrokerMetrics, Gauge};
 use ottla_types::{ErrorCode, LeaderEpoch, NodeId};
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 /// Why a partition cannot do what was asked, in the terms of a response.
@@ -74,6 +75,17 @@ pub(super) enum Status {
     Offline(String),
     /// Out of service for good.
     Retired(Retirement),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Opening => f.write_str("opening"),
+            Status::Online(_) => f.write_str("online"),
+            Status::Offline(reason) => write!(f, "offline: {reason}"),
+            Status::Retired(_) => f.write_str("retired"),
+        }
+    }
 }
 
 /// Why a partition never comes back.
