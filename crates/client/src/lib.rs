@@ -24,6 +24,7 @@ mod offsets;
 mod options;
 mod produce;
 mod producer;
+mod properties;
 mod simple_producer;
 mod versions;
 
@@ -49,6 +50,7 @@ pub use produce::{Acks, ProduceSpec, Produced};
 pub use producer::{
     BatchReport, Delivery, Partitioner, Producer, ProducerInterceptor, ProducerOptions, ProducerRecord, RecordMetadata,
 };
+pub use properties::ClientProperties;
 pub use simple_producer::{ProducerIdentity, SimpleProducer};
 pub use versions::BrokerVersions;
 // What records are made of.
