@@ -55,6 +55,7 @@ stories! {
     limits
     offsets
     offset_expiry
+    deleted_topics
     transactions
     admin
     reloading
