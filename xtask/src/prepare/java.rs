@@ -28,7 +28,7 @@ pub(super) fn classes(workshop: &mut Workshop) -> Result<PathBuf> {
     let jars = workshop.get(Need::Jars)?;
     let javac = workshop.debian("javac", "default-jdk-headless")?;
     let mut sources = Vec::new();
-    for folder in ["compat/java", "compat/streams", "compat/sweep", "compat/tools"] {
+    for folder in ["compat/data", "compat/java", "compat/streams", "compat/sweep", "compat/tools"] {
         sources.extend(files_below(&paths::root().join(folder), &[".java"])?);
     }
     let inputs = contents(&sources)?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 const PROTOCOL_TYPE: &str = "consumer";
 const PROTOCOL_NAME: &str = "range";
 /// `heartbeat.interval.ms` of Kafka's consumer.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
 /// While the group forms, so that everybody hears of a rebalance at once.
 const FORMING_INTERVAL: Duration = Duration::from_millis(50);
 const SESSION_TIMEOUT_MS: i32 = 45_000;

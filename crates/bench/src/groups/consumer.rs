@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// `consumer.heartbeat.interval.ms` as the broker tells it by default.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// While it has not been assigned anything yet.
 const FORMING_INTERVAL: Duration = Duration::from_millis(100);
 const REBALANCE_TIMEOUT_MS: i32 = 300_000;
@@ -33,14 +33,13 @@ pub(super) async fn run(member: Member) -> Result<(), ClientError> {
             member.pause(FORMING_INTERVAL).await;
             continue;
         }
-        if epoch == 0 {
-            member.group.note_member();
-        } else if epoch != response.member_epoch {
+        if epoch != 0 && epoch != response.member_epoch {
             member.counts.rebalances.fetch_add(1, Ordering::Relaxed);
         }
+        member.group.note_epoch(member.index, response.member_epoch);
         epoch = response.member_epoch;
         owned = response.assignment.as_ref().map(owned_partitions);
-        let interval = if !member.group.is_full() {
+        let interval = if !member.group.is_formed() {
             FORMING_INTERVAL
         } else if is_settled {
             HEARTBEAT_INTERVAL

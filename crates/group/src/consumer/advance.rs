@@ -147,7 +147,7 @@ impl<'a> Advance<'a> {
         let hash = metadata_hash::of_group(subscriptions, &step.shard.topics);
         if must_raise || hash != self.group.metadata_hash {
             self.group_epoch += 1;
-            tracing::info!(
+            tracing::debug!(
                 group_id = &*self.group.group_id,
                 epoch = self.group_epoch,
                 "raised the epoch of a consumer group"
