@@ -137,6 +137,11 @@ impl Member {
         tokio::time::sleep(time).await;
     }
 
+    /// Waits until so long after `sent`: heartbeats come at their interval, however long their answers take.
+    async fn pause_since(&self, sent: Instant, interval: Duration) {
+        tokio::time::sleep(interval.saturating_sub(sent.elapsed())).await;
+    }
+
     /// A part of the interval, different from member to member, so that heartbeats do not come all at once.
     fn spread(&self, interval: Duration) -> Duration {
         let seed = self

@@ -6,7 +6,7 @@ use ottla_protocol::consumer_group_heartbeat_request::{self, ConsumerGroupHeartb
 use ottla_protocol::consumer_group_heartbeat_response::Assignment;
 use ottla_types::ErrorCode;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `consumer.heartbeat.interval.ms` as the broker tells it by default.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -22,6 +22,7 @@ pub(super) async fn run(member: Member) -> Result<(), ClientError> {
     let mut is_settled = false;
     loop {
         let request = heartbeat(&member, &member_id, epoch, owned.take());
+        let sent = Instant::now();
         let response = member.connection.send(&request).await?;
         member.counts.heartbeats.fetch_add(1, Ordering::Relaxed);
         let error = error_code(response.error_code);
@@ -47,7 +48,7 @@ pub(super) async fn run(member: Member) -> Result<(), ClientError> {
             is_settled = true;
             member.spread(HEARTBEAT_INTERVAL)
         };
-        member.pause(interval).await;
+        member.pause_since(sent, interval).await;
     }
 }
 

@@ -59,4 +59,5 @@ stories! {
     transactions
     admin
     reloading
+    reloading_members
 }

@@ -113,7 +113,8 @@ impl LogDir {
     pub(crate) async fn room_for_cleaning(&self) -> Result<u64, LogError> {
         let Space { total, available } = self.space().await?;
         let reserve = FREE_BYTES_MIN.min(total / FREE_PART_MIN) / CLEANER_FREE_PART;
-        Ok(available.saturating_sub(reserve))
+        // However little is left, what hardly leaves anything may be cleaned: it frees the most.
+        Ok(available - reserve.min(available / 2))
     }
 
     /// How the run before this one ended.
