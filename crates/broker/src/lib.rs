@@ -131,7 +131,7 @@ impl Broker {
         tasks.spawn("broker.follow-metadata", |stopping| follower.follow(stopping));
         housekeeping::start(&tasks, &shared, &partitions, &sessions, &config);
         partition::cleaning::start(&tasks, &shared, &partitions, &current_config);
-        let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config);
+        let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config, &shared.metrics);
         coordination::start(&tasks, &groups, applied.clone(), Arc::clone(&current_config));
         Ok(Arc::new(Broker {
             groups,
@@ -177,6 +177,10 @@ impl Broker {
 
     pub(crate) fn metrics(&self) -> &ottla_telemetry::BrokerMetrics {
         &self.shared.metrics.broker
+    }
+
+    pub(crate) fn group_metrics(&self) -> &ottla_telemetry::GroupMetrics {
+        &self.shared.metrics.groups
     }
 
     pub(crate) fn log_dirs(&self) -> &LogDirs {

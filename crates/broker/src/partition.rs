@@ -12,6 +12,7 @@
 
 mod append;
 pub(crate) mod cleaning;
+mod compacting;
 mod coordinated;
 mod delete_records;
 mod failing;

@@ -4,6 +4,7 @@ use crate::error::CoordinatorError;
 use crate::replies::Answer;
 use crate::shard::Shard;
 use futures_util::future::Either;
+use ottla_telemetry::Counter;
 use std::future::ready;
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,17 +18,22 @@ pub(crate) struct Request<S: Shard> {
 pub struct ShardHandle<S: Shard> {
     requests: mpsc::Sender<Request<S>>,
     notices: mpsc::Sender<S::Event>,
+    refused: Counter,
 }
 
 impl<S: Shard> Clone for ShardHandle<S> {
     fn clone(&self) -> ShardHandle<S> {
-        ShardHandle { requests: self.requests.clone(), notices: self.notices.clone() }
+        ShardHandle { requests: self.requests.clone(), notices: self.notices.clone(), refused: self.refused.clone() }
     }
 }
 
 impl<S: Shard> ShardHandle<S> {
-    pub(crate) fn new(requests: mpsc::Sender<Request<S>>, notices: mpsc::Sender<S::Event>) -> ShardHandle<S> {
-        ShardHandle { requests, notices }
+    pub(crate) fn new(
+        requests: mpsc::Sender<Request<S>>,
+        notices: mpsc::Sender<S::Event>,
+        refused: Counter,
+    ) -> ShardHandle<S> {
+        ShardHandle { requests, notices, refused }
     }
 
     /// Hands an event over and resolves with its answer. The event counts from this call on, whether or not the future is
@@ -42,7 +48,10 @@ impl<S: Shard> ShardHandle<S> {
         let (answer, answered) = oneshot::channel();
         match self.requests.try_send(Request { event, answer }) {
             Ok(()) => Either::Left(async move { answered.await.unwrap_or(Err(CoordinatorError::NotCoordinator)) }),
-            Err(mpsc::error::TrySendError::Full(_)) => Either::Right(ready(Err(CoordinatorError::Busy))),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.refused.increment();
+                Either::Right(ready(Err(CoordinatorError::Busy)))
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => Either::Right(ready(Err(CoordinatorError::NotCoordinator))),
         }
     }

@@ -5,9 +5,10 @@ use crate::decision::{Change, Decision, ReplySlot, TimerChange};
 use crate::error::CoordinatorError;
 use crate::handle::Request;
 use crate::limits::{NEXT_DEPTH_MAX, REFUSED_TIMER_PAUSE, ROUND_EVENTS_MAX};
-use crate::serve::{Active, Ended};
+use crate::serve::{Active, Ended, Failure};
 use crate::shard::{Position, Shard};
 use crate::task::Inbox;
+use ottla_runtime::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -25,20 +26,20 @@ impl<S: Shard> Active<'_, S> {
             let decision = self.shard.handle(event, None, &self.context());
             self.follow(decision, None).await?;
         }
-        let mut next = first.or_else(|| inbox.requests.try_recv().ok());
+        let mut next = first.or_else(|| self.has_room().then(|| inbox.requests.try_recv().ok()).flatten());
         let mut taken = 0;
         while let Some(Request { event, answer }) = next.take() {
             let slot = self.replies.open(answer);
             let decision = self.shard.handle(event, Some(slot), &self.context());
             self.follow(decision, Some(slot)).await?;
             taken += 1;
-            if taken < ROUND_EVENTS_MAX {
+            if taken < ROUND_EVENTS_MAX && self.has_room() {
                 next = inbox.requests.try_recv().ok();
             }
         }
         // With more requests in the queue it is not known whether those came in time.
         if taken < ROUND_EVENTS_MAX {
-            while let Some(timer) = self.timers.take_due(began) {
+            while let Some(timer) = self.due_timer(began) {
                 let decision = self.shard.expired(timer.clone(), &self.context());
                 if !self.follow(decision, None).await? {
                     self.timers.schedule(timer, self.parts.runtime.now() + REFUSED_TIMER_PAUSE);
@@ -48,6 +49,11 @@ impl<S: Shard> Active<'_, S> {
         self.flush().await?;
         self.replies.time_out(began);
         Ok(())
+    }
+
+    /// The next timer that is due, unless too much waits already.
+    fn due_timer(&mut self, now: Instant) -> Option<S::Timer> {
+        if self.has_room() { self.timers.take_due(now) } else { None }
     }
 
     /// Applies a decision and all that follows from it. `slot` waits for the first one. `false` when the first one was too
@@ -78,7 +84,7 @@ impl<S: Shard> Active<'_, S> {
         }
         let Decision { subject, changes, replies, timers, effects, next, is_atomic: _ } = decision;
         let own = match fits {
-            true => self.apply_changes(subject.as_ref(), changes),
+            true => self.apply_changes(subject.as_ref(), changes)?,
             false => self.apply_in_parts(subject.clone(), changes).await?,
         };
         for change in timers {
@@ -137,7 +143,7 @@ impl<S: Shard> Active<'_, S> {
                 );
                 continue;
             }
-            last = self.apply_changes(subject.as_ref(), vec![change]).or(last);
+            last = self.apply_changes(subject.as_ref(), vec![change])?.or(last);
         }
         Ok(last)
     }
@@ -153,7 +159,11 @@ impl<S: Shard> Active<'_, S> {
     }
 
     /// The offset of the decision's last record, if it has any.
-    fn apply_changes(&mut self, subject: Option<&S::Subject>, changes: Vec<Change<S::Volatile>>) -> Option<i64> {
+    fn apply_changes(
+        &mut self,
+        subject: Option<&S::Subject>,
+        changes: Vec<Change<S::Volatile>>,
+    ) -> Result<Option<i64>, Ended> {
         let mut last = None;
         let now_ms = self.parts.runtime.wall_clock_ms();
         for change in changes {
@@ -167,8 +177,13 @@ impl<S: Shard> Active<'_, S> {
             let timestamp_ms = self.batch.timestamp_ms(now_ms);
             let position = Position { offset: self.next_offset, timestamp_ms, producer_id: None };
             if let Err(error) = self.shard.replay(&record, position) {
-                // What a shard decides it must be able to read again, or the next load fails.
-                panic!("a record that was just decided cannot be replayed: {error}");
+                // What a shard decides it must be able to read again, or the next load fails. It is not in the log yet, and
+                // with the shard it is gone.
+                tracing::error!(
+                    shard = %self.parts.name, ?subject, %error,
+                    "a record that was just decided cannot be replayed: it is not written. This is a bug, please report it"
+                );
+                return Err(Ended::Failed(Failure::Replay(error)));
             }
             self.batch.push(record, now_ms);
             last = Some(self.next_offset);
@@ -177,7 +192,7 @@ impl<S: Shard> Active<'_, S> {
         if let (Some(subject), Some(last)) = (subject, last) {
             self.replies.wrote(subject, last);
         }
-        last
+        Ok(last)
     }
 }
 

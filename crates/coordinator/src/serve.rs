@@ -6,7 +6,7 @@ use crate::handle::Request;
 use crate::limits::DEFERRED_MAX;
 use crate::log::{AppendFailed, LogView, Term};
 use crate::replies::Replies;
-use crate::shard::{Context, Shard};
+use crate::shard::{Context, ReplayError, Shard};
 use crate::task::{Inbox, ShardParts};
 use crate::timers::Timers;
 use ottla_records::BuildError;
@@ -29,6 +29,8 @@ pub(crate) enum Ended {
 pub(crate) enum Failure {
     #[error(transparent)]
     Append(#[from] AppendFailed),
+    #[error("the shard cannot read what it decided: {0}")]
+    Replay(ReplayError),
     #[error("the batch could not be built: {0}")]
     Build(#[from] BuildError),
     #[error("the log gave offset {found} where {expected} was next: somebody else writes to it")]
@@ -109,9 +111,10 @@ impl<'a, S: Shard> Active<'a, S> {
     }
 
     async fn woken(&mut self, inbox: &mut Inbox<S>) -> Wake<S> {
-        let next_deadline = [self.timers.next_deadline(), self.replies.next_deadline()].into_iter().flatten().min();
         // With too many answers waiting, no more events are taken: requests pile up in the queue and are then refused.
-        let has_room = self.replies.deferred() < DEFERRED_MAX;
+        let has_room = self.has_room();
+        let timer = if has_room { self.timers.next_deadline() } else { None };
+        let next_deadline = [timer, self.replies.next_deadline()].into_iter().flatten().min();
         let runtime = &self.parts.runtime;
         let due = async move {
             match next_deadline {
@@ -126,6 +129,11 @@ impl<'a, S: Shard> Active<'a, S> {
             request = inbox.requests.recv(), if has_room => Wake::Request(request),
             () = due => Wake::Due,
         }
+    }
+
+    /// Whether more events may be decided: what waits for the high watermark is bounded by this and one event's answers.
+    pub(super) fn has_room(&self) -> bool {
+        self.replies.deferred() < DEFERRED_MAX
     }
 
     /// The log has changed: what is committed now leaves.

@@ -25,7 +25,7 @@ impl GroupRequest {
             GroupRequest::DescribeGroup(group_id)
             | GroupRequest::DeleteGroup(group_id)
             | GroupRequest::ConsumerGroupDescribe(group_id) => group_id,
-            GroupRequest::ListGroups(_) => return None,
+            GroupRequest::ListGroups(_) | GroupRequest::Observe(_) => return None,
         })
     }
 
@@ -57,6 +57,7 @@ impl GroupRequest {
                     ..Default::default()
                 })
             }
+            GroupRequest::Observe(_) => GroupReply::Observe(crate::admin::Observed::default()),
             GroupRequest::ListGroups(_) => GroupReply::ListGroups(Vec::new()),
             GroupRequest::DeleteGroup(_) => GroupReply::DeleteGroup(error),
             GroupRequest::ConsumerGroupHeartbeat(_) => {

@@ -19,6 +19,7 @@ const MKFS: Need = Need::Debian { command: "mkfs.ext4", package: "e2fsprogs" };
 const LOSETUP: Need = Need::Debian { command: "losetup", package: "mount" };
 const JAVA: &[Need] = &[Need::Jars, Need::JavaClasses];
 const RECIPES: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::KafkaJs, Need::Go];
+const DATA_GROUP: &[Need] = &[Need::Python, Need::KafkaJs, Need::Jars, Need::JavaClasses];
 
 /// Every suite under `compat/`.
 pub(crate) const SUITES: &[Suite] = &[
@@ -47,6 +48,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("rdkafka", &[Need::Rdkafka], Program::Rdkafka, Broker::Shared),
     suite("recipes", RECIPES, Program::Python("recipes/suite.py"), Broker::OttlaOnly),
     suite("data", &[Need::Python, Need::KafkaJs], Program::Python("data/suite.py"), Broker::Shared),
+    suite("data-group", DATA_GROUP, Program::Python("data/group.py"), Broker::Shared),
     suite("malformed", &[Need::Python], Program::Python("malformed/suite.py"), Broker::Own),
     suite("kill9", &[Need::Python], Program::Python("kill9/suite.py"), Broker::Own),
     suite("powerloss", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("powerloss/suite.py"), Broker::Own),

@@ -28,6 +28,13 @@ impl Partition {
         }
     }
 
+    /// The high watermark, if this node leads the partition and its log is open.
+    pub(crate) fn led_high_watermark(&self) -> Option<i64> {
+        let mut guard = self.lock();
+        let is_led = term(&mut guard).is_some();
+        is_led.then_some(guard.high_watermark)
+    }
+
     /// Largest batch that the log takes, in bytes.
     pub(crate) fn batch_bytes_max(&self) -> usize {
         usize::try_from(self.lock().config.max_message_bytes).unwrap_or(0)

@@ -9,6 +9,7 @@ mod deletion;
 mod durability;
 mod failures;
 mod fetching;
+mod group_metrics;
 mod group_versions;
 mod groups;
 mod idempotence;

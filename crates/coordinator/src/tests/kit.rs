@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use ottla_records::{BATCH_HEADER_LEN, Compression, ValidatedBatch, scan};
 use ottla_runtime::sim::World;
 use ottla_runtime::{Runtime, TaskHandle, watch};
+use ottla_telemetry::CoordinatorMetrics;
 use ottla_types::LeaderEpoch;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -40,6 +41,10 @@ pub(super) enum Event {
     Tell(&'static str),
     /// As many records of so many bytes, about nobody.
     Sweep(u64, usize),
+    /// A record that cannot be replayed.
+    AddBroken(&'static str),
+    /// As many effects.
+    TellMany(&'static str, usize),
     /// As many events, each of which follows from the one before.
     Chain(u64),
 }
@@ -102,6 +107,15 @@ impl Shard for Counters {
             Event::Sweep(count, filler) => {
                 let records = (0..count).map(|_| record("swept", 1, filler));
                 reply(records.fold(Decision::none(), Decision::record), count)
+            }
+            Event::AddBroken(name) => {
+                let key = Bytes::from_static(name.as_bytes());
+                reply(about(name).record(Record { key, value: Some(Bytes::from_static(b"short")) }), 0)
+            }
+            Event::TellMany(name, count) => {
+                let mut decision = reply(about(name), 0);
+                decision.effects.extend((0..count).map(|_| String::new()));
+                decision
             }
             Event::Chain(0) => Decision::none(),
             Event::Chain(left) => {
@@ -324,6 +338,7 @@ pub(super) struct Toy {
     pub(super) log: Arc<MemoryLog>,
     pub(super) handle: ShardHandle<Counters>,
     pub(super) task: TaskHandle<()>,
+    pub(super) metrics: CoordinatorMetrics,
     effects: Arc<Mutex<Vec<String>>>,
 }
 
@@ -337,6 +352,7 @@ impl Toy {
     /// A shard that adds one to `a` whenever it is loaded.
     pub(super) fn start_with(runtime: &Runtime, log: &Arc<MemoryLog>, begins_with_a: bool) -> Toy {
         let effects: Arc<Mutex<Vec<String>>> = Arc::default();
+        let metrics = CoordinatorMetrics::default();
         let done = Arc::clone(&effects);
         let (handle, task) = start(ShardParts {
             runtime: runtime.clone(),
@@ -348,8 +364,9 @@ impl Toy {
             write_timeout: WRITE_TIMEOUT,
             load_bytes_max: 200,
             compression: Compression::None.into(),
+            metrics: metrics.clone(),
         });
-        Toy { runtime: runtime.clone(), log: Arc::clone(log), handle, task, effects }
+        Toy { runtime: runtime.clone(), log: Arc::clone(log), handle, task, metrics, effects }
     }
 
     pub(super) async fn ask(&self, event: Event) -> Result<u64, CoordinatorError> {

@@ -1,9 +1,9 @@
 //! A loaded shard: batches, replies, timers, failures.
 
 use super::kit::{Behaviour, Event, TERM, Toy, WRITE_TIMEOUT, leading, with_toy};
-use crate::limits::{REQUESTS_MAX, ROUND_EVENTS_MAX};
+use crate::limits::{DEFERRED_MAX, REQUESTS_MAX, ROUND_EVENTS_MAX};
 use crate::{AppendFailed, CoordinatorError, LogView, Term};
-use Event::{Add, AddLarge, AddLater, Cancel, Chain, Read, Sweep, Tell, WaitFor};
+use Event::{Add, AddBroken, AddLarge, AddLater, Cancel, Chain, Read, Sweep, Tell, TellMany, WaitFor};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use ottla_types::LeaderEpoch;
@@ -166,6 +166,65 @@ fn failed_append_drops_what_was_replayed_and_loads_again() {
 }
 
 #[test]
+fn record_that_cannot_be_replayed_is_not_written_and_the_shard_is_loaded_again() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        let counted = || (toy.metrics.active.get(), toy.metrics.loading.get(), toy.metrics.reloads.get());
+        assert_eq!(counted(), (1, 0, 0));
+        let (before, broken, after) =
+            (toy.handle.submit(Add("a", 1)), toy.handle.submit(AddBroken("b")), toy.handle.submit(Read("a")));
+        let lost = Err(CoordinatorError::NotCoordinator);
+        assert_eq!((before.await, broken.await), (lost, lost));
+        assert_eq!(after.await, Err(CoordinatorError::LoadInProgress));
+        assert_eq!(counted(), (0, 0, 1));
+        toy.sleep_ms(100).await;
+        assert_eq!((toy.ask(Read("a")).await, toy.log.end()), (Ok(1), 1));
+        assert_eq!(counted(), (1, 0, 1));
+    });
+}
+
+#[test]
+fn what_waits_for_the_high_watermark_is_bounded_and_timers_wait_too() {
+    with_toy(async |toy| {
+        toy.ask(AddLater("timer", 10)).await.unwrap();
+        toy.log.behave(Behaviour::Hold);
+        let write = toy.begin(Add("a", 1));
+        toy.sleep_ms(1).await;
+        // They depend on the write. The second goes beyond the limit, the third one and the timer have to wait.
+        let told: Vec<_> = (0..3).map(|_| toy.begin(TellMany("a", DEFERRED_MAX - 10))).collect();
+        toy.sleep_ms(1_000).await;
+        assert_eq!(toy.log.end(), 1, "the timer has not written");
+        assert_eq!(toy.effects().len(), 0);
+        let late = toy.begin(Read("timer"));
+        toy.log.behave(Behaviour::Commit);
+        toy.log.commit_all();
+        assert_eq!(write.await, Ok(Ok(1)));
+        for told in told {
+            assert_eq!(told.await, Ok(Ok(0)));
+        }
+        late.await.unwrap().unwrap();
+        assert_eq!(toy.ask(Read("timer")).await, Ok(1));
+        assert_eq!(toy.effects().len(), 3 * (DEFERRED_MAX - 10));
+    });
+}
+
+#[test]
+fn answer_about_the_whole_shard_waits_for_every_subject() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Read("a")).await, Ok(0));
+        toy.log.behave(Behaviour::Hold);
+        let write = toy.begin(Add("a", 1));
+        toy.sleep_ms(1).await;
+        // A sweep of nothing is about nobody, and writes nothing: it tells of all there is.
+        let list = toy.begin(Sweep(0, 0));
+        toy.sleep_ms(10).await;
+        assert!(!list.is_finished());
+        toy.log.commit_all();
+        assert_eq!((write.await, list.await), (Ok(Ok(1)), Ok(Ok(0))));
+    });
+}
+
+#[test]
 fn reload_in_the_middle_answers_everyone_and_keeps_what_is_committed() {
     with_toy(async |toy| {
         assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
@@ -219,6 +278,7 @@ fn full_queue_refuses_and_the_last_handle_ends_the_task() {
         let asked: Vec<_> = (0..REQUESTS_MAX + 1).map(|_| toy.handle.submit(Read("a"))).collect();
         let answers = join_all(asked).await;
         assert_eq!(answers.last(), Some(&Err(CoordinatorError::Busy)));
+        assert_eq!(toy.metrics.refused.get(), 1);
         assert!(answers.iter().take(REQUESTS_MAX).all(|answer| *answer != Err(CoordinatorError::Busy)));
         let parked = toy.handle.submit(WaitFor("a", 7));
         let Toy { handle, task, runtime, .. } = toy;
