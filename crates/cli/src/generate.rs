@@ -35,7 +35,7 @@ fn generate(mut command: clap::Command, dir: &Path) -> Result<()> {
 
 /// The page of a command and those of everything below it; hidden commands have none.
 fn pages(command: &clap::Command, name: &str, dir: &Path) -> Result<()> {
-    let page = clap_mangen::Man::new(command.clone().name(name.to_string()))
+    let page = clap_mangen::Man::new(command.clone().display_name(name))
         .manual("ottla")
         .source(format!("ottla {}", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();

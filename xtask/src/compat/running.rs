@@ -92,6 +92,9 @@ impl Stage {
         for need in suite.needs.iter().filter(|need| matches!(need, Need::KafkaJs | Need::ConfluentJs)) {
             command.env("NODE_PATH", workshop.get(*need)?);
         }
+        if suite.needs.contains(&Need::Ottla) {
+            command.env("COMPAT_OTTLA", self.own_copy(&workshop.get(Need::Ottla)?)?);
+        }
         if suite.needs.contains(&Need::JavaClasses) {
             command.env("COMPAT_CLASSPATH", class_path(workshop)?);
         }
@@ -124,6 +127,9 @@ impl Stage {
     /// A whole run tests one program, also when somebody builds meanwhile.
     fn own_copy(&self, program: &Path) -> Result<PathBuf> {
         let copy = self.dir.join("ottla");
+        if copy.exists() {
+            return Ok(copy);
+        }
         std::fs::copy(program, &copy).with_context(|| format!("copying {}", program.display()))?;
         Ok(copy)
     }

@@ -3,6 +3,7 @@
 //! Rules about the dependency graph read `cargo metadata`; rules about source text read every file that git
 //! knows or would know. Each rule is one case; a broken rule names each place.
 
+mod configs;
 mod dependencies;
 mod forbidden;
 mod layers;
@@ -48,6 +49,7 @@ pub(crate) fn check() -> Result<Tally> {
         ("function-size", sizes::functions(&files)),
         ("forbidden-calls", forbidden::calls(&files)),
         ("unfinished-code", forbidden::unfinished(&files)),
+        ("config-effects", configs::effects(&files)),
         ("quoted-files", quoted::check(&files)),
         ("machine-paths", sources::machine_paths(&files)),
         ("lock-file-hosts", sources::lock_file_hosts(&files)),

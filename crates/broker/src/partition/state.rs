@@ -160,6 +160,10 @@ impl State {
             _ if self.is_closing => Err(not_here("the node shuts down")),
             Status::Offline(reason) => Err(PartitionError::storage(reason.clone())),
             Status::Opening => Err(not_here("the partition's log is being opened; try again")),
+            // The flush that found out is still under way, and what it did not write may read as zeros.
+            Status::Online(online) if online.open.log.has_failed_sync() => Err(PartitionError::storage(
+                "a flush failed. Next step: look at the disk of the log directory; the partition is opened again by itself",
+            )),
             Status::Online(online) => match &mut **online {
                 Online { open, leader: Some(leader) } => Ok((open, leader)),
                 Online { leader: None, .. } => Err(PartitionError {

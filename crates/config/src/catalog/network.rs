@@ -42,7 +42,7 @@ keys! { pub(super) KEYS
         kafka "-1" because "without a bound, slow large requests use up the memory";
     "queued.max.requests" Int "500" min(1) High ReadOnly Accepted
         "Most requests that wait to be handled.";
-    "request.timeout.ms" Int "30000" any High ReadOnly Accepted
+    "request.timeout.ms" Int "30000" any High ReadOnly Implemented
         "How long a request of this node to another waits for its answer.";
     "slow.request.log.threshold.ms" Long "1000" min(-1) Medium ReadOnly Implemented
         "A request that takes this node longer is logged; time that a client asked to wait does not count, -1 logs none."
