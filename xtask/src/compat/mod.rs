@@ -20,6 +20,7 @@ use crate::tally::Tally;
 use running::Stage;
 use suite::Broker;
 
+pub(crate) use ready::answers;
 pub(crate) use suites::SUITES;
 
 /// Who answers.

@@ -35,7 +35,7 @@ pub(crate) fn wait(child: &mut Child) -> Result<SocketAddr> {
 }
 
 /// One ApiVersions round trip.
-pub(super) fn answers(address: SocketAddr) -> Result<()> {
+pub(crate) fn answers(address: SocketAddr) -> Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(&API_VERSIONS_REQUEST)?;
