@@ -8,6 +8,7 @@ use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
 use crate::topics::GroupTopics;
+use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
@@ -52,8 +53,8 @@ pub enum GroupRequest {
     LeaveGroup(LeaveGroupRequest),
     /// OffsetCommit. Topics of version 10 have their names filled in; topics that do not exist were taken out before.
     OffsetCommit(OffsetCommitRequest),
-    /// TxnOffsetCommit.
-    TxnOffsetCommit(TxnOffsetCommitRequest),
+    /// TxnOffsetCommit, and what is known of its transaction. Topics that do not exist were taken out before.
+    TxnOffsetCommit(TxnOffsetCommitRequest, VerificationGuard),
     /// One group of an OffsetFetch.
     OffsetFetch(OffsetFetch),
     /// OffsetDelete. Topics that do not exist were taken out before.
