@@ -3,7 +3,9 @@
 use crate::limits::BATCH_RECORDS_MAX;
 use crate::shard::Record;
 use crate::transactional::TransactionalWrite;
-use ottla_records::{BATCH_HEADER_LEN, BatchBuilder, BuildError, CompressionSpec, NO_SEQUENCE, TimestampType, ValidatedBatch};
+use ottla_records::{
+    BATCH_HEADER_LEN, BatchBuilder, BuildError, CompressionSpec, NO_SEQUENCE, TimestampType, ValidatedBatch,
+};
 
 /// Records that were replayed and not appended yet.
 #[derive(Debug)]

@@ -45,9 +45,7 @@ impl GroupRequest {
             }
             GroupRequest::LeaveGroup(_) => GroupReply::LeaveGroup(leave(error)),
             GroupRequest::OffsetCommit(request) => GroupReply::OffsetCommit(offset_commit(request, error)),
-            GroupRequest::TxnOffsetCommit(request, _) => {
-                GroupReply::TxnOffsetCommit(txn_offset_commit(request, error))
-            }
+            GroupRequest::TxnOffsetCommit(request, _) => GroupReply::TxnOffsetCommit(txn_offset_commit(request, error)),
             GroupRequest::OffsetFetch(request) => GroupReply::OffsetFetch(offset_fetch(request, error)),
             GroupRequest::OffsetDelete(_) => {
                 GroupReply::OffsetDelete(OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() })

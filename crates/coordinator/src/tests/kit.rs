@@ -2,8 +2,8 @@
 
 use crate::task::{ShardParts, start};
 use crate::{
-    AppendFailed, Context, CoordinatorError, Decision, LogView, Position, ReadFailed, Record, ReplayError, ReplySlot,
-    BatchKind, Shard, ShardHandle, ShardLog, Term, TransactionalWrite, VerificationGuard,
+    AppendFailed, BatchKind, Context, CoordinatorError, Decision, LogView, Position, ReadFailed, Record, ReplayError,
+    ReplySlot, Shard, ShardHandle, ShardLog, Term, TransactionalWrite, VerificationGuard,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
