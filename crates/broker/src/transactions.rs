@@ -94,8 +94,12 @@ impl TxnCoordinator {
     /// Asks the shard of a transactional id. It is given a producer id that nobody had before when it needs one.
     ///
     /// # Errors
-    /// NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE.
+    /// INVALID_REQUEST for an empty id; NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE.
     pub(crate) async fn ask(&self, transactional_id: &str, request: TxnRequest) -> Result<TxnReply, ErrorCode> {
+        // Before it is asked where the id belongs: the topic may not be there yet.
+        if transactional_id.is_empty() {
+            return Err(ErrorCode::InvalidRequest);
+        }
         let mut fresh_producer_id = None;
         loop {
             let index = self.partition_of(transactional_id);

@@ -96,7 +96,7 @@ impl Verifications {
         if known.is_some_and(|known| known.has_open_txn() && known.epoch() == header.producer_epoch) {
             return Ok(());
         }
-        if is_duplicate(log, header) {
+        if header.base_sequence != NO_SEQUENCE && is_duplicate(log, header) {
             return Ok(());
         }
         if let Some(known) = known.filter(|known| header.producer_epoch < known.epoch()) {
