@@ -1,28 +1,30 @@
 //! The group coordinator of this node: a shard for each partition of `__consumer_offsets` that the node leads.
 //!
 //! `partition_log` lets a shard write to its partition; `follow` starts and ends shards with the metadata and tells them of
-//! topics and configs; `offsets_topic` creates the topic when it is first needed; `partitioner` says which group is where;
+//! topics and configs; `internal_topic` creates the topic when it is first needed; `partitioner` says which group is where;
 //! `effects` does what shards ask for, `regexes` among it; `scrape` shows groups and lag to the metrics.
 //! What groups do is in `ottla-group`, how a shard is run in `ottla-coordinator`.
 
 mod effects;
 mod feed;
 mod follow;
-mod offsets_topic;
+mod internal_topic;
 mod partition_log;
 mod partitioner;
 mod regexes;
 mod scrape;
 mod told;
 
-pub(crate) use offsets_topic::OffsetsTopic;
+pub(crate) use follow::led;
+pub(crate) use internal_topic::InternalTopic;
+pub(crate) use partition_log::PartitionLog;
 pub(crate) use partitioner::partition_of;
 
 use crate::partitions::Partitions;
 use feed::Feed;
 use futures_util::future::{Either, ready};
 use ottla_config::BrokerConfig;
-use ottla_coordinator::{CoordinatorError, Shards};
+use ottla_coordinator::{CoordinatorError, EndTransaction, Shards};
 use ottla_group::{GroupEvent, GroupReply, GroupRequest, GroupShard, RequestContext};
 use ottla_metadata::MetadataImage;
 use ottla_metadata::topic_name::GROUP_METADATA;
@@ -101,6 +103,18 @@ impl GroupCoordinator {
         let index = partition_of(request.group_id().unwrap_or_default(), self.partition_count());
         match self.shards.get(index) {
             Some(shard) => Either::Left(shard.submit(GroupEvent::Request(context, request))),
+            None => Either::Right(ready(Err(self.why_not_here(index)))),
+        }
+    }
+
+    /// Has a marker written to a partition of the offsets topic, and resolves when it is committed.
+    pub(crate) fn end_transaction(
+        &self,
+        index: i32,
+        end: EndTransaction,
+    ) -> impl Future<Output = Result<(), CoordinatorError>> + Send + use<> + 'static {
+        match self.shards.get(index) {
+            Some(shard) => Either::Left(shard.end_transaction(end)),
             None => Either::Right(ready(Err(self.why_not_here(index)))),
         }
     }

@@ -4,6 +4,8 @@
 //! What is waited for happens in [`Outcome::Later`], which is polled only when the replies before it have left, and not at
 //! all while a slow client has to take those: deadlines are taken before, and no lock is held across a wait in one.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod answer;
 mod api_versions;
@@ -23,6 +25,8 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod groups;
@@ -34,6 +38,7 @@ mod leave_group;
 mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -41,6 +46,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 use crate::Broker;
 use ottla_net::{Outcome, Request};
@@ -58,6 +65,13 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(&broker, &request),
         ApiKey::DeleteRecords => delete_records::handle(&broker, request),
         ApiKey::InitProducerId => init_producer_id::handle(&broker, request),
+        ApiKey::AddPartitionsToTxn => add_partitions_to_txn::handle(&broker, request),
+        ApiKey::AddOffsetsToTxn => add_offsets_to_txn::handle(&broker, request),
+        ApiKey::EndTxn => end_txn::handle(&broker, request),
+        ApiKey::WriteTxnMarkers => write_txn_markers::handle(&broker, request),
+        ApiKey::TxnOffsetCommit => txn_offset_commit::handle(&broker, request),
+        ApiKey::DescribeTransactions => describe_transactions::handle(&broker, request),
+        ApiKey::ListTransactions => list_transactions::handle(&broker, request),
         ApiKey::CreateTopics => create_topics::handle(&broker, request),
         ApiKey::DeleteTopics => delete_topics::handle(&broker, request),
         ApiKey::CreatePartitions => create_partitions::handle(&broker, request),

@@ -17,6 +17,7 @@ mod partition;
 mod partitions;
 mod producer_ids;
 mod tasks;
+mod transactions;
 mod usage;
 mod watchers;
 
@@ -24,7 +25,7 @@ pub use handler::BrokerHandler;
 pub use usage::PartitionUsage;
 
 use answered::Answered;
-use coordination::{GroupCoordinator, OffsetsTopic};
+use coordination::{GroupCoordinator, InternalTopic};
 use fetch_session::FetchSessions;
 use flush::FlushControl;
 use follow::{Applied, Follower};
@@ -46,6 +47,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tasks::Tasks;
+use transactions::{LocalPeers, MarkerWriter, Peers, TxnCoordinator, Verifier};
 
 /// How long a shutdown waits for the broker's own tasks.
 const TASKS_PATIENCE: Duration = Duration::from_secs(15);
@@ -84,7 +86,11 @@ pub struct Broker {
     answered: Answered,
     producer_ids: ProducerIds,
     groups: Arc<GroupCoordinator>,
-    offsets_topic: OffsetsTopic,
+    offsets_topic: InternalTopic,
+    transactions: Arc<TxnCoordinator>,
+    transaction_state_topic: InternalTopic,
+    markers: Arc<MarkerWriter>,
+    verifier: Verifier,
     tasks: Arc<Tasks>,
     _flush_queue: AbortOnDrop<()>,
 }
@@ -133,10 +139,26 @@ impl Broker {
         partition::cleaning::start(&tasks, &shared, &partitions, &current_config);
         let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config, &shared.metrics);
         coordination::start(&tasks, &groups, applied.clone(), Arc::clone(&current_config));
+        let producer_ids = ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone());
+        let own_ids = producer_ids.clone();
+        let counted = shared.metrics.transactions.clone();
+        let transactions =
+            TxnCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), own_ids, &config, counted);
+        let patience = Duration::from_millis(u64::try_from(config.long("request.timeout.ms")).unwrap_or(0));
+        let markers = MarkerWriter::new(&runtime, Arc::clone(&partitions), Arc::clone(&groups), patience);
+        let peers = LocalPeers::new(config.node_id, images.clone(), Arc::clone(&markers), &transactions);
+        let peers: Arc<dyn Peers> = Arc::new(peers);
+        transactions.set_peers(Arc::clone(&peers));
+        let verifier = Verifier::new(&runtime, images.clone(), Arc::clone(&transactions), peers, &config);
+        transactions::start(&tasks, &transactions, applied.clone(), Arc::clone(&current_config));
         Ok(Arc::new(Broker {
             groups,
-            offsets_topic: OffsetsTopic::new(&runtime, Arc::clone(&controller)),
-            producer_ids: ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone()),
+            offsets_topic: InternalTopic::offsets(&runtime, Arc::clone(&controller)),
+            transactions,
+            transaction_state_topic: InternalTopic::transaction_state(&runtime, Arc::clone(&controller)),
+            markers,
+            verifier,
+            producer_ids,
             config: current_config,
             static_config: config,
             controller,
@@ -156,6 +178,7 @@ impl Broker {
     pub async fn shutdown(&self) {
         // First whatever opens, creates or changes logs of its own accord.
         self.tasks.stop(TASKS_PATIENCE).await;
+        self.transactions.shutdown().await;
         self.groups.shutdown().await;
         let partitions = self.partitions.all();
         let all = stream::iter(partitions)
@@ -209,8 +232,29 @@ impl Broker {
         &self.groups
     }
 
-    pub(crate) fn offsets_topic(&self) -> &OffsetsTopic {
+    pub(crate) fn offsets_topic(&self) -> &InternalTopic {
         &self.offsets_topic
+    }
+
+    pub(crate) fn transactions(&self) -> &TxnCoordinator {
+        &self.transactions
+    }
+
+    pub(crate) fn transaction_state_topic(&self) -> &InternalTopic {
+        &self.transaction_state_topic
+    }
+
+    pub(crate) fn markers(&self) -> &MarkerWriter {
+        &self.markers
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// `transaction.partition.verification.enable`.
+    pub(crate) fn verifies_transactions(&self) -> bool {
+        self.config().boolean("transaction.partition.verification.enable")
     }
 
     pub(crate) fn image(&self) -> Arc<MetadataImage> {

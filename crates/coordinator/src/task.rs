@@ -85,10 +85,7 @@ impl<S: Shard> Inbox<S> {
             tokio::select! {
                 biased;
                 done = &mut until => return Ok(done),
-                request = self.requests.recv() => {
-                    // A caller that went away needs no answer.
-                    let _ = request.ok_or(NobodyAsks)?.answer.send(Err(error));
-                }
+                request = self.requests.recv() => request.ok_or(NobodyAsks)?.refuse(error),
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
 use crate::topics::GroupTopics;
+use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
@@ -55,8 +56,8 @@ pub enum GroupRequest {
     LeaveGroup(LeaveGroupRequest),
     /// OffsetCommit. Topics of version 10 have their names filled in; topics that do not exist were taken out before.
     OffsetCommit(OffsetCommitRequest),
-    /// TxnOffsetCommit.
-    TxnOffsetCommit(TxnOffsetCommitRequest),
+    /// TxnOffsetCommit, and what is known of its transaction. Topics that do not exist were taken out before.
+    TxnOffsetCommit(TxnOffsetCommitRequest, VerificationGuard),
     /// One group of an OffsetFetch.
     OffsetFetch(OffsetFetch),
     /// OffsetDelete. Topics that do not exist were taken out before.

@@ -67,8 +67,8 @@ impl GroupShard {
             GroupRequest::Heartbeat(request) => classic::heartbeat::handle(self, caller, &request, slot, context),
             GroupRequest::LeaveGroup(request) => classic::leave::handle(self, caller, request, slot, context),
             GroupRequest::OffsetCommit(request) => offsets::commit::handle(self, caller, &request, slot, context),
-            GroupRequest::TxnOffsetCommit(request) => {
-                offsets::txn_commit::handle(self, caller, &request, slot, context)
+            GroupRequest::TxnOffsetCommit(request, guard) => {
+                offsets::txn_commit::handle(self, caller, &request, guard, slot, context)
             }
             GroupRequest::OffsetFetch(request) => offsets::fetch::handle(self, &request, slot),
             GroupRequest::OffsetDelete(request) => offsets::delete::handle(self, &request, slot),
@@ -160,8 +160,8 @@ impl Shard for GroupShard {
         }
     }
 
-    fn replay_end_of_transaction(&mut self, producer_id: i64, is_commit: bool) {
-        offsets::replay::end_of_transaction(self, producer_id, is_commit);
+    fn replay_end_of_transaction(&mut self, producer_id: i64, is_commit: bool) -> Vec<GroupId> {
+        self.offsets.end_transaction(producer_id, is_commit)
     }
 
     fn apply(&mut self, change: GroupVolatile) {

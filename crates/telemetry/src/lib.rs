@@ -17,6 +17,7 @@ mod metrics;
 pub mod net;
 mod process;
 mod table;
+mod transactions;
 
 pub use api_times::ApiTimes;
 pub use broker::{BrokerMetrics, RequestCounters};
@@ -29,3 +30,4 @@ pub use logs::{LOGGERS, LevelError, LogFormat, LogLevels, LogSetupError, ROOT, i
 pub use metrics::{Metrics, all_metrics};
 pub use net::NetMetrics;
 pub use table::{MetricInfo, MetricKind};
+pub use transactions::TransactionMetrics;

@@ -1,7 +1,9 @@
 //! All handles of one node, and their text form.
 
 use crate::collector::Collected;
-use crate::{BrokerMetrics, CleanerMetrics, Collector, GroupMetrics, LogMetrics, MetricInfo, NetMetrics};
+use crate::{
+    BrokerMetrics, CleanerMetrics, Collector, GroupMetrics, LogMetrics, MetricInfo, NetMetrics, TransactionMetrics,
+};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 use std::fmt;
@@ -20,13 +22,22 @@ pub struct Metrics {
     pub cleaner: CleanerMetrics,
     /// Consumer groups.
     pub groups: GroupMetrics,
+    /// Transactions.
+    pub transactions: TransactionMetrics,
     registry: Arc<Registry>,
     collectors: Arc<Mutex<Vec<Weak<dyn Collector>>>>,
 }
 
 /// The rows of all tables, for documentation.
 pub fn all_metrics() -> impl Iterator<Item = &'static MetricInfo> {
-    let tables = [NetMetrics::INFO, BrokerMetrics::INFO, LogMetrics::INFO, CleanerMetrics::INFO, GroupMetrics::INFO];
+    let tables = [
+        NetMetrics::INFO,
+        BrokerMetrics::INFO,
+        LogMetrics::INFO,
+        CleanerMetrics::INFO,
+        GroupMetrics::INFO,
+        TransactionMetrics::INFO,
+    ];
     tables.into_iter().flatten().chain(crate::groups::FAMILIES.iter().copied())
 }
 
@@ -35,6 +46,7 @@ impl Metrics {
     pub fn new() -> Metrics {
         let (net, broker, log) = (NetMetrics::default(), BrokerMetrics::default(), LogMetrics::default());
         let (cleaner, groups) = (CleanerMetrics::default(), GroupMetrics::default());
+        let transactions = TransactionMetrics::default();
         let mut registry = Registry::default();
         net.register(&mut registry);
         broker.register(&mut registry);
@@ -42,8 +54,9 @@ impl Metrics {
         registry.register_collector(Box::new(crate::process::Process));
         cleaner.register(&mut registry);
         groups.register(&mut registry);
+        transactions.register(&mut registry);
         let collectors = Arc::default();
-        Metrics { net, broker, log, cleaner, groups, registry: Arc::new(registry), collectors }
+        Metrics { net, broker, log, cleaner, groups, transactions, registry: Arc::new(registry), collectors }
     }
 
     /// Asks this collector, too, at every [`Metrics::scrape`] from now on, as long as somebody else holds it.

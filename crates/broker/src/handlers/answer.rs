@@ -1,6 +1,8 @@
 //! What a response says went wrong, for the request counters.
 
 use ottla_protocol::Message;
+use ottla_protocol::generated::add_offsets_to_txn_response::AddOffsetsToTxnResponse;
+use ottla_protocol::generated::add_partitions_to_txn_response::AddPartitionsToTxnResponse;
 use ottla_protocol::generated::alter_configs_response::AlterConfigsResponse;
 use ottla_protocol::generated::api_versions_response::ApiVersionsResponse;
 use ottla_protocol::generated::consumer_group_describe_response::ConsumerGroupDescribeResponse;
@@ -16,6 +18,8 @@ use ottla_protocol::generated::describe_groups_response::DescribeGroupsResponse;
 use ottla_protocol::generated::describe_log_dirs_response::DescribeLogDirsResponse;
 use ottla_protocol::generated::describe_producers_response::DescribeProducersResponse;
 use ottla_protocol::generated::describe_topic_partitions_response::DescribeTopicPartitionsResponse;
+use ottla_protocol::generated::describe_transactions_response::DescribeTransactionsResponse;
+use ottla_protocol::generated::end_txn_response::EndTxnResponse;
 use ottla_protocol::generated::fetch_response::FetchResponse;
 use ottla_protocol::generated::find_coordinator_response::FindCoordinatorResponse;
 use ottla_protocol::generated::heartbeat_response::HeartbeatResponse;
@@ -26,6 +30,7 @@ use ottla_protocol::generated::leave_group_response::LeaveGroupResponse;
 use ottla_protocol::generated::list_config_resources_response::ListConfigResourcesResponse;
 use ottla_protocol::generated::list_groups_response::ListGroupsResponse;
 use ottla_protocol::generated::list_offsets_response::ListOffsetsResponse;
+use ottla_protocol::generated::list_transactions_response::ListTransactionsResponse;
 use ottla_protocol::generated::metadata_response::MetadataResponse;
 use ottla_protocol::generated::offset_commit_response::OffsetCommitResponse;
 use ottla_protocol::generated::offset_delete_response::OffsetDeleteResponse;
@@ -33,6 +38,8 @@ use ottla_protocol::generated::offset_fetch_response::OffsetFetchResponse;
 use ottla_protocol::generated::offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
 use ottla_protocol::generated::produce_response::ProduceResponse;
 use ottla_protocol::generated::sync_group_response::SyncGroupResponse;
+use ottla_protocol::generated::txn_offset_commit_response::TxnOffsetCommitResponse;
+use ottla_protocol::generated::write_txn_markers_response::WriteTxnMarkersResponse;
 
 /// A response that a handler sends.
 pub(in crate::handlers) trait Answer: Message {
@@ -110,4 +117,19 @@ answers! {
     DeleteGroupsResponse => |r| first(r.results.iter().map(|result| result.error_code));
     ConsumerGroupHeartbeatResponse => |r| r.error_code;
     ConsumerGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    AddPartitionsToTxnResponse => |r| {
+        let topics = r.results_by_transaction.iter().flat_map(|result| &result.topic_results);
+        let topics = topics.chain(&r.results_by_topic_v3_and_below);
+        let codes = topics.flat_map(|topic| &topic.results_by_partition).map(|result| result.partition_error_code);
+        first(std::iter::once(r.error_code).chain(codes))
+    };
+    AddOffsetsToTxnResponse => |r| r.error_code;
+    EndTxnResponse => |r| r.error_code;
+    WriteTxnMarkersResponse => |r| {
+        let topics = r.markers.iter().flat_map(|marker| &marker.topics);
+        first(topics.flat_map(|topic| &topic.partitions).map(|partition| partition.error_code))
+    };
+    TxnOffsetCommitResponse => |r| first(r.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    DescribeTransactionsResponse => |r| first(r.transaction_states.iter().map(|state| state.error_code));
+    ListTransactionsResponse => |r| r.error_code;
 }

@@ -17,3 +17,5 @@ mod offsets;
 mod producing;
 mod restarts;
 mod runtime_configs;
+mod transaction_crashes;
+mod transactions;

@@ -2,11 +2,12 @@
 
 use super::kit::{Behaviour, Event, TERM, Toy, WRITE_TIMEOUT, leading, with_toy};
 use crate::limits::{DEFERRED_MAX, REQUESTS_MAX, ROUND_EVENTS_MAX};
-use crate::{AppendFailed, CoordinatorError, LogView, Term};
-use Event::{Add, AddBroken, AddLarge, AddLater, Cancel, Chain, Read, Sweep, Tell, TellMany, WaitFor};
+use crate::{AppendFailed, CoordinatorError, EndTransaction, LogView, Term};
+use Event::{Add, AddBroken, AddLarge, AddLater, Cancel, Chain, Read, Sweep, Tell, TellMany, Transact, WaitFor};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use ottla_types::LeaderEpoch;
+use ottla_records::EndTxnMarker;
+use ottla_types::{ErrorCode, LeaderEpoch, ProducerEpoch, ProducerId};
 
 #[test]
 fn events_are_handled_in_order_and_appended_together() {
@@ -286,5 +287,74 @@ fn full_queue_refuses_and_the_last_handle_ends_the_task() {
         task.await.unwrap();
         assert_eq!(parked.now_or_never(), Some(Err(CoordinatorError::NotCoordinator)));
         drop(runtime);
+    });
+}
+
+fn end(producer_id: i64, committed: bool) -> EndTransaction {
+    EndTransaction {
+        producer_id: ProducerId(producer_id),
+        producer_epoch: ProducerEpoch(0),
+        marker: EndTxnMarker { committed, coordinator_epoch: 3 },
+        transaction_version: 1,
+    }
+}
+
+#[test]
+fn records_of_a_transaction_count_from_its_marker_on() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        // Batches of the shard's own, of two transactions, and a marker in between, in the order of the calls.
+        let (own, first) = (toy.handle.submit(Add("a", 10)), toy.handle.submit(Transact("a", 100, 7)));
+        let (other, ended) = (toy.handle.submit(Transact("b", 1_000, 8)), toy.handle.end_transaction(end(7, true)));
+        let read = toy.handle.submit(Read("a"));
+        assert_eq!((own.await, first.await, other.await), (Ok(11), Ok(11), Ok(0)));
+        assert_eq!((ended.await, read.await), (Ok(()), Ok(111)));
+        assert_eq!(toy.log.appends(), [1, 1, 1, 1, 1]);
+        assert_eq!(toy.handle.end_transaction(end(8, false)).await, Ok(()));
+        assert_eq!(toy.ask(Read("b")).await, Ok(0));
+        // The same after a reload.
+        toy.log.behave(Behaviour::Fail(AppendFailed::Storage("no".to_string())));
+        assert!(toy.ask(Add("a", 1)).await.is_err());
+        toy.log.behave(Behaviour::Commit);
+        toy.sleep_ms(1_000).await;
+        assert_eq!((toy.ask(Read("a")).await, toy.ask(Read("b")).await), (Ok(111), Ok(0)));
+    });
+}
+
+#[test]
+fn what_depends_on_a_marker_waits_until_it_is_committed() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Transact("a", 5, 7)).await, Ok(0));
+        toy.log.behave(Behaviour::Hold);
+        let mut ended = Box::pin(toy.handle.end_transaction(end(7, true)));
+        let (mut read, other) = (Box::pin(toy.handle.submit(Read("a"))), toy.handle.submit(Read("b")));
+        assert_eq!(other.await, Ok(0), "another subject does not wait");
+        assert!((&mut ended).now_or_never().is_none() && (&mut read).now_or_never().is_none());
+        toy.log.commit_all();
+        assert_eq!((ended.await, read.await), (Ok(()), Ok(5)));
+    });
+}
+
+#[test]
+fn refused_batch_or_marker_leaves_the_shard_as_it_was() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        toy.log.behave(Behaviour::Fail(AppendFailed::Refused(ErrorCode::InvalidProducerEpoch)));
+        let refused = CoordinatorError::Refused(ErrorCode::InvalidProducerEpoch);
+        assert_eq!(toy.ask(Transact("a", 5, 7)).await, Err(refused));
+        assert_eq!(toy.handle.end_transaction(end(7, true)).await, Err(refused));
+        toy.log.behave(Behaviour::Commit);
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(2), "it was not loaded again");
+        assert_eq!(toy.log.reads(), 0);
+    });
+}
+
+#[test]
+fn marker_that_nobody_waits_for_any_more_is_not_written() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        drop(toy.handle.end_transaction(end(7, true)));
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(2));
+        assert_eq!(toy.log.end(), 2);
     });
 }

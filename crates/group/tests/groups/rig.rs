@@ -101,7 +101,7 @@ impl Rig {
     }
 
     fn context(&self) -> Context {
-        Context { now_ms: self.now_ms, random: self.random }
+        Context { now_ms: self.now_ms, random: self.random, leader_epoch: 0 }
     }
 
     fn apply(&mut self, decision: GroupDecision) -> Vec<GroupEvent> {

@@ -171,7 +171,8 @@ impl World {
 
     fn context(&self) -> Context {
         // Ids that differ although few bits do.
-        Context { now_ms: self.now_ms, random: self.random.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_0c5f_2545_f491) }
+        let random = self.random.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_0c5f_2545_f491);
+        Context { now_ms: self.now_ms, random, leader_epoch: 0 }
     }
 
     fn apply(&mut self, decision: GroupDecision) {
