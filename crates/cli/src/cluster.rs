@@ -1,7 +1,7 @@
 //! How commands reach a cluster.
 
 use crate::failure::Failure;
-use ottla_client::{Client, ClientOptions};
+use ottla_client::{Client, ClientOptions, ClientProperties};
 use ottla_runtime::Runtime;
 use std::future::Future;
 
@@ -21,6 +21,11 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
+    /// The addresses and the client properties that hold.
+    pub(crate) fn resolve(&self) -> Result<(String, ClientProperties), Failure> {
+        Ok((self.bootstrap_server.clone(), ClientProperties::new()))
+    }
+
     /// Runs `command` with a client of the cluster.
     pub(crate) fn run<F>(&self, command: impl FnOnce(Client) -> F) -> Result<(), Failure>
     where

@@ -29,6 +29,11 @@ impl Failure {
         Failure { code: Failure::REFUSED, cause: cause.into(), next_step: None }
     }
 
+    /// A failure that was said already; exit code 1.
+    pub(crate) fn said() -> Failure {
+        Failure::new("")
+    }
+
     /// A topic that does not exist, with the most similar one that does.
     pub(crate) fn unknown_topic(name: &str, existing: &[String]) -> Failure {
         let next_step = match nearest(name, existing) {
@@ -44,6 +49,9 @@ impl Failure {
 
     /// Says it on stderr.
     pub(crate) fn report(&self) -> ExitCode {
+        if self.cause.is_empty() {
+            return ExitCode::from(self.code);
+        }
         eprintln!("error: {}", self.cause);
         if let Some(next_step) = &self.next_step {
             eprintln!("next step: {next_step}");
