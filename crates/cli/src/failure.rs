@@ -34,6 +34,20 @@ impl Failure {
         Failure::new("")
     }
 
+    /// The same with what to do about it.
+    pub(crate) fn then(self, next_step: impl Into<String>) -> Failure {
+        Failure { next_step: Some(next_step.into()), ..self }
+    }
+
+    /// Something that does not exist, with the most similar name that does, or else with `otherwise` to do.
+    pub(crate) fn unknown(what: &str, name: &str, existing: &[String], otherwise: &str) -> Failure {
+        let next_step = match nearest(name, existing) {
+            Some(nearest) => format!("did you mean '{nearest}'?"),
+            None => otherwise.to_string(),
+        };
+        Failure { code: Failure::NOT_FOUND, cause: format!("{what} does not exist"), next_step: Some(next_step) }
+    }
+
     /// A topic that does not exist, with the most similar one that does.
     pub(crate) fn unknown_topic(name: &str, existing: &[String]) -> Failure {
         let next_step = match nearest(name, existing) {

@@ -65,7 +65,8 @@ mod tests {
         assert!(page.contains(r"\-\-data\-dir"), "{page}");
         assert!(dir.path().join("man/ottla-topic-create.1").exists());
         assert!(!dir.path().join("man/ottla-generate.1").exists(), "hidden");
-        for (file, part) in [("ottla.bash", "complete -F"), ("_ottla", "#compdef ottla"), ("ottla.fish", "complete -c ottla")]
+        for (file, part) in
+            [("ottla.bash", "complete -F"), ("_ottla", "#compdef ottla"), ("ottla.fish", "complete -c ottla")]
         {
             let text = fs::read_to_string(dir.path().join("completions").join(file)).unwrap();
             assert!(text.contains(part), "{file}");

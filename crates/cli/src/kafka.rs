@@ -2,16 +2,26 @@
 //! `kafka-topics.sh`. Each takes the flags of Kafka's script and prints what that prints, so that scripts and tutorials
 //! keep working; the work is done by the same code that the commands of ottla use.
 
+mod broker_api_versions;
+mod cluster;
+mod configs;
 mod console_consumer;
 mod console_producer;
+mod consumer_groups;
 mod consumer_perf;
 mod delete_records;
+mod dump_log;
 mod e2e_latency;
 mod get_offsets;
+mod groups;
+mod java;
 mod java_text;
 mod line_reader;
+mod log_dirs;
 mod producer_perf;
+mod server;
 mod shared;
+mod storage;
 mod topics;
 mod verifiable_consumer;
 mod verifiable_producer;
@@ -32,6 +42,9 @@ pub(crate) trait KafkaTool: clap::Parser {
     /// Name of Kafka's script, without `.sh`.
     const NAME: &'static str;
 
+    /// Whether the script only shows its help when it is called without any word.
+    const NEEDS_WORDS: bool = true;
+
     /// Does what the script does.
     fn run(&self) -> Result<(), Failure>;
 }
@@ -40,19 +53,30 @@ pub(crate) trait KafkaTool: clap::Parser {
 pub(crate) struct Tool {
     /// Name of Kafka's script, without `.sh`.
     pub(crate) name: &'static str,
+    needs_words: bool,
     command: fn() -> clap::Command,
     run: fn(&ArgMatches) -> Result<(), Failure>,
 }
 
 /// Every tool, in the order of the alphabet.
 pub(crate) const TOOLS: &[Tool] = &[
+    Tool::of::<broker_api_versions::BrokerApiVersions>(),
+    Tool::of::<cluster::ClusterTool>(),
+    Tool::of::<configs::Configs>(),
     Tool::of::<console_consumer::ConsoleConsumer>(),
     Tool::of::<console_producer::ConsoleProducer>(),
+    Tool::of::<consumer_groups::ConsumerGroups>(),
     Tool::of::<consumer_perf::ConsumerPerf>(),
     Tool::of::<delete_records::DeleteRecords>(),
+    Tool::of::<dump_log::DumpLog>(),
     Tool::of::<e2e_latency::EndToEndLatency>(),
     Tool::of::<get_offsets::GetOffsets>(),
+    Tool::of::<groups::Groups>(),
+    Tool::of::<log_dirs::LogDirs>(),
     Tool::of::<producer_perf::ProducerPerf>(),
+    Tool::of::<server::ServerStart>(),
+    Tool::of::<server::ServerStop>(),
+    Tool::of::<storage::Storage>(),
     Tool::of::<topics::Topics>(),
     Tool::of::<verifiable_consumer::VerifiableConsumer>(),
     Tool::of::<verifiable_producer::VerifiableProducer>(),
@@ -62,6 +86,7 @@ impl Tool {
     const fn of<T: KafkaTool>() -> Tool {
         Tool {
             name: T::NAME,
+            needs_words: T::NEEDS_WORDS,
             command: || T::command(),
             run: |matches| match T::from_arg_matches(matches) {
                 Ok(tool) => tool.run(),
@@ -77,7 +102,8 @@ impl Tool {
         // value as that value, also -1.
         command.infer_long_args(true).mut_args(|arg| {
             let is_plain = arg.get_action().takes_values() && !arg.is_positional() && arg.get_num_args().is_none();
-            arg.allow_hyphen_values(is_plain)
+            let is_wanted = is_plain || arg.is_allow_hyphen_values_set();
+            arg.allow_hyphen_values(is_wanted)
         })
     }
 
@@ -86,7 +112,7 @@ impl Tool {
     pub(crate) fn run(&self, words: impl Iterator<Item = OsString>) -> Result<(), Failure> {
         let words: Vec<OsString> = words.collect();
         let mut command = self.command();
-        if words.is_empty() {
+        if words.is_empty() && self.needs_words {
             eprint!("{}", command.render_long_help());
             return Err(Failure::said());
         }

@@ -3,18 +3,26 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cluster;
+mod completion;
+mod config;
 mod consume;
+mod doctor;
 mod executor;
 mod failure;
 mod generate;
+mod group;
 mod input;
 mod install_scripts;
 mod kafka;
+mod log;
 mod output;
 mod perf;
+mod processes;
 mod produce;
+mod profile;
 mod reading;
 mod record;
+mod segment;
 mod serve;
 mod table;
 mod times;
@@ -47,6 +55,20 @@ enum Command {
     Consume(consume::Args),
     /// Measure throughput and latency.
     Perf(perf::Args),
+    /// Show groups, move and delete their offsets.
+    Group(group::Args),
+    /// Show and change configs of topics, brokers, groups and clients.
+    Config(config::Args),
+    /// Show the cluster, and what is wrong with it.
+    Cluster(cluster::Args),
+    /// Look into the files of a node that is stopped, and repair them.
+    Log(log::Args),
+    /// Say what is wrong with a configuration or a running cluster, and what to do.
+    Doctor(doctor::Args),
+    /// Keep the addresses of several clusters under names.
+    Profile(profile::Args),
+    /// Print what a shell needs to complete this command line.
+    Completion(completion::Args),
     /// Link Kafka's script names to this program.
     InstallScripts(install_scripts::Args),
 }
@@ -76,6 +98,13 @@ fn run() -> Result<(), Failure> {
         Command::Produce(args) => produce::run(&args),
         Command::Consume(args) => consume::run(&args),
         Command::Perf(args) => perf::run(&args),
+        Command::Group(args) => group::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
+        Command::Log(args) => log::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Profile(args) => profile::run(&args),
+        Command::Completion(args) => completion::run(&args, command()),
         Command::InstallScripts(args) => install_scripts::run(&args),
     }
 }
