@@ -32,6 +32,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("tools-groups", JAVA, Program::Java("ToolsGroupsSuite"), Broker::Shared),
     suite("scripts", &[Need::Jars, Need::JavaClasses, Need::Ottla], Program::Java("ScriptsSuite"), Broker::Shared),
     suite("docs", &[Need::Python, Need::Ottla], Program::Python("docs/suite.py"), Broker::Own),
+    suite("quickstart", &[Need::Root, Need::Python, Need::Ottla], Program::Python("quickstart/suite.py"), Broker::Own),
     suite("streams", JAVA, Program::Java("StreamsSuite"), Broker::Shared),
     suite("kcat", &[Need::Python, KCAT], Program::Python("kcat/suite.py"), Broker::Shared),
     suite("kcat-groups", &[Need::Python, KCAT], Program::Python("kcat/groups.py"), Broker::Shared),
