@@ -6,6 +6,7 @@ mod cluster;
 mod consume;
 mod executor;
 mod failure;
+mod generate;
 mod input;
 mod install_scripts;
 mod kafka;
@@ -45,6 +46,9 @@ enum Command {
     Perf(perf::Args),
     /// Link Kafka's script names to this program.
     InstallScripts(install_scripts::Args),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +76,7 @@ fn run() -> Result<(), Failure> {
         Command::Consume(args) => consume::run(&args),
         Command::Perf(args) => perf::run(&args),
         Command::InstallScripts(args) => install_scripts::run(&args),
+        Command::Generate(args) => generate::run(&args),
     }
 }
 

@@ -273,7 +273,7 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
             continue;
         };
         rest = after;
-        bytes.push(match kind {
+        let byte = match kind {
             b'n' => b'\n',
             b'r' => b'\r',
             b't' => b'\t',
@@ -289,7 +289,8 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
                 bytes.push(b'\\');
                 *other
             }
-        });
+        };
+        bytes.push(byte);
     }
     Ok(bytes)
 }

@@ -29,8 +29,9 @@ mod simple_producer;
 mod versions;
 
 pub use admin::{
-    ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, CreatedTopic,
-    GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, ReplicaLog, TopicDescription,
+    ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
+    CreatedTopic, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, QuotaEntity, QuotaFilter,
+    QuotaMatch, ReplicaLog, TopicDescription,
 };
 pub use assign::Assignor;
 pub use backoff::Backoff;

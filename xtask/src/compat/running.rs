@@ -95,6 +95,9 @@ impl Stage {
         if suite.needs.contains(&Need::Ottla) {
             command.env("COMPAT_OTTLA", self.own_copy(&workshop.get(Need::Ottla)?)?);
         }
+        if suite.needs.contains(&Need::JavaClasses) {
+            command.env("COMPAT_CLASSPATH", class_path(workshop)?);
+        }
         if suite.broker == Broker::Shared {
             let broker = self.shared_broker(&start)?;
             command
@@ -273,10 +276,9 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
             command
         }
         Program::Java(class) => {
-            let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
             let mut command = Command::new("java");
             command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m", "-cp"]);
-            command.arg(format!("{}:{}/*", classes.display(), jars.display())).arg(class);
+            command.arg(class_path(workshop)?).arg(class);
             command
         }
         Program::Node(script) => {
@@ -287,4 +289,10 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
         Program::Go(name) => Command::new(workshop.get(Need::Go)?.join(name)),
         Program::Rdkafka => Command::new(workshop.get(Need::Rdkafka)?),
     })
+}
+
+/// Our compiled Java suites, and Kafka's jars.
+fn class_path(workshop: &mut Workshop) -> Result<String> {
+    let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
+    Ok(format!("{}:{}/*", classes.display(), jars.display()))
 }

@@ -18,6 +18,7 @@ const KCAT: Need = Need::Debian { command: "kcat", package: "kcat" };
 const MKFS: Need = Need::Debian { command: "mkfs.ext4", package: "e2fsprogs" };
 const LOSETUP: Need = Need::Debian { command: "losetup", package: "mount" };
 const JAVA: &[Need] = &[Need::Jars, Need::JavaClasses];
+const RECIPES: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::KafkaJs, Need::Go];
 
 /// Every suite under `compat/`.
 pub(crate) const SUITES: &[Suite] = &[
@@ -44,6 +45,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("sarama", &[Need::Go], Program::Go("sarama"), Broker::Shared),
     suite("kafka-go", &[Need::Go], Program::Go("kafkago"), Broker::Shared),
     suite("rdkafka", &[Need::Rdkafka], Program::Rdkafka, Broker::Shared),
+    suite("recipes", RECIPES, Program::Python("recipes/suite.py"), Broker::OttlaOnly),
     suite("data", &[Need::Python, Need::KafkaJs], Program::Python("data/suite.py"), Broker::Shared),
     suite("malformed", &[Need::Python], Program::Python("malformed/suite.py"), Broker::Own),
     suite("kill9", &[Need::Python], Program::Python("kill9/suite.py"), Broker::Own),
