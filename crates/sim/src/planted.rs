@@ -27,6 +27,8 @@ pub const INVISIBLE: &[(&str, &str)] = &[
         "quorum.identity.dir",
         "the first segment of the metadata log syncs the same directory before anything is committed",
     ),
+    ("storage.cleaner-offsets.file", "how far a log was compacted is no promise: it is compacted again"),
+    ("storage.cleaner-offsets.dir", "how far a log was compacted is no promise: it is compacted again"),
     ("storage.recovered-metadata", "a directory that names no topic id is taken for the topic of its name"),
     ("storage.recovered-log-dir", "the dirty marker's sync of the same directory comes before it at every start"),
 ];

@@ -16,7 +16,7 @@ use workers::{Plan, Runs};
 /// Fresh seeds beside the committed ones.
 const FRESH_SEEDS: u64 = 2;
 /// Bound on what finding a run that fails with one planted error may take.
-const PLANTED_SEEDS: u64 = 400;
+const PLANTED_SEEDS: u64 = 100;
 /// How long the long form of the test suite looks for new failures. Minutes.
 const LONG_MINUTES: u64 = 20;
 
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     minutes: Option<u64>,
     /// Plant one error after the other (every sync turned off, every error of groups), and look for a run that fails with it,
     /// with at most so many seeds each.
-    #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "400")]
+    #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "100")]
     planted: Option<u64>,
     /// Print everything that happens in a replayed seed.
     #[arg(long, requires = "seed")]

@@ -164,9 +164,17 @@ impl Oracle {
     }
 
     /// A member was told its assignment.
-    pub(crate) fn share_told(&self, sent: &GroupSent, generation: i32, member: &str, share: &BTreeSet<i32>) -> Check {
+    pub(crate) fn share_told(
+        &self,
+        sent: &GroupSent,
+        generation: i32,
+        member: &str,
+        share: &BTreeSet<i32>,
+        now: Instant,
+    ) -> Check {
         self.in_generation(sent, "a SyncGroup", generation)?;
         self.state().counts.assignments += 1;
+        self.tell(now, format!("{}: generation {generation}, {member} has {share:?}", sent.group));
         self.group(&sent.group, |history| {
             history.generation = history.generation.max(generation);
             let possible = history.sent_shares.entry(generation).or_default();
@@ -295,8 +303,8 @@ mod tests {
         let sent = oracle.asking_group("g", now);
         oracle.sharing("g", 3, &shares(&[0], &[1]));
         oracle.sharing("g", 3, &shares(&[1], &[0]));
-        assert_eq!(oracle.share_told(&sent, 3, "a", &BTreeSet::from([1])), Ok(()));
-        assert!(oracle.share_told(&sent, 3, "b", &BTreeSet::from([1])).is_err(), "that is the other leader's");
+        assert_eq!(oracle.share_told(&sent, 3, "a", &BTreeSet::from([1]), now), Ok(()));
+        assert!(oracle.share_told(&sent, 3, "b", &BTreeSet::from([1]), now).is_err(), "that is the other leader's");
         let late = oracle.asking_group("g", now);
         assert!(oracle.in_generation(&late, "a commit", 2).is_err());
     }
