@@ -7,6 +7,7 @@
 mod alter_configs;
 mod answer;
 mod api_versions;
+mod broker_loggers;
 mod codec;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;

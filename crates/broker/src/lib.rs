@@ -17,9 +17,11 @@ mod partition;
 mod partitions;
 mod producer_ids;
 mod tasks;
+mod usage;
 mod watchers;
 
 pub use handler::BrokerHandler;
+pub use usage::PartitionUsage;
 
 use answered::Answered;
 use coordination::{GroupCoordinator, OffsetsTopic};

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod failure;
+mod generate;
 mod kafka;
 mod output;
 mod serve;
@@ -28,6 +29,9 @@ enum Command {
     Serve(serve::Args),
     /// Create, list, describe, alter and delete topics.
     Topic(topic::Args),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +56,7 @@ fn run() -> Result<(), Failure> {
     match cli.command {
         Command::Serve(args) => serve::run(&args).map_err(Failure::from),
         Command::Topic(args) => topic::run(&args),
+        Command::Generate(args) => generate::run(&args),
     }
 }
 

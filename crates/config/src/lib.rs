@@ -26,6 +26,7 @@ mod value;
 pub use broker::BrokerConfig;
 pub use catalog::Scope;
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym};
+pub use duration::parse_iso8601_ms;
 pub use error::{ConfigError, ConfigErrors};
 pub use key::{Check, ConfigKey, ConfigType, DefaultValue, Differs, Effect, Importance, UpdateMode};
 pub use layers::{Cluster, ConfigMap, Layers, NO_CONFIGS, default_min_insync_replicas, default_replication_factor};

@@ -8,8 +8,8 @@ use crate::quotas::Admission;
 use crate::server::{Context, Phase};
 use ottla_runtime::{Connection, Listener};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -64,7 +64,7 @@ async fn accept_when_permitted(
 fn begin(context: &Arc<Context>, listener: &Arc<str>, connection: Connection, peer: SocketAddr) {
     let now = context.runtime.now();
     let id = context.next_connection_id.fetch_add(1, Ordering::Relaxed);
-    let info = Arc::new(ConnectionInfo { id, listener: listener.clone(), peer, software: OnceLock::new() });
+    let info = Arc::new(ConnectionInfo::new(id, listener.clone(), peer));
     let handle = Arc::new(ConnectionHandle { info, activity: Activity::new(now), displaced: Notify::new() });
     match context.connections.open(now, handle.clone()) {
         Ok(place) => {

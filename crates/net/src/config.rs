@@ -23,6 +23,8 @@ pub struct NetConfig {
     pub connections_max_idle: Option<Duration>,
     /// When the budget is exhausted and a frame has waited this long, the frame with the least progress is closed.
     pub frame_timeout_under_pressure: Duration,
+    /// `slow.request.log.threshold.ms`: requests that take the node longer are logged; `None` logs none.
+    pub slow_request_log_threshold: Option<Duration>,
 }
 
 impl NetConfig {
@@ -35,6 +37,9 @@ impl NetConfig {
     /// Default of the patience with slow frames while others wait.
     pub const FRAME_TIMEOUT_UNDER_PRESSURE: Duration = Duration::from_secs(5);
 
+    /// Default of `slow.request.log.threshold.ms`.
+    pub const SLOW_REQUEST_LOG_THRESHOLD: Duration = Duration::from_secs(1);
+
     /// The defaults, with these listeners.
     pub fn new(listeners: Vec<ListenerConfig>) -> NetConfig {
         NetConfig {
@@ -44,6 +49,7 @@ impl NetConfig {
             queued_max_request_bytes: NetConfig::QUEUED_MAX_REQUEST_BYTES,
             connections_max_idle: Some(NetConfig::CONNECTIONS_MAX_IDLE),
             frame_timeout_under_pressure: NetConfig::FRAME_TIMEOUT_UNDER_PRESSURE,
+            slow_request_log_threshold: Some(NetConfig::SLOW_REQUEST_LOG_THRESHOLD),
         }
     }
 

@@ -73,6 +73,15 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// What the client said of itself with ApiVersions (KIP-511); set once, by the handler.
     pub software: OnceLock<ClientSoftware>,
+    /// `client.id` of its first request.
+    pub client_id: OnceLock<String>,
+}
+
+impl ConnectionInfo {
+    /// A connection that has sent nothing yet.
+    pub fn new(id: u64, listener: Arc<str>, peer: SocketAddr) -> ConnectionInfo {
+        ConnectionInfo { id, listener, peer, software: OnceLock::new(), client_id: OnceLock::new() }
+    }
 }
 
 /// `client_software_name` and `client_software_version` of ApiVersions v3 and later.

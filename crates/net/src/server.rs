@@ -9,9 +9,10 @@ use crate::accept::accept_connections;
 use crate::budget::Budget;
 use crate::close::Closing;
 use crate::config::{ConnectionLimits, ListenerLimits, NetConfig};
-use crate::connections::Connections;
+use crate::connections::{ConnectionUsage, Connections};
 use crate::handler::Handler;
 use crate::quotas::Quotas;
+use crate::timing::RequestTimes;
 use ottla_runtime::watch;
 use ottla_runtime::{AbortOnDrop, Listener, Runtime};
 use ottla_telemetry::NetMetrics;
@@ -96,9 +97,10 @@ impl BoundServer {
         let context = Arc::new(Context {
             runtime,
             handler,
-            config,
+            request_times: RequestTimes::new(metrics.clone(), config.slow_request_log_threshold, now),
             budget,
             metrics,
+            config,
             closing: Closing::new(now),
             connections,
             phase: watched,
@@ -121,6 +123,7 @@ pub(crate) struct Context {
     pub(crate) config: NetConfig,
     pub(crate) budget: Arc<Budget>,
     pub(crate) metrics: NetMetrics,
+    pub(crate) request_times: RequestTimes,
     pub(crate) closing: Closing,
     pub(crate) connections: Arc<Connections>,
     phase: watch::Receiver<Phase>,
@@ -163,6 +166,11 @@ impl Server {
     /// What was counted so far.
     pub fn metrics(&self) -> &NetMetrics {
         &self.context.metrics
+    }
+
+    /// Every open connection, as it is now.
+    pub fn connections(&self) -> Vec<ConnectionUsage> {
+        self.context.connections.usage(self.context.runtime.now())
     }
 
     /// Replaces the limits of connections while running. Connections above a lowered limit stay.

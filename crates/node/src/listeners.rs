@@ -20,6 +20,7 @@ pub(crate) fn net_config(config: &BrokerConfig) -> Result<NetConfig, StartError>
         socket_request_max_bytes: u32::try_from(network.socket_request_max_bytes).unwrap_or(u32::MAX),
         queued_max_request_bytes: network.queued_max_request_bytes.unwrap_or(NetConfig::QUEUED_MAX_REQUEST_BYTES),
         connections_max_idle: network.connections_max_idle_ms.map(Duration::from_millis),
+        slow_request_log_threshold: network.slow_request_log_threshold_ms.map(Duration::from_millis),
         ..defaults
     })
 }

@@ -18,6 +18,7 @@ use clap::ValueEnum;
 use crate::prepare::Workshop;
 use crate::tally::Tally;
 use running::Stage;
+use suite::Broker;
 
 pub(crate) use suites::SUITES;
 
@@ -96,7 +97,8 @@ pub(crate) fn run_selection(selection: &Selection, workshop: &mut Workshop) -> R
         if !selection.only.is_empty() && !selection.only.contains(suite.name) {
             continue;
         }
-        if selection.skip.contains(suite.name) {
+        let means_nothing = suite.broker == Broker::OttlaOnly && selection.peer == PeerKind::Kafka;
+        if selection.skip.contains(suite.name) || means_nothing {
             tally.skipped.push(suite.name.to_owned());
             continue;
         }

@@ -92,6 +92,12 @@ impl Stage {
         for need in suite.needs.iter().filter(|need| matches!(need, Need::KafkaJs | Need::ConfluentJs)) {
             command.env("NODE_PATH", workshop.get(*need)?);
         }
+        if suite.needs.contains(&Need::Ottla) {
+            command.env("COMPAT_OTTLA", self.own_copy(&workshop.get(Need::Ottla)?)?);
+        }
+        if suite.needs.contains(&Need::JavaClasses) {
+            command.env("COMPAT_CLASSPATH", class_path(workshop)?);
+        }
         if suite.broker == Broker::Shared {
             let broker = self.shared_broker(&start)?;
             command
@@ -121,6 +127,9 @@ impl Stage {
     /// A whole run tests one program, also when somebody builds meanwhile.
     fn own_copy(&self, program: &Path) -> Result<PathBuf> {
         let copy = self.dir.join("ottla");
+        if copy.exists() {
+            return Ok(copy);
+        }
         std::fs::copy(program, &copy).with_context(|| format!("copying {}", program.display()))?;
         Ok(copy)
     }
@@ -267,10 +276,9 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
             command
         }
         Program::Java(class) => {
-            let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
             let mut command = Command::new("java");
             command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m", "-cp"]);
-            command.arg(format!("{}:{}/*", classes.display(), jars.display())).arg(class);
+            command.arg(class_path(workshop)?).arg(class);
             command
         }
         Program::Node(script) => {
@@ -281,4 +289,10 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
         Program::Go(name) => Command::new(workshop.get(Need::Go)?.join(name)),
         Program::Rdkafka => Command::new(workshop.get(Need::Rdkafka)?),
     })
+}
+
+/// Our compiled Java suites, and Kafka's jars.
+fn class_path(workshop: &mut Workshop) -> Result<String> {
+    let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
+    Ok(format!("{}:{}/*", classes.display(), jars.display()))
 }

@@ -18,6 +18,7 @@ const KCAT: Need = Need::Debian { command: "kcat", package: "kcat" };
 const MKFS: Need = Need::Debian { command: "mkfs.ext4", package: "e2fsprogs" };
 const LOSETUP: Need = Need::Debian { command: "losetup", package: "mount" };
 const JAVA: &[Need] = &[Need::Jars, Need::JavaClasses];
+const RECIPES: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::KafkaJs, Need::Go];
 
 /// Every suite under `compat/`.
 pub(crate) const SUITES: &[Suite] = &[
@@ -26,6 +27,8 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("java-groups", JAVA, Program::Java("JavaGroupsSuite"), Broker::Shared),
     suite("tools", JAVA, Program::Java("ToolsSuite"), Broker::Shared),
     suite("tools-groups", JAVA, Program::Java("ToolsGroupsSuite"), Broker::Shared),
+    suite("scripts", &[Need::Jars, Need::JavaClasses, Need::Ottla], Program::Java("ScriptsSuite"), Broker::Shared),
+    suite("docs", &[Need::Python, Need::Ottla], Program::Python("docs/suite.py"), Broker::Own),
     suite("streams", JAVA, Program::Java("StreamsSuite"), Broker::Shared),
     suite("kcat", &[Need::Python, KCAT], Program::Python("kcat/suite.py"), Broker::Shared),
     suite("kcat-groups", &[Need::Python, KCAT], Program::Python("kcat/groups.py"), Broker::Shared),
@@ -42,6 +45,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("sarama", &[Need::Go], Program::Go("sarama"), Broker::Shared),
     suite("kafka-go", &[Need::Go], Program::Go("kafkago"), Broker::Shared),
     suite("rdkafka", &[Need::Rdkafka], Program::Rdkafka, Broker::Shared),
+    suite("recipes", RECIPES, Program::Python("recipes/suite.py"), Broker::OttlaOnly),
     suite("data", &[Need::Python, Need::KafkaJs], Program::Python("data/suite.py"), Broker::Shared),
     suite("malformed", &[Need::Python], Program::Python("malformed/suite.py"), Broker::Own),
     suite("kill9", &[Need::Python], Program::Python("kill9/suite.py"), Broker::Own),

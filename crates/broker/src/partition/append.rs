@@ -155,6 +155,7 @@ impl Partition {
         broker.produce_bytes.add(bytes);
         broker.produce_records.add(u64::from(batch.record_count().unsigned_abs()));
         log.bytes_written.add(bytes);
+        self.traffic.came_in(bytes);
     }
 }
 

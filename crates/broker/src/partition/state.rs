@@ -8,6 +8,7 @@ use ottla_storage::{FoundPartition, Log};
 use ottla_telemetry::{BrokerMetrics, Gauge};
 use ottla_types::{ErrorCode, LeaderEpoch, NodeId};
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 /// Why a partition cannot do what was asked, in the terms of a response.
@@ -74,6 +75,17 @@ pub(super) enum Status {
     Offline(String),
     /// Out of service for good.
     Retired(Retirement),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Opening => f.write_str("opening"),
+            Status::Online(_) => f.write_str("online"),
+            Status::Offline(reason) => write!(f, "offline: {reason}"),
+            Status::Retired(_) => f.write_str("retired"),
+        }
+    }
 }
 
 /// Why a partition never comes back.
@@ -148,6 +160,10 @@ impl State {
             _ if self.is_closing => Err(not_here("the node shuts down")),
             Status::Offline(reason) => Err(PartitionError::storage(reason.clone())),
             Status::Opening => Err(not_here("the partition's log is being opened; try again")),
+            // The flush that found out is still under way, and what it did not write may read as zeros.
+            Status::Online(online) if online.open.log.has_failed_sync() => Err(PartitionError::storage(
+                "a flush failed. Next step: look at the disk of the log directory; the partition is opened again by itself",
+            )),
             Status::Online(online) => match &mut **online {
                 Online { open, leader: Some(leader) } => Ok((open, leader)),
                 Online { leader: None, .. } => Err(PartitionError {

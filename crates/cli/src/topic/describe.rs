@@ -56,7 +56,7 @@ mod tests {
             name: name.to_string(),
             value: Some("1000".to_string()),
             is_set,
-            is_sensitive: false,
+            ..ConfigEntry::default()
         };
         let partition = |partition, leader| PartitionMetadata {
             partition,

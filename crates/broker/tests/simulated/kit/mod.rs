@@ -178,7 +178,7 @@ impl Node {
 
 fn connection(listener: &str) -> Arc<ConnectionInfo> {
     let peer = "10.0.0.9:40000".parse().expect("an address");
-    Arc::new(ConnectionInfo { id: 1, listener: Arc::from(listener), peer, software: Default::default() })
+    Arc::new(ConnectionInfo::new(1, Arc::from(listener), peer))
 }
 
 async fn bytes_of(reply: Reply) -> Bytes {
