@@ -3,6 +3,9 @@
 /// The feature that says which metadata records are written.
 pub const METADATA_VERSION: &str = "metadata.version";
 
+/// The feature that says whether the voters of the metadata quorum can be changed (KIP-853).
+pub const KRAFT_VERSION: &str = "kraft.version";
+
 /// The feature that says which protocols of groups there are (KIP-848).
 pub const GROUP_VERSION: &str = "group.version";
 
@@ -24,7 +27,7 @@ pub const METADATA_VERSION_LEVEL: i16 = 30;
 pub const SUPPORTED: &[(&str, i16, i16)] = &[
     ("eligible.leader.replicas.version", 0, 0),
     (GROUP_VERSION, 0, GROUP_VERSION_LEVEL),
-    ("kraft.version", 0, 0),
+    (KRAFT_VERSION, 0, 0),
     (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
     ("share.version", 0, 0),
     ("streams.version", 0, 0),
