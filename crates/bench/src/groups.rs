@@ -190,7 +190,9 @@ async fn make_topic(runtime: &Runtime, args: &Args, options: &ClientOptions, par
         name: TOPIC.to_string(),
         partitions: Some(i32::try_from(partitions)?),
         replication_factor: None,
-        configs: Vec::new(), ..NewTopic::default() };
+        configs: Vec::new(),
+        ..NewTopic::default()
+    };
     match Admin::new(&client).create_topic(&topic, false).await {
         Err(error) if !error.to_string().contains("TOPIC_ALREADY_EXISTS") => Err(error.into()),
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Transactions: what their coordinator counts.
 
-use crate::table::metrics_table;
 use crate::CoordinatorMetrics;
+use crate::table::metrics_table;
 
 metrics_table! {
     /// What the transaction coordinator counts.

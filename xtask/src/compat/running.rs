@@ -296,9 +296,3 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
         Program::Rdkafka => Command::new(workshop.get(Need::Rdkafka)?),
     })
 }
-
-/// Our compiled Java suites, and Kafka's jars.
-fn class_path(workshop: &mut Workshop) -> Result<String> {
-    let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
-    Ok(format!("{}:{}/*", classes.display(), jars.display()))
-}

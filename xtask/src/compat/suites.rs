@@ -38,7 +38,12 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("kcat-groups", &[Need::Python, KCAT], Program::Python("kcat/groups.py"), Broker::Shared),
     suite("confluent-kafka", &[Need::Python], Program::Python("python/confluent.py"), Broker::Shared),
     suite("confluent-kafka-groups", &[Need::Python], Program::Python("python/confluent_groups.py"), Broker::Shared),
-    suite("confluent-kafka-transactions", &[Need::Python], Program::Python("python/confluent_transactions.py"), Broker::Shared),
+    suite(
+        "confluent-kafka-transactions",
+        &[Need::Python],
+        Program::Python("python/confluent_transactions.py"),
+        Broker::Shared,
+    ),
     suite("kafka-python", &[Need::Python], Program::Python("python/kafka_python.py"), Broker::Shared),
     suite("kafka-python-groups", &[Need::Python], Program::Python("python/kafka_python_groups.py"), Broker::Shared),
     suite("aiokafka", &[Need::Python], Program::Python("python/aiokafka_groups.py"), Broker::Shared),

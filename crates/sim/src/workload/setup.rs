@@ -76,7 +76,9 @@ pub(super) async fn try_create(
         name: name.to_string(),
         partitions: Some(partitions),
         replication_factor: Some(1),
-        configs: configs.to_vec(), ..NewTopic::default() };
+        configs: configs.to_vec(),
+        ..NewTopic::default()
+    };
     let mut is_first_try = true;
     loop {
         match Admin::new(&actor.client).create_topic(&topic, false).await {
