@@ -35,10 +35,11 @@ const main = async () => {
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   await consumer.run({
     autoCommit: false,
-    eachBatch: async ({ batch: { partition, messages, lastOffset } }) => {
+    eachBatch: async ({ batch }) => {
+      const { partition, messages } = batch
       const lines = messages.map(({ offset, value }) => `${partition} ${offset} ${value.toString().split(',')[0]}\n`)
       await new Promise(resolve => process.stdout.write(lines.join(''), resolve))
-      const offset = String(BigInt(lastOffset()) + 1n)
+      const offset = String(BigInt(batch.lastOffset()) + 1n)
       await consumer.commitOffsets([{ topic, partition, offset }])
     },
   })

@@ -107,6 +107,7 @@ pub struct DeletedTopic {
 
 /// An event of a group shard.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every event is a request")]
 pub enum GroupEvent {
     /// Somebody asks, and waits for an answer.
     Request(RequestContext, GroupRequest),

@@ -173,6 +173,8 @@ impl CleanJob {
         let segments =
             |range: std::ops::Range<usize>| cleaned[range].iter().map(|(segment, _)| segment.clone()).collect();
         let groups = groups.into_iter().map(segments).collect();
+        // From here on each group alone holds its segments: their space is free as soon as they were replaced.
+        self.plan.segments = Vec::new();
         Ok(State { map, transactions: CleanedTransactions::new(aborted), groups })
     }
 
