@@ -55,19 +55,13 @@ pub(crate) struct Round<'a> {
 
 impl<'a> Round<'a> {
     /// A round that begins from `image`, which `records` records made.
-    pub(crate) fn new(
-        config: &'a BrokerConfig,
-        quorum: QuorumView,
-        image: MetadataImage,
-        records: i64,
-    ) -> Round<'a> {
+    pub(crate) fn new(config: &'a BrokerConfig, quorum: QuorumView, image: MetadataImage, records: i64) -> Round<'a> {
         Round { config, quorum, image, records, entries: Vec::new() }
     }
 
     /// Decides one request. `random` is a number of its own.
     pub(crate) fn add(&mut self, pending: PendingRequest, random: u64) {
-        let context =
-            DecideContext { config: self.config, random, metadata_index: self.records, quorum: self.quorum };
+        let context = DecideContext { config: self.config, random, metadata_index: self.records, quorum: self.quorum };
         // Sessions of remote brokers come with clustering; here the lock of the data directory has already made sure
         // that no other incarnation of the local broker runs.
         let has_live_session = false;

@@ -13,7 +13,8 @@ pub fn alter_client_quotas(
     image: &MetadataImage,
     request: &AlterClientQuotasRequest,
 ) -> Decision<AlterClientQuotasResponse> {
-    let (mut records, mut entries, mut seen) = (Entry::new(), Vec::with_capacity(request.entries.len()), BTreeSet::new());
+    let (mut records, mut entries, mut seen) =
+        (Entry::new(), Vec::with_capacity(request.entries.len()), BTreeSet::new());
     for asked in &request.entries {
         let error = match alter(image, asked, &mut seen) {
             Ok(mut entry) => {
@@ -22,12 +23,11 @@ pub fn alter_client_quotas(
             }
             Err(error) => ApiError::new(ErrorCode::InvalidRequest, error.to_string()),
         };
-        let part = |part: &ottla_protocol::alter_client_quotas_request::EntityData| {
-            alter_client_quotas_response::EntityData {
+        let part =
+            |part: &ottla_protocol::alter_client_quotas_request::EntityData| alter_client_quotas_response::EntityData {
                 entity_type: part.entity_type.clone(),
                 entity_name: part.entity_name.clone(),
-            }
-        };
+            };
         entries.push(alter_client_quotas_response::EntryData {
             error_code: error.code.code(),
             error_message: error.message,
@@ -43,9 +43,9 @@ fn alter(image: &MetadataImage, asked: &EntryData, seen: &mut BTreeSet<QuotaEnti
     let entity = QuotaEntity::parse(parts)?;
     entity.check()?;
     let names = entity.parts();
-    if let Some((_, Some(name))) = names.iter().find(|(_, name)| {
-        name.is_some_and(|name| name.len() > limits::CONFIG_VALUE_BYTES_MAX)
-    }) {
+    if let Some((_, Some(name))) =
+        names.iter().find(|(_, name)| name.is_some_and(|name| name.len() > limits::CONFIG_VALUE_BYTES_MAX))
+    {
         return Err(QuotaError(format!("A name of {} bytes is too long", name.len())));
     }
     let mut changes: BTreeMap<QuotaKey, Option<f64>> = BTreeMap::new();
@@ -118,10 +118,7 @@ mod tests {
                 entry(&[("user", Some("b"))], &[("producer_byte_rate", Some(10.0))]),
                 entry(&[("user", Some("b"))], &[("consumer_byte_rate", Some(10.0))]),
                 entry(&[("ip", Some("not an address"))], &[("connection_creation_rate", Some(10.0))]),
-                entry(
-                    &[("user", Some("c"))],
-                    &[("producer_byte_rate", Some(1.0)), ("producer_byte_rate", None)],
-                ),
+                entry(&[("user", Some("c"))], &[("producer_byte_rate", Some(1.0)), ("producer_byte_rate", None)]),
             ],
         );
         assert_eq!(answers[0], "Quota producer_byte_rate must be greater than 0");

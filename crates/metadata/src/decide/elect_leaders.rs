@@ -106,7 +106,7 @@ fn preferred(
         None => {
             let text = "The preferred leader was not available.";
             Err(ApiError::new(ErrorCode::PreferredLeaderNotAvailable, text))
-        },
+        }
     }
 }
 
@@ -132,7 +132,7 @@ fn unclean(
         None => {
             let text = "Eligible topic partition leaders are not available.";
             Err(ApiError::new(ErrorCode::EligibleLeadersNotAvailable, text))
-        },
+        }
     }
 }
 
@@ -182,7 +182,10 @@ mod tests {
         let mut cluster = Cluster::with_brokers(3);
         cluster.create_topic("a", 2, &[]);
         let preferred = move_leader(&mut cluster);
-        assert_eq!(ask(&mut cluster, 0, Some(&[0, 1, 7])), ["0 NONE", "1 ELECTION_NOT_NEEDED", "7 UNKNOWN_TOPIC_OR_PARTITION"]);
+        assert_eq!(
+            ask(&mut cluster, 0, Some(&[0, 1, 7])),
+            ["0 NONE", "1 ELECTION_NOT_NEEDED", "7 UNKNOWN_TOPIC_OR_PARTITION"]
+        );
         let partition = cluster.image.partition("a", 0).unwrap();
         assert_eq!((partition.leader, partition.leader_epoch.0), (Some(preferred), 2));
         assert_eq!(ask(&mut cluster, 0, None), Vec::<String>::new());
@@ -198,7 +201,10 @@ mod tests {
         let partition = cluster.image.partition("a", 0).unwrap().clone();
         let (first, second) = (partition.replicas[0], partition.replicas[1]);
         assert_eq!(ask(&mut cluster, 1, Some(&[0])), ["0 ELECTION_NOT_NEEDED"]);
-        let gone = PartitionChangeRecord { isr: Some(vec![first.0]), ..leads(cluster.image.topic_id("a").unwrap(), 0, NodeId(-1)) };
+        let gone = PartitionChangeRecord {
+            isr: Some(vec![first.0]),
+            ..leads(cluster.image.topic_id("a").unwrap(), 0, NodeId(-1))
+        };
         cluster.image.apply(&MetadataRecord::PartitionChange(gone)).unwrap();
         fence(&mut cluster, first);
         assert_eq!(ask(&mut cluster, 1, Some(&[0])), ["0 NONE"]);

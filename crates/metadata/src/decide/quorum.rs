@@ -83,9 +83,7 @@ fn unknown_partitions(request: &DescribeQuorumRequest) -> DescribeQuorumResponse
 pub fn add_raft_voter(image: &MetadataImage, request: &AddRaftVoterRequest) -> AddRaftVoterResponse {
     let is_valid = request.voter_id >= 0 && request.voter_directory_id != Uuid::default();
     let error = check_cluster(image, request.cluster_id.as_deref()).err().unwrap_or_else(|| match () {
-        () if !is_valid => {
-            ApiError::new(ErrorCode::InvalidRequest, "Add voter request didn't include a valid voter")
-        }
+        () if !is_valid => ApiError::new(ErrorCode::InvalidRequest, "Add voter request didn't include a valid voter"),
         () if request.listeners.is_empty() => {
             let text = "Add voter request didn't include the endpoint for the default listener";
             ApiError::new(ErrorCode::InvalidRequest, text)
@@ -173,8 +171,7 @@ mod tests {
         assert!(add(Some("other"), 1).starts_with("The given id \"other\" doesn't match the cluster id"));
         assert_eq!(add(None, 0), "Add voter request didn't include a valid voter");
         assert_eq!(add(None, 1), "Cluster doesn't support adding voter because the kraft.version feature is 0");
-        let request =
-            RemoveRaftVoterRequest { voter_id: 1, voter_directory_id: Uuid([1; 16]), ..Default::default() };
+        let request = RemoveRaftVoterRequest { cluster_id: None, voter_id: 1, voter_directory_id: Uuid([1; 16]) };
         let response = remove_raft_voter(&cluster.image, &request);
         assert_eq!(response.error_code, ErrorCode::UnsupportedVersion.code());
     }

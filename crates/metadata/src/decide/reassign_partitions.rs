@@ -7,7 +7,9 @@ use super::replicas::check_brokers;
 use crate::image::records::ids;
 use crate::{ApiError, Decision, Entry, MetadataImage, Partition, directory_id};
 use ottla_protocol::alter_partition_reassignments_request::ReassignablePartition;
-use ottla_protocol::alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse};
+use ottla_protocol::alter_partition_reassignments_response::{
+    ReassignablePartitionResponse, ReassignableTopicResponse,
+};
 use ottla_protocol::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, MetadataRecord, PartitionChangeRecord,
 };
@@ -56,7 +58,8 @@ fn reassign(
     let unknown = |text: String| ApiError::new(ErrorCode::UnknownTopicOrPartition, text);
     let index = target.partition_index;
     let topic = image.topic(name).ok_or_else(|| unknown(format!("Unable to find a topic named {name}.")))?;
-    let partition = topic.partition(index).ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
+    let partition =
+        topic.partition(index).ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
     let plan = match &target.replicas {
         Some(replicas) => {
             check_brokers(image, replicas)?;
@@ -167,7 +170,8 @@ impl Plan {
 /// Replicas that stay keep their directory.
 fn directories(image: &MetadataImage, before: &Partition, replicas: &[NodeId]) -> Vec<Uuid> {
     let known = |node: &NodeId| before.replicas.iter().position(|other| other == node).map(|at| before.directories[at]);
-    let fresh = |node: &NodeId| image.broker(*node).map_or(directory_id::UNASSIGNED, |broker| broker.default_directory());
+    let fresh =
+        |node: &NodeId| image.broker(*node).map_or(directory_id::UNASSIGNED, |broker| broker.default_directory());
     replicas.iter().map(|node| known(node).unwrap_or_else(|| fresh(node))).collect()
 }
 

@@ -114,10 +114,7 @@ mod tests {
             (vec![], "Invalid empty client quota entity"),
             (vec![("group", Some("g"))], "Unhandled client quota entity type: group"),
             (vec![("user", Some(""))], "Empty user not supported"),
-            (
-                vec![("user", None), ("user", Some("a"))],
-                "Invalid client quota entity, duplicate entity entry user",
-            ),
+            (vec![("user", None), ("user", Some("a"))], "Invalid client quota entity, duplicate entity entry user"),
             (
                 vec![("ip", Some("10.0.0.1")), ("user", None)],
                 "Invalid quota entity combination, IP entity should not be combined with User or ClientId",
