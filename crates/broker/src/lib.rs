@@ -5,6 +5,7 @@
 //! `watchers` who waits for them. Metadata changes go to the controller through a [`ControllerChannel`].
 
 mod answered;
+mod client_telemetry;
 mod coordination;
 mod fetch_session;
 mod flush;
@@ -16,6 +17,7 @@ mod parked;
 mod partition;
 mod partitions;
 mod producer_ids;
+mod quotas;
 mod tasks;
 mod transactions;
 mod usage;
@@ -25,6 +27,7 @@ pub use handler::BrokerHandler;
 pub use usage::PartitionUsage;
 
 use answered::Answered;
+use client_telemetry::ClientInstances;
 use coordination::{GroupCoordinator, InternalTopic};
 use fetch_session::FetchSessions;
 use flush::FlushControl;
@@ -36,12 +39,14 @@ use ottla_metadata::{ControllerChannel, MetadataImage};
 use ottla_runtime::watch;
 use ottla_runtime::{AbortOnDrop, Instant, Runtime};
 use ottla_storage::{LogDirs, LogError};
-use ottla_telemetry::Metrics;
+use ottla_telemetry::client_metrics::{ClientMetricsStore, ClientTelemetryMetrics};
+use ottla_telemetry::{Collector, Metrics};
 use ottla_types::NodeId;
 use parked::{FETCHED_PARTITIONS_MAX, FetchRoom};
 use partition::{Refused, Shared};
 use partitions::{Applier, Partitions};
 use producer_ids::ProducerIds;
+use quotas::ClientQuotas;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -91,6 +96,9 @@ pub struct Broker {
     transaction_state_topic: InternalTopic,
     markers: Arc<MarkerWriter>,
     verifier: Verifier,
+    pub(crate) quotas: Arc<ClientQuotas>,
+    pub(crate) client_instances: ClientInstances,
+    pub(crate) client_metrics: Arc<ClientMetricsStore>,
     tasks: Arc<Tasks>,
     _flush_queue: AbortOnDrop<()>,
 }
@@ -131,8 +139,15 @@ impl Broker {
         let sessions = Arc::new(Mutex::new(sessions));
         let tasks = Arc::new(Tasks::new(&runtime));
         let applier = Applier::new(Arc::clone(&partitions), found, has_failed_directory, Arc::clone(&tasks));
-        let mut follower =
-            Follower::new(images.clone(), applied.clone(), applier, config.clone(), Arc::clone(&current_config));
+        let quotas = Arc::new(ClientQuotas::new(&runtime, &config, shared.metrics.quotas.clone()));
+        let mut follower = Follower::new(
+            images.clone(),
+            applied.clone(),
+            applier,
+            config.clone(),
+            Arc::clone(&current_config),
+            Arc::clone(&quotas),
+        );
         follower.apply_first().await;
         tasks.spawn("broker.follow-metadata", |stopping| follower.follow(stopping));
         housekeeping::start(&tasks, &shared, &partitions, &sessions, &config);
@@ -159,6 +174,9 @@ impl Broker {
             markers,
             verifier,
             producer_ids,
+            quotas,
+            client_instances: ClientInstances::default(),
+            client_metrics: client_metrics(&shared.metrics),
             config: current_config,
             static_config: config,
             controller,
@@ -204,6 +222,10 @@ impl Broker {
 
     pub(crate) fn group_metrics(&self) -> &ottla_telemetry::GroupMetrics {
         &self.shared.metrics.groups
+    }
+
+    pub(crate) fn telemetry(&self) -> &ClientTelemetryMetrics {
+        &self.shared.metrics.client_telemetry
     }
 
     pub(crate) fn log_dirs(&self) -> &LogDirs {
@@ -281,4 +303,12 @@ impl Broker {
         };
         ids.iter().filter_map(endpoint).collect()
     }
+}
+
+/// The store of what clients push, shown with the node's own metrics.
+fn client_metrics(metrics: &Metrics) -> Arc<ClientMetricsStore> {
+    let store = Arc::new(ClientMetricsStore::new(metrics.client_telemetry.clone()));
+    let shown: Arc<dyn Collector> = Arc::clone(&store) as Arc<dyn Collector>;
+    metrics.add_collector(Arc::downgrade(&shown));
+    store
 }

@@ -28,6 +28,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("java", JAVA, Program::Java("JavaSuite"), Broker::Shared),
     suite("java-groups", JAVA, Program::Java("JavaGroupsSuite"), Broker::Shared),
     suite("java-transactions", JAVA, Program::Java("JavaTransactionsSuite"), Broker::Shared),
+    suite("java-cluster", JAVA, Program::Java("JavaClusterSuite"), Broker::Shared),
     suite("tools", JAVA, Program::Java("ToolsSuite"), Broker::Shared),
     suite("tools-groups", JAVA, Program::Java("ToolsGroupsSuite"), Broker::Shared),
     suite("scripts", &[Need::Jars, Need::JavaClasses, Need::Ottla], Program::Java("ScriptsSuite"), Broker::Shared),

@@ -30,20 +30,27 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: &Request) -> Handled {
     };
     let deadline = broker.runtime().now() + timeout_ms(body.timeout_ms);
     let results = append_all(broker, header, body, acks).await;
+    let wait_ms = broker.quotas.produced(header, request.size as u64);
+    if wait_ms > 0 {
+        // From now on, not from when the answer leaves: what a client sends ahead is not read meanwhile.
+        request.connection.mute_until(broker.quotas.after_ms(wait_ms));
+    }
     match acks {
         Acks::None => {
             count(broker, header, respond::first_error(&results));
             Ok(without_reply(&results))
         }
-        Acks::Leader => Ok(Outcome::Reply(respond::respond(broker, header, listener, results))),
-        Acks::All if is_replicated(&results) => Ok(Outcome::Reply(respond::respond(broker, header, listener, results))),
+        Acks::Leader => Ok(Outcome::Reply(respond::respond(broker, header, listener, results, wait_ms))),
+        Acks::All if is_replicated(&results) => {
+            Ok(Outcome::Reply(respond::respond(broker, header, listener, results, wait_ms)))
+        }
         Acks::All => {
             let (broker, header, listener) = (Arc::clone(broker), header.clone(), Arc::clone(listener));
             let parked = Parked::new(broker.metrics().parked_produces.clone());
             Ok(Outcome::Later(Box::pin(async move {
                 let results = await_replication(&broker, results, deadline).await;
                 drop(parked);
-                respond::respond(&broker, &header, &listener, results)
+                respond::respond(&broker, &header, &listener, results, wait_ms)
             })))
         }
     }

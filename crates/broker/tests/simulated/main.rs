@@ -5,6 +5,8 @@ mod kit;
 
 mod apis;
 mod cleaning;
+mod client_metrics;
+mod cluster_calls;
 mod deletion;
 mod durability;
 mod failures;
@@ -15,6 +17,7 @@ mod groups;
 mod idempotence;
 mod offsets;
 mod producing;
+mod quotas;
 mod restarts;
 mod runtime_configs;
 mod transaction_crashes;

@@ -4,7 +4,7 @@ use super::names_by_id;
 use super::read::Answer;
 use crate::Broker;
 use crate::fetch_session::{Fetching, News, TopicKey};
-use crate::handlers::codec::{respond as reply, respond_with_ranges};
+use crate::handlers::codec::{respond as reply, respond_throttled, respond_with_ranges};
 use crate::partition::{PartitionError, ReadOutcome};
 use bytes::Bytes;
 use ottla_net::Reply;
@@ -20,6 +20,8 @@ use std::sync::PoisonError;
 
 /// First version whose errors name the current leader and its endpoint (KIP-951).
 const LEADERS_FROM: i16 = 16;
+/// What a partition takes in a response beside its records, about.
+const PARTITION_BYTES: u64 = 40;
 /// First version whose clients know KAFKA_STORAGE_ERROR; older ones are told what makes them ask again.
 const STORAGE_ERROR_FROM: i16 = 6;
 
@@ -37,6 +39,12 @@ pub(super) fn respond(
     fetching: &Fetching,
     answers: Vec<Answer>,
 ) -> Reply {
+    let wait_ms = wait_ms(broker, header, &answers);
+    if wait_ms > 0 {
+        // The session stays as it was: what was read is asked for again.
+        let response = FetchResponse { session_id: fetching.session_id(), ..FetchResponse::default() };
+        return respond_throttled(broker, header, &response, wait_ms);
+    }
     let news: Vec<News> = answers.iter().map(news).collect();
     let runtime = broker.runtime();
     let outcome = broker.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner).complete(
@@ -61,6 +69,13 @@ pub(super) fn respond(
     }
     broker.metrics().fetch_bytes.add(ranges.iter().map(|range: &FileRange| range.len).sum());
     respond_with_ranges(broker, header, &response, ranges)
+}
+
+/// How long the client has to wait; it then gets no records, as in Kafka.
+fn wait_ms(broker: &Broker, header: &RequestHeader, answers: &[Answer]) -> i64 {
+    let records: u64 = answers.iter().flatten().map(ReadOutcome::bytes).sum();
+    let wait_ms = broker.quotas.request_wait_ms(header);
+    wait_ms.max(broker.quotas.fetched(header, records + PARTITION_BYTES * answers.len() as u64))
 }
 
 fn news(answer: &Answer) -> News {
