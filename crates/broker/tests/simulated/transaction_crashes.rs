@@ -22,7 +22,8 @@ async fn one_outage(node: Node, txn: &mut Txn, round: u64, committed: bool, outa
     let (world, controller) = (node.world.clone(), Arc::clone(&node.controller));
     world.disk_faults(NODE).plan_outage(1 + round % STEPS, outage);
     let was_answered = Arc::new(AtomicBool::new(false));
-    let ((version, request), answered, id) = (txn.end_request(committed), Arc::clone(&was_answered), txn.transactional_id.clone());
+    let ((version, request), answered, id) =
+        (txn.end_request(committed), Arc::clone(&was_answered), txn.transactional_id.clone());
     let client = node.clone();
     node.runtime.spawn("client", async move {
         if client.call(version, &request).await.error_code == 0 {

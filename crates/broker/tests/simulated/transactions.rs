@@ -227,10 +227,8 @@ fn hanging_transaction_is_ended_by_an_administrators_marker() {
         let mut txn = Txn::new("tx", 1);
         txn.init(&node).await;
         assert_eq!(txn.send(&node, "t", 0, "hanging").await, "NONE");
-        let topic = |name: &str, index: i32| WritableTxnMarkerTopic {
-            name: name.to_string(),
-            partition_indexes: vec![index],
-        };
+        let topic =
+            |name: &str, index: i32| WritableTxnMarkerTopic { name: name.to_string(), partition_indexes: vec![index] };
         let marker = WritableTxnMarker {
             producer_id: txn.producer_id,
             producer_epoch: txn.epoch,

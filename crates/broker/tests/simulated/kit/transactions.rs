@@ -225,11 +225,8 @@ impl Node {
 
     pub(crate) async fn describe_txn(&self, id: &str) -> TransactionState {
         let request = DescribeTransactionsRequest { transactional_ids: vec![id.to_string()] };
-        self.patiently(
-            async || self.call(0, &request).await.transaction_states.remove(0),
-            |state| state.error_code,
-        )
-        .await
+        self.patiently(async || self.call(0, &request).await.transaction_states.remove(0), |state| state.error_code)
+            .await
     }
 
     /// Waits until nothing of the id's transaction is under way.
