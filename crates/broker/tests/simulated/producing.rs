@@ -5,7 +5,7 @@ use bytes::Bytes;
 use ottla_net::Outcome;
 use ottla_protocol::Records;
 use ottla_protocol::generated::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use ottla_testkit::batches::{self, batch, batch_of_size};
+use ottla_testkit::batches::{batch, batch_of_size};
 use std::time::Duration;
 
 #[test]

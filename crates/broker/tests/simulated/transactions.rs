@@ -171,7 +171,8 @@ fn transaction_that_times_out_is_aborted() {
     for version in VERSIONS {
         with_node(705, &configs, |node| async move {
             with_topics(&node).await;
-            let mut txn = Txn { timeout_ms: 3_000, ..Txn::new("tx", version) };
+            let mut txn = Txn::new("tx", version);
+            txn.timeout_ms = 3_000;
             txn.init(&node).await;
             assert_eq!(txn.send(&node, "t", 0, "late").await, "NONE");
             node.produce("t", 0, &["plain"]).await;

@@ -1,6 +1,7 @@
 //! A transactional producer from one line of test code, of either transaction version.
 
 use super::{Node, error, fetch_request, find_group, passes, produce_request, the_fetched, the_partition};
+use ottla_protocol::Request;
 use ottla_protocol::generated::add_offsets_to_txn_request::AddOffsetsToTxnRequest;
 use ottla_protocol::generated::add_partitions_to_txn_request::{AddPartitionsToTxnRequest, AddPartitionsToTxnTopic};
 use ottla_protocol::generated::describe_transactions_request::DescribeTransactionsRequest;
@@ -75,7 +76,7 @@ impl Txn {
             ..InitProducerIdRequest::default()
         };
         let version = self.version_of(4, 5);
-        let answer = node.patiently(async || node.call(version, &request).await, |answer| answer.error_code).await;
+        let answer = node.patiently(version, &request, |answer| answer.error_code).await;
         assert_eq!(error(answer.error_code), "NONE");
         (self.producer_id, self.epoch) = (answer.producer_id, answer.producer_epoch);
         (self.sequences, self.added) = (BTreeMap::new(), BTreeSet::new());
@@ -191,7 +192,7 @@ impl Txn {
     /// Ends the transaction; the error that does not pass, if any.
     pub(crate) async fn end(&mut self, node: &Node, committed: bool) -> &'static str {
         let (version, request) = self.end_request(committed);
-        let answer = node.patiently(async || node.call(version, &request).await, |answer| answer.error_code).await;
+        let answer = node.patiently(version, &request, |answer| answer.error_code).await;
         if answer.error_code == 0 && self.version >= 2 {
             (self.producer_id, self.epoch) = (answer.producer_id, answer.producer_epoch);
             self.sequences = BTreeMap::new();
@@ -209,11 +210,16 @@ pub(crate) struct Committed {
 }
 
 impl Node {
-    /// Asks until the answer does not pass.
-    pub(crate) async fn patiently<R>(&self, ask: impl AsyncFn() -> R, code: impl Fn(&R) -> i16) -> R {
+    /// Asks until the answer does not pass; `code` is its error.
+    pub(crate) async fn patiently<R: Request>(
+        &self,
+        version: i16,
+        body: &R,
+        code: fn(&R::Response) -> i16,
+    ) -> R::Response {
         let deadline = self.runtime.now() + PATIENCE;
         loop {
-            let answer = ask().await;
+            let answer = self.call(version, body).await;
             let found = error(code(&answer));
             if !is_passing(found) {
                 return answer;
@@ -225,8 +231,8 @@ impl Node {
 
     pub(crate) async fn describe_txn(&self, id: &str) -> TransactionState {
         let request = DescribeTransactionsRequest { transactional_ids: vec![id.to_string()] };
-        self.patiently(async || self.call(0, &request).await.transaction_states.remove(0), |state| state.error_code)
-            .await
+        let mut answer = self.patiently(0, &request, |answer| answer.transaction_states[0].error_code).await;
+        answer.transaction_states.remove(0)
     }
 
     /// Waits until nothing of the id's transaction is under way.
