@@ -22,13 +22,7 @@ impl Show {
         let grep = args.grep.as_deref().map(Regex::new).transpose();
         let wrong = |error| Failure::new(format!("--grep is no regular expression: {error}"));
         let template = args.format.as_deref().map(Template::parse).transpose().map_err(Failure::new)?;
-        Ok(Show {
-            grep: grep.map_err(wrong)?,
-            template,
-            output: args.output,
-            key: args.key,
-            headers: args.headers,
-        })
+        Ok(Show { grep: grep.map_err(wrong)?, template, output: args.output, key: args.key, headers: args.headers })
     }
 
     /// Adds a record; false when it is left out.
