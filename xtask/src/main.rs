@@ -7,6 +7,7 @@ mod bench;
 mod codegen;
 mod compat;
 mod dist;
+mod docs;
 mod golden;
 mod paths;
 mod prepare;
@@ -44,6 +45,8 @@ enum Command {
     Bench(bench::Args),
     /// What users install: stripped binary, deb, rpm, container image; made and tried.
     Dist(dist::Args),
+    /// Makes the pages of docs/ that come from declarations.
+    Docs,
     /// Layers, licences, duplicate versions, sizes and forbidden calls.
     Tidy,
 }
@@ -68,6 +71,7 @@ fn run() -> anyhow::Result<()> {
         Command::Sim(args) => sim::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Dist(args) => dist::run(&args),
+        Command::Docs => docs::run(),
         Command::Tidy => tidy::run(),
     }
 }

@@ -26,7 +26,7 @@ const IN_MEMORY_DIR: &str = "/ottla";
 const BOOT_ID_VARIABLE: &str = "OTTLA_BOOT_ID";
 
 /// What `ottla serve` accepts.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Args {
     /// Directory for topics and metadata, prepared by itself; `:memory:` keeps everything in memory.
     /// [default: ./ottla-data, or what --config says]
@@ -72,6 +72,13 @@ impl From<Format> for LogFormat {
             Format::Text => LogFormat::Text,
             Format::Json => LogFormat::Json,
         }
+    }
+}
+
+impl Args {
+    /// A node with this configuration file, and `KEY=VALUE` over it.
+    pub(crate) fn of_file(config: PathBuf, overrides: Vec<String>) -> Args {
+        Args { config: Some(config), overrides, ..Args::default() }
     }
 }
 
@@ -180,7 +187,8 @@ fn configs(args: &Args) -> Result<ConfigMap> {
     Ok(configs)
 }
 
-fn read_file(file: &Path) -> Result<ConfigMap> {
+/// Reads a configuration file.
+pub(crate) fn read_file(file: &Path) -> Result<ConfigMap> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     parse_properties(&text).with_context(|| format!("{} is not a properties file", file.display()))
 }

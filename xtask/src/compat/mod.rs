@@ -5,7 +5,7 @@
 //! described in `compat/README.md`.
 
 pub(crate) mod peer;
-mod ready;
+pub(crate) mod ready;
 mod running;
 mod suite;
 mod suites;

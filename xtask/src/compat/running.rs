@@ -270,6 +270,12 @@ fn end(child: &mut Child) {
     child.wait().ok();
 }
 
+/// Our Java classes and Kafka's.
+fn class_path(workshop: &mut Workshop) -> Result<String> {
+    let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
+    Ok(format!("{}:{}/*", classes.display(), jars.display()))
+}
+
 fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
     let compat = paths::root().join("compat");
     Ok(match program {
@@ -292,10 +298,4 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
         Program::Go(name) => Command::new(workshop.get(Need::Go)?.join(name)),
         Program::Rdkafka => Command::new(workshop.get(Need::Rdkafka)?),
     })
-}
-
-/// Our compiled Java suites, and Kafka's jars.
-fn class_path(workshop: &mut Workshop) -> Result<String> {
-    let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
-    Ok(format!("{}:{}/*", classes.display(), jars.display()))
 }
