@@ -78,12 +78,12 @@ async fn export(
         let text = observed.metrics().await;
         let body = convert::to_otlp(&text, &resource, started_ms, runtime.wall_clock_ms());
         let outcome = endpoint.post(&body.to_string()).await;
-        match outcome {
+        match &outcome {
             Ok(()) if failing => tracing::info!("the OpenTelemetry collector takes metrics again"),
             Err(error) if !failing => {
                 let next =
                     "it is tried again at every interval; look at the collector, or unset OTEL_EXPORTER_OTLP_ENDPOINT";
-                tracing::warn!(error, next, "metrics could not be exported to OpenTelemetry");
+                tracing::warn!(error = error.as_str(), next, "metrics could not be exported to OpenTelemetry");
             }
             Ok(()) | Err(_) => {}
         }

@@ -12,10 +12,10 @@ pub(crate) struct Process;
 
 /// `(name, help)` of the numbers below.
 pub(crate) const ROWS: &[(&str, &str)] = &[
-    ("process_cpu_seconds", "Processor time that this process has used"),
-    ("process_resident_memory_bytes", "Memory that this process occupies"),
-    ("process_open_fds", "Files and sockets that this process has open"),
-    ("process_threads", "Threads of this process"),
+    ("process_cpu_seconds", "Processor time that this process has used."),
+    ("process_resident_memory_bytes", "Memory that this process occupies."),
+    ("process_open_fds", "Files and sockets that this process has open."),
+    ("process_threads", "Threads of this process."),
 ];
 
 impl Collector for Process {

@@ -98,6 +98,9 @@ impl Stage {
         if suite.needs.contains(&Need::JavaClasses) {
             command.env("COMPAT_CLASSPATH", class_path(workshop)?);
         }
+        if suite.needs.contains(&Need::Go) {
+            command.env("COMPAT_GO", workshop.get(Need::Go)?);
+        }
         if suite.broker == Broker::Shared {
             let broker = self.shared_broker(&start)?;
             command
