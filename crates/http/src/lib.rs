@@ -3,7 +3,7 @@
 //! [`BoundHttp`] takes a port, [`HttpServer`] serves a [`Router`] on it; [`error`] is how requests fail; [`observe`] holds
 //! `/metrics`, `/healthz`, `/readyz` and `/debug`; `otlp` (feature `otel`) exports the metrics.
 // A leaf that never runs in the simulator: it uses tokio's sockets and clock.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod error;
 mod exposition;

@@ -1,9 +1,9 @@
 //! `cargo xtask dist`: what users install. A stripped binary with a known glibc floor, a deb, an rpm, the file system of a
 //! container image; with man pages and shell completions out of the binary's own command tree.
 //!
-//! 1. the binary is built and stripped, its glibc floor measured; 2. `root/` is staged: every file where it is installed;
-//! 3. the packages are made of it, the image of its binary and the libraries that it needs; 4. everything is tried: the
-//! deb is installed into an empty root, and broker and image are started in a chroot and asked.
+//! The binary is built and stripped, its glibc floor measured; then `root/` is staged: every file where it is installed;
+//! then the packages are made of it, the image of its binary and the libraries that it needs; at last everything is tried:
+//! the deb is installed into an empty root, and broker and image are started in a chroot and asked.
 //!
 //! `cargo xtask test` does all of it with the development binary.
 
