@@ -1,4 +1,6 @@
 //! The pages of a node over a real socket, asked well and badly.
+// Pages are asked for as any program would.
+#![allow(clippy::disallowed_methods)]
 
 use ottla_http::observe::{Debug, Observed, Phase, router};
 use ottla_http::{BODY_BYTES_MAX, BoundHttp, CONNECTIONS_MAX, HttpServer};

@@ -14,6 +14,7 @@ pub const LOGGERS: &[&str] = &[
     "ottla_client",
     "ottla_controller",
     "ottla_coordinator",
+    "ottla_group",
     "ottla_http",
     "ottla_metadata",
     "ottla_net",
@@ -22,7 +23,9 @@ pub const LOGGERS: &[&str] = &[
     "ottla_records",
     "ottla_replication",
     "ottla_runtime",
+    "ottla_security",
     "ottla_storage",
+    "ottla_txn",
 ];
 /// Levels that can be set, least talkative first; FATAL is what Kafka's tools may say for ERROR.
 const NAMES: &[(&str, LevelFilter)] = &[
