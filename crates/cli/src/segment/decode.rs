@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use ottla_protocol::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, DecodeError, GroupRecordKey, GroupRecordValue,
-    JsonMessage, JsonWriter, KRaftVersionRecord, LeaderChangeMessage, MetadataRecord, Reader,
-    RemoteLogMetadataRecord, ShareRecordKey, ShareRecordValue, SnapshotFooterRecord, SnapshotHeaderRecord,
-    TransactionRecordKey, TransactionRecordValue, VotersRecord,
+    JsonMessage, JsonWriter, KRaftVersionRecord, LeaderChangeMessage, MetadataRecord, Reader, RemoteLogMetadataRecord,
+    ShareRecordKey, ShareRecordValue, SnapshotFooterRecord, SnapshotHeaderRecord, TransactionRecordKey,
+    TransactionRecordValue, VotersRecord,
 };
 use ottla_records::{ControlRecordType, EndTxnMarker, RecordRef};
 
