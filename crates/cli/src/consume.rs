@@ -3,7 +3,6 @@
 //! Without a group the partitions are read by hand and nothing is left behind in the cluster. Where reading begins and ends is
 //! decided before the first record (`plan.rs`); what is printed and what is left out is decided for each (`show.rs`, `format.rs`).
 
-mod filter;
 mod format;
 mod plan;
 mod show;
@@ -75,10 +74,6 @@ pub(crate) struct Args {
     /// Only records whose key or value matches this regular expression.
     #[arg(long, value_name = "REGEX")]
     grep: Option<String>,
-    /// A filter in the language of jq over the record as JSON; `.value` is parsed where it is JSON. What it gives is printed, one
-    /// line each; nothing for nothing.
-    #[arg(long, value_name = "FILTER", conflicts_with_all = ["format", "key", "headers"])]
-    jq: Option<String>,
     /// Leave out records of transactions that are open or were aborted.
     #[arg(long)]
     read_committed: bool,

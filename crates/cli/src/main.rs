@@ -46,9 +46,6 @@ enum Command {
     Serve(serve::Args),
     /// Create, list, describe, alter and delete topics.
     Topic(topic::Args),
-    /// Write man pages and shell completions, for packages.
-    #[command(hide = true)]
-    Generate(generate::Args),
     /// Write records: lines, files or JSON.
     Produce(produce::Args),
     /// Read records.
@@ -71,6 +68,9 @@ enum Command {
     Completion(completion::Args),
     /// Link Kafka's script names to this program.
     InstallScripts(install_scripts::Args),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 fn main() -> ExitCode {
@@ -94,7 +94,6 @@ fn run() -> Result<(), Failure> {
     match cli.command {
         Command::Serve(args) => serve::run(&args).map_err(Failure::from),
         Command::Topic(args) => topic::run(&args),
-        Command::Generate(args) => generate::run(&args),
         Command::Produce(args) => produce::run(&args),
         Command::Consume(args) => consume::run(&args),
         Command::Perf(args) => perf::run(&args),
@@ -106,6 +105,7 @@ fn run() -> Result<(), Failure> {
         Command::Profile(args) => profile::run(&args),
         Command::Completion(args) => completion::run(&args, command()),
         Command::InstallScripts(args) => install_scripts::run(&args),
+        Command::Generate(args) => generate::run(&args),
     }
 }
 

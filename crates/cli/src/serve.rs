@@ -11,6 +11,7 @@ use ottla_telemetry::LogFormat;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 use std::time::Instant;
 
 /// Where data goes when nobody says.
@@ -117,16 +118,27 @@ async fn serve(config: BrokerConfig, in_memory: bool, args: &Args, started: Inst
     if let Some(http) = node.http_address() {
         tracing::info!(%http, "metrics, health and debug pages");
     }
+    // The first poll installs the handlers: who has read the address may end the node at once, and cleanly.
+    let mut signal = std::pin::pin!(runtime.shutdown_signal());
+    let early = std::future::poll_fn(|context| Poll::Ready(signal.as_mut().poll(context))).await;
     // Who reads it may be gone; the node serves all the same.
     let _ = writeln!(std::io::stdout(), "{ready_line}");
     let signal = tokio::select! {
         biased;
-        signal = runtime.shutdown_signal() => signal?,
+        signal = told(early, signal) => signal?,
         () = end_of_stdin(args.stop_with_stdin) => "end of standard input",
     };
     tracing::info!(signal, "shutting down");
     node.shutdown().await;
     Ok(())
+}
+
+/// What the first poll of a future gave, or what it gives later.
+async fn told<T>(early: Poll<T>, later: impl Future<Output = T>) -> T {
+    match early {
+        Poll::Ready(output) => output,
+        Poll::Pending => later.await,
+    }
 }
 
 /// Resolves when standard input ends; never when it is not to be watched.

@@ -50,17 +50,6 @@ fn keys_headers_nulls_and_bytes_survive() {
 }
 
 #[test]
-fn filters_of_jq_choose_records() {
-    let node = node_with(&["orders"]);
-    good(&node.feed("produce orders", b"{\"id\": 1, \"amount\": 5}\n{\"id\": 2, \"amount\": 50}\nno json\n"));
-    let filter = "select((.value | type) == \"object\" and .value.amount > 10) | .value.id";
-    assert_eq!(good(&run(&node.address, &["consume", "orders", "--jq", filter], b"")), "2\n");
-    let wrong = run(&node.address, &["consume", "orders", "--jq", ".["], b"");
-    assert_eq!(wrong.status.code(), Some(1));
-    assert!(stderr(&wrong).contains("cannot be parsed"), "{}", stderr(&wrong));
-}
-
-#[test]
 fn a_group_goes_on_where_it_ended() {
     let node = node_with(&["work"]);
     good(&node.feed("produce work", b"1\n2\n3\n"));

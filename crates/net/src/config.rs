@@ -111,6 +111,10 @@ pub struct ConnectionLimits {
     pub max_connections_per_ip: u32,
     /// `max.connections.per.ip.overrides`.
     pub per_ip_overrides: BTreeMap<IpAddr, u32>,
+    /// `connection_creation_rate` of addresses without a quota of their own, per second (KIP-612).
+    pub creation_rate_per_ip: u32,
+    /// `connection_creation_rate` of addresses that have one.
+    pub creation_rate_of_ip: BTreeMap<IpAddr, u32>,
 }
 
 impl Default for ConnectionLimits {
@@ -120,6 +124,8 @@ impl Default for ConnectionLimits {
             max_connection_creation_rate: UNLIMITED,
             max_connections_per_ip: UNLIMITED,
             per_ip_overrides: BTreeMap::new(),
+            creation_rate_per_ip: UNLIMITED,
+            creation_rate_of_ip: BTreeMap::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::{ConnectionLimits, ListenerLimits};
 use crate::connection::ConnectionHandle;
 use crate::handler::ConnectionInfo;
-use crate::quotas::{Admission, Quotas, TooManyFromAddress};
+use crate::quotas::{Admission, Quotas, RefusedAddress};
 use ottla_runtime::Instant;
 use ottla_runtime::watch;
 use ottla_telemetry::NetMetrics;
@@ -64,11 +64,7 @@ impl Connections {
     }
 
     /// Gives an accepted connection its place; may tell another one to go.
-    pub(crate) fn open(
-        self: &Arc<Self>,
-        now: Instant,
-        handle: Arc<ConnectionHandle>,
-    ) -> Result<Place, TooManyFromAddress> {
+    pub(crate) fn open(self: &Arc<Self>, now: Instant, handle: Arc<ConnectionHandle>) -> Result<Place, RefusedAddress> {
         let mut state = self.lock();
         state.quotas.open(now, &handle.info.listener, handle.info.peer.ip().to_canonical())?;
         if let Some(displaced) = state.must_make_room() {

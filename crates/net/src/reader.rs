@@ -98,7 +98,8 @@ impl Reader<'_> {
 
     /// Waits out a throttle time (KIP-219).
     async fn rest(&self) {
-        while let Some(until) = self.outbound.muted_until().filter(|until| *until > self.context.runtime.now()) {
+        let muted_until = || self.outbound.muted_until().max(self.connection.muted_until());
+        while let Some(until) = muted_until().filter(|until| *until > self.context.runtime.now()) {
             let _working = self.activity.working();
             self.context.runtime.sleep_until(until).await;
         }

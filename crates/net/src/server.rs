@@ -19,7 +19,7 @@ use ottla_telemetry::NetMetrics;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 /// Why a listener could not be bound.
@@ -96,8 +96,8 @@ impl BoundServer {
         let relief = runtime.spawn("net.relieve_pressure", budget.clone().relieve_pressure()).abort_on_drop();
         let context = Arc::new(Context {
             runtime,
+            request_times: RequestTimes::new(metrics.clone(), handler.clone(), config.slow_request_log_threshold, now),
             handler,
-            request_times: RequestTimes::new(metrics.clone(), config.slow_request_log_threshold, now),
             budget,
             metrics,
             config,
@@ -105,6 +105,7 @@ impl BoundServer {
             connections,
             phase: watched,
             next_connection_id: AtomicU64::new(0),
+            connections_held: AtomicUsize::new(0),
         });
         let addresses = listeners.iter().map(|(name, bound)| (name.clone(), bound.local_addr())).collect();
         let accepting = listeners.into_iter().map(|(name, listener)| {
@@ -128,6 +129,8 @@ pub(crate) struct Context {
     pub(crate) connections: Arc<Connections>,
     phase: watch::Receiver<Phase>,
     pub(crate) next_connection_id: AtomicU64,
+    /// Connections that are held unread because they came too fast.
+    pub(crate) connections_held: AtomicUsize,
 }
 
 impl Context {

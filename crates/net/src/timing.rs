@@ -7,12 +7,12 @@
 //! 4. *response queue*: the answers before it have not left yet.
 //! 5. *send*: the answer goes out.
 
-use crate::handler::ConnectionInfo;
+use crate::handler::{ConnectionInfo, Handler};
 use crate::log_limit::LogLimit;
 use ottla_protocol::{ApiKey, RequestHeader};
 use ottla_runtime::Instant;
 use ottla_telemetry::NetMetrics;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The clock of one request.
@@ -75,19 +75,26 @@ impl Timing {
 /// Counts what requests took, and logs the slow ones.
 pub(crate) struct RequestTimes {
     metrics: NetMetrics,
+    handler: Arc<dyn Handler>,
     slow: Option<Duration>,
     limit: Mutex<LogLimit>,
 }
 
 impl RequestTimes {
     /// Requests slower than `slow` are logged; `None` logs none.
-    pub(crate) fn new(metrics: NetMetrics, slow: Option<Duration>, now: Instant) -> RequestTimes {
-        RequestTimes { metrics, slow, limit: Mutex::new(LogLimit::new(now)) }
+    pub(crate) fn new(
+        metrics: NetMetrics,
+        handler: Arc<dyn Handler>,
+        slow: Option<Duration>,
+        now: Instant,
+    ) -> RequestTimes {
+        RequestTimes { metrics, handler, slow, limit: Mutex::new(LogLimit::new(now)) }
     }
 
     /// The answer has left, or there is none.
     pub(crate) fn finish(&self, connection: &ConnectionInfo, mut timing: Timing, now: Instant) {
         let send = timing.lap(now);
+        self.handler.request_finished(connection, timing.local);
         let total = now.saturating_duration_since(timing.received);
         let (metrics, key, name) = (&self.metrics, timing.api.code(), timing.api.name());
         for (times, duration) in [
@@ -139,13 +146,23 @@ fn waits_by_design(api: ApiKey) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::handler::{Outcome, Request};
+    use futures_util::future::BoxFuture;
+
+    /// Nobody is asked here.
+    struct Silent;
+
+    impl Handler for Silent {
+        fn call(&self, _request: Request) -> BoxFuture<'_, Outcome> {
+            Box::pin(std::future::ready(Outcome::NoReply))
+        }
+    }
 
     fn slow_lines(api_key: ApiKey, local_ms: u64, remote_ms: u64, send_ms: u64) -> u64 {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         let metrics = NetMetrics::default();
-        let times = RequestTimes::new(metrics.clone(), Some(Duration::from_millis(100)), start);
+        let times = RequestTimes::new(metrics.clone(), Arc::new(Silent), Some(Duration::from_millis(100)), start);
         let header = RequestHeader { api_key, api_version: 0, correlation_id: 7, client_id: None };
         let mut timing = Timing::begin(&header, start, at(1));
         timing.worked(at(1 + local_ms));

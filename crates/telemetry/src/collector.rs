@@ -6,6 +6,7 @@
 use crate::{MetricInfo, MetricKind};
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 
@@ -18,42 +19,65 @@ pub trait Collector: Send + Sync + 'static {
 /// All series of one name.
 #[derive(Debug, Clone)]
 pub struct Family {
-    info: &'static MetricInfo,
+    name: Cow<'static, str>,
+    help: Cow<'static, str>,
+    kind: MetricKind,
     series: Vec<Series>,
 }
 
 #[derive(Debug, Clone)]
 struct Series {
-    labels: Vec<(&'static str, String)>,
-    value: i64,
+    labels: Vec<(Cow<'static, str>, String)>,
+    value: Value,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Value {
+    Whole(i64),
+    Real(f64),
 }
 
 impl Family {
     /// No series yet. Only gauges and counters can be collected.
     pub fn new(info: &'static MetricInfo) -> Family {
-        Family { info, series: Vec::new() }
+        Family { name: info.name.into(), help: info.help.into(), kind: info.kind, series: Vec::new() }
+    }
+
+    /// No series yet, under a name that is not in our tables: what others measure. Gauges.
+    pub fn of_others(name: String, help: String) -> Family {
+        Family { name: name.into(), help: help.into(), kind: MetricKind::Gauge, series: Vec::new() }
     }
 
     /// Adds a series. No two may have the same labels.
     pub fn push(&mut self, labels: Vec<(&'static str, String)>, value: i64) {
-        self.series.push(Series { labels, value });
+        let labels = labels.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        self.series.push(Series { labels, value: Value::Whole(value) });
+    }
+
+    /// As [`Family::push`], with labels of others.
+    pub fn push_real(&mut self, labels: Vec<(String, String)>, value: f64) {
+        let labels = labels.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        self.series.push(Series { labels, value: Value::Real(value) });
     }
 
     /// With one series that has no label.
     #[must_use]
     pub fn of_value(info: &'static MetricInfo, value: i64) -> Family {
-        Family { info, series: vec![Series { labels: Vec::new(), value }] }
+        let mut family = Family::new(info);
+        family.push(Vec::new(), value);
+        family
     }
 }
 
 impl Series {
     fn encode(&self, kind: MetricType, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
-        match kind {
-            MetricType::Counter => {
-                let value = u64::try_from(self.value).unwrap_or(0);
+        match (kind, self.value) {
+            (MetricType::Counter, Value::Whole(value)) => {
+                let value = u64::try_from(value).unwrap_or(0);
                 encoder.encode_counter::<NoLabelSet, u64, u64>(&value, None)
             }
-            _ => encoder.encode_gauge(&self.value),
+            (_, Value::Whole(value)) => encoder.encode_gauge(&value),
+            (_, Value::Real(value)) => encoder.encode_gauge(&value),
         }
     }
 }
@@ -65,11 +89,11 @@ pub(crate) struct Collected(pub(crate) Vec<Family>);
 impl prometheus_client::collector::Collector for Collected {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         for family in &self.0 {
-            let kind = match family.info.kind {
+            let kind = match family.kind {
                 MetricKind::Counter | MetricKind::RequestCounters => MetricType::Counter,
                 MetricKind::Gauge | MetricKind::Histogram | MetricKind::ApiTimes => MetricType::Gauge,
             };
-            let mut encoder = encoder.encode_descriptor(family.info.name, family.info.help, None, kind)?;
+            let mut encoder = encoder.encode_descriptor(&family.name, &family.help, None, kind)?;
             for series in &family.series {
                 match series.labels.is_empty() {
                     true => series.encode(kind, &mut encoder)?,

@@ -8,6 +8,7 @@
 mod api_times;
 pub mod broker;
 pub mod cleaner;
+pub mod client_metrics;
 mod collector;
 pub mod groups;
 mod handles;
@@ -16,7 +17,9 @@ mod logs;
 mod metrics;
 pub mod net;
 mod process;
+pub mod quotas;
 mod table;
+mod transactions;
 
 pub use api_times::ApiTimes;
 pub use broker::{BrokerMetrics, RequestCounters};
@@ -28,4 +31,6 @@ pub use log::LogMetrics;
 pub use logs::{LOGGERS, LevelError, LogFormat, LogLevels, LogSetupError, ROOT, init_logs, init_logs_as, log_levels};
 pub use metrics::{Metrics, all_metrics};
 pub use net::NetMetrics;
+pub use quotas::QuotaMetrics;
 pub use table::{MetricInfo, MetricKind};
+pub use transactions::TransactionMetrics;

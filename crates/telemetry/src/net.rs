@@ -9,6 +9,8 @@ metrics_table! {
         connections_accepted Counter "kafka_network_socketserver_connections_accepted" "Connections accepted so far.";
         connections_refused Counter "kafka_network_socketserver_connections_refused"
             "Connections refused by a limit on connections.";
+        connections_throttled Counter "kafka_network_socketserver_connections_throttled"
+            "Connections held and closed because of the connection_creation_rate of their address.";
         connections_malformed Counter "kafka_network_socketserver_connections_malformed"
             "Connections closed because of what arrived on them.";
         connections_idle Counter "kafka_network_socketserver_connections_idle"

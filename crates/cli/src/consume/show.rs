@@ -1,7 +1,6 @@
 //! What is printed of a record, and which are left out.
 
 use super::Args;
-use super::filter::JqFilter;
 use super::format::{Template, headers};
 use crate::failure::Failure;
 use crate::output::{Output, OutputArgs, Sink};
@@ -13,7 +12,6 @@ use regex::bytes::Regex;
 pub(super) struct Show {
     grep: Option<Regex>,
     template: Option<Template>,
-    filter: Option<JqFilter>,
     output: OutputArgs,
     key: bool,
     headers: bool,
@@ -24,15 +22,7 @@ impl Show {
         let grep = args.grep.as_deref().map(Regex::new).transpose();
         let wrong = |error| Failure::new(format!("--grep is no regular expression: {error}"));
         let template = args.format.as_deref().map(Template::parse).transpose().map_err(Failure::new)?;
-        let filter = args.jq.as_deref().map(JqFilter::new).transpose().map_err(Failure::new)?;
-        Ok(Show {
-            grep: grep.map_err(wrong)?,
-            template,
-            filter,
-            output: args.output,
-            key: args.key,
-            headers: args.headers,
-        })
+        Ok(Show { grep: grep.map_err(wrong)?, template, output: args.output, key: args.key, headers: args.headers })
     }
 
     /// Adds a record; false when it is left out.
@@ -46,9 +36,6 @@ impl Show {
         if let Some(template) = &self.template {
             template.write(record, sink.buffer());
             return Ok(true);
-        }
-        if let Some(filter) = &self.filter {
-            return filter.write(record, sink.buffer()).map_err(Failure::new);
         }
         if self.output.output != Output::Table {
             self.output.write_item(&JsonRecord::of(record), sink)?;

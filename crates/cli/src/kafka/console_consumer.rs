@@ -1,5 +1,6 @@
 //! `kafka-console-consumer`.
 
+mod coordinator;
 mod deserializer;
 mod formatter;
 

@@ -63,9 +63,9 @@ struct Event<T> {
 struct Success {
     key: Option<String>,
     value: String,
+    offset: i64,
     topic: String,
     partition: i32,
-    offset: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -240,10 +240,10 @@ mod tests {
 
     #[test]
     fn events_begin_with_time_and_name() {
-        let success = Success { key: None, value: "7".to_string(), topic: "t".to_string(), partition: 0, offset: 3 };
+        let success = Success { key: None, value: "7".to_string(), offset: 3, topic: "t".to_string(), partition: 0 };
         let text =
             serde_json::to_string(&Event { timestamp: 5, name: "producer_send_success", data: success }).unwrap();
-        let expected = r#"{"timestamp":5,"name":"producer_send_success","key":null,"value":"7","topic":"t","partition":0,"offset":3}"#;
+        let expected = r#"{"timestamp":5,"name":"producer_send_success","key":null,"value":"7","offset":3,"topic":"t","partition":0}"#;
         assert_eq!(text, expected);
         let bare = serde_json::to_string(&Event { timestamp: 5, name: "startup_complete", data: Nothing {} }).unwrap();
         assert_eq!(bare, r#"{"timestamp":5,"name":"startup_complete"}"#);

@@ -216,6 +216,6 @@ mod tests {
         let text = render(&show(&args, &path, &found));
         assert!(text.starts_with("7..8  2 records, "), "{text}");
         assert!(text.ends_with("  7  1000  key  a\n  8  1000  key  b\n"), "{text}");
-        assert_eq!(files(&path).unwrap(), [path.clone()]);
+        assert_eq!(files(&path).unwrap(), std::slice::from_ref(&path));
     }
 }

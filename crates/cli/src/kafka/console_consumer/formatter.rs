@@ -1,5 +1,6 @@
 //! Kafka's message formatters that need no Java.
 
+use super::coordinator::Coordinator;
 use super::deserializer::Deserializer;
 use crate::failure::Failure;
 use ottla_client::{ClientProperties, ConsumerRecord, TimestampType};
@@ -15,6 +16,8 @@ pub(crate) enum Formatter {
     Logging(DefaultFormatter),
     /// NoOpMessageFormatter.
     Nothing,
+    /// Those for the coordinators' own topics.
+    Coordinator(Coordinator),
 }
 
 /// DefaultMessageFormatter with its properties.
@@ -46,9 +49,13 @@ impl Formatter {
             "DefaultMessageFormatter" => Ok(Formatter::Default(DefaultFormatter::new(properties)?)),
             "LoggingMessageFormatter" => Ok(Formatter::Logging(DefaultFormatter::new(properties)?)),
             "NoOpMessageFormatter" => Ok(Formatter::Nothing),
+            "OffsetsMessageFormatter" => Ok(Formatter::Coordinator(Coordinator::Offsets)),
+            "GroupMetadataMessageFormatter" => Ok(Formatter::Coordinator(Coordinator::GroupMetadata)),
+            "TransactionLogMessageFormatter" => Ok(Formatter::Coordinator(Coordinator::Transactions)),
             _ => Err(Failure {
                 next_step: Some(format!(
-                    "use {FORMATTERS}DefaultMessageFormatter, LoggingMessageFormatter or NoOpMessageFormatter"
+                    "use one of {FORMATTERS}Default, Logging, NoOp, Offsets, GroupMetadata or TransactionLog with MessageFormatter \
+                     behind it"
                 )),
                 ..Failure::new(format!("there is no formatter {class}: this tool runs no Java classes"))
             }),
@@ -69,6 +76,7 @@ impl Formatter {
                 Ok(())
             }
             Formatter::Nothing => Ok(()),
+            Formatter::Coordinator(coordinator) => coordinator.write(record, out),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Topics;
 use crate::failure::Failure;
 use crate::output::write_out;
-use ottla_client::{Admin, PartitionMetadata, TopicDescription};
+use ottla_client::{Admin, ConfigSource, PartitionMetadata, TopicDescription};
 use ottla_types::Uuid;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -58,7 +58,7 @@ impl Report<'_> {
         let set: Vec<String> = topic
             .configs
             .iter()
-            .filter(|config| config.is_set)
+            .filter(|config| config.source != ConfigSource::Default)
             .map(|config| format!("{}={}", config.name, config.value.as_deref().unwrap_or("null")))
             .collect();
         if !some_partitions && (!options.topics_with_overrides || !set.is_empty()) {
@@ -121,15 +121,16 @@ mod tests {
             isr: isr.to_vec(),
             offline_replicas: vec![],
         };
-        let config = |name: &str, is_set| ConfigEntry {
+        let config = |name: &str, source| ConfigEntry {
             name: name.to_string(),
             value: Some("2".to_string()),
-            is_set,
-            is_sensitive: false,
+            source,
+            ..ConfigEntry::default()
         };
         let partitions = Ok(vec![partition(0, Some(1), &[1, 2]), partition(1, None, &[2])]);
         let metadata = TopicMetadata { name: "t".to_string(), topic_id: Uuid::ZERO, is_internal: false, partitions };
-        let configs = vec![config("min.insync.replicas", true), config("segment.ms", false)];
+        let configs =
+            vec![config("min.insync.replicas", ConfigSource::Topic), config("segment.ms", ConfigSource::Default)];
         let options = Topics::try_parse_from(["kafka-topics", "--describe"].into_iter().chain(line.split_whitespace()));
         let report = Report { options: &options.unwrap(), live_brokers: [1, 2].into() };
         let mut text = String::new();
