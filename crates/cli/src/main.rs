@@ -112,7 +112,9 @@ fn run() -> Result<(), Failure> {
 /// The whole command line: our own commands, and Kafka's tools by their names. Help, completions and man pages are made
 /// from this.
 fn command() -> clap::Command {
-    Cli::command().subcommands(kafka::TOOLS.iter().map(|tool| tool.command().hide(true)))
+    // Completions are made by the whole path of a command.
+    let below = |tool: &kafka::Tool| tool.command().bin_name(format!("ottla {}", tool.name)).hide(true);
+    Cli::command().subcommands(kafka::TOOLS.iter().map(below))
 }
 
 #[cfg(test)]

@@ -156,7 +156,8 @@ async fn end_of_stdin(watched: bool) {
     }
 }
 
-fn configs(args: &Args) -> Result<ConfigMap> {
+/// The configs that a node with these arguments goes by.
+pub(crate) fn configs(args: &Args) -> Result<ConfigMap> {
     let mut configs = match &args.config {
         Some(file) => read_file(file)?,
         None => ConfigMap::new(),

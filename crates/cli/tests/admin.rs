@@ -151,6 +151,8 @@ fn kafkas_administration_tools_answer() {
     assert!(good(&tool("kafka-log-dirs --describe --topic-list t")).contains(r#""partition":"t-0""#));
     assert!(good(&tool("kafka-broker-api-versions")).contains("ApiVersions(18): 0 to 4 [usable: 4]"));
     assert_eq!(good(&node.ottla("kafka-storage random-uuid")).trim().len(), 22);
-    let quota = tool("kafka-configs --describe --entity-type users");
-    assert_eq!(quota.status.code(), Some(1), "quotas are not served yet");
+    let set = "kafka-configs --alter --user bob --add-config producer_byte_rate=1048576";
+    assert_eq!(good(&tool(set)), "Completed updating config for user bob.\n");
+    let shown = good(&tool("kafka-configs --describe --entity-type users"));
+    assert!(shown.contains("Quota configs for user-principal 'bob' are producer_byte_rate=1048576.0\n"), "{shown}");
 }

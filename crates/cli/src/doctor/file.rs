@@ -4,7 +4,7 @@ use super::Report;
 use crate::failure::Failure;
 use crate::processes;
 use crate::serve;
-use ottla_config::{BrokerConfig, ConfigError, Effect, Listener, Scope, catalog, parse_override};
+use ottla_config::{BrokerConfig, ConfigError, Effect, Listener, Scope, catalog};
 use ottla_runtime::Runtime;
 use ottla_storage::{Shutdown, identity, last_shutdown, lock_dir};
 use std::io::ErrorKind;
@@ -18,11 +18,8 @@ const OPEN_FILES_MIN: u64 = 10_000;
 
 pub(super) async fn examine(runtime: &Runtime, file: &Path, overrides: &[String]) -> Result<Report, Failure> {
     let mut report = Report::default();
-    let mut configs = serve::read_file(file).map_err(Failure::from)?;
-    for text in overrides {
-        let (name, value) = parse_override(text).map_err(|error| Failure::new(error.to_string()))?;
-        configs.insert(name, value);
-    }
+    let node = serve::Args::of_file(file.to_path_buf(), overrides.to_vec());
+    let configs = serve::configs(&node).map_err(Failure::from)?;
     let without_effect: Vec<String> = configs.keys().filter(|name| is_without_effect(name)).cloned().collect();
     let config = match BrokerConfig::parse(configs) {
         Ok(config) => config,

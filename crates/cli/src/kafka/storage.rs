@@ -72,7 +72,7 @@ impl KafkaTool for Storage {
 
     fn run(&self) -> Result<(), Failure> {
         match &self.command {
-            Command::RandomUuid => write_out(&format!("{}\n", Runtime::in_memory().random_uuid())),
+            Command::RandomUuid => on_disk(async |runtime| write_out(&format!("{}\n", runtime.random_uuid()))),
             Command::Info { config } => {
                 let config = read_config(config)?;
                 on_disk(async |runtime| info(&runtime, &directories(&config)).await)

@@ -166,7 +166,7 @@ mod tests {
         let complaints = |bytes: Vec<u8>| {
             std::fs::write(&path, bytes).unwrap();
             let mut complaints = Complaints::default();
-            let tool = DumpLog { verify_index_only: true, ..DumpLog::default() };
+            let tool = DumpLog { verify_index_only: true, max_message_size: u32::MAX, ..DumpLog::default() };
             dump_offsets(&tool, &path, &mut complaints).unwrap();
             complaints.sections[0].clone()
         };
