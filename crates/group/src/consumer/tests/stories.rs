@@ -189,7 +189,7 @@ fn a_heartbeat_that_brings_nothing_new_writes_nothing_and_sets_one_timer() {
         client_id: std::sync::Arc::from("client"),
         client_host: std::sync::Arc::from("/127.0.0.1"),
     };
-    let context = ottla_coordinator::Context { now_ms: world.now_ms, random: 1 };
+    let context = ottla_coordinator::Context { now_ms: world.now_ms, random: 1, leader_epoch: 0 };
     let decision =
         crate::consumer::heartbeat(&world.shard, &caller, request, ottla_coordinator::ReplySlot(9), &context);
     assert!(decision.changes.is_empty() && decision.next.is_empty());
