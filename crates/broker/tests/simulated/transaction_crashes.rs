@@ -4,6 +4,7 @@
 
 use crate::kit::*;
 use ottla_runtime::sim::Outage;
+use ottla_testkit::batches;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,8 @@ async fn one_outage(node: Node, txn: &mut Txn, round: u64, committed: bool, outa
         client.completed(&id).await;
         // The disk goes on changing until the outage.
         loop {
-            client.produce("noise", 0, &["noise"]).await;
+            client.produce_batch("noise", 0, batches::batch(&["noise"]), -1).await;
+            client.runtime.sleep(Duration::from_millis(1)).await;
         }
     });
     drop(node);
@@ -71,6 +73,7 @@ fn outages_at_every_step(seed: u64, version: i16, outage: Outage) {
             assert_eq!(node.committed("g", "t", 0).await, committed_offset, "offsets in step, round {round}");
         }
         for (topic, partition) in [("t", 0), ("t", 1), ("u", 0)] {
+            node.ready(topic, partition).await;
             let found = node.read_committed(topic, partition).await;
             assert_eq!(found.values, expected, "{topic}-{partition}");
             let end = node.list_offset(topic, partition, LATEST).await.offset;
