@@ -59,7 +59,10 @@ fn the_quorum_and_its_features_on_one_node() {
             let response = node.call(version, &AddRaftVoterRequest { cluster_id: None, ..Default::default() }).await;
             assert_eq!(error(response.error_code), "INVALID_REQUEST");
         }
-        assert_eq!(error(node.call(0, &RemoveRaftVoterRequest { cluster_id: None, ..Default::default() }).await.error_code), "INVALID_REQUEST");
+        assert_eq!(
+            error(node.call(0, &RemoveRaftVoterRequest { cluster_id: None, ..Default::default() }).await.error_code),
+            "INVALID_REQUEST"
+        );
         for version in 0..=2 {
             let update =
                 FeatureUpdateKey { feature: "group.version".into(), max_version_level: 1, ..Default::default() };
