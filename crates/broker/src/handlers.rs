@@ -4,6 +4,8 @@
 //! What is waited for happens in [`Outcome::Later`], which is polled only when the replies before it have left, and not at
 //! all while a slow client has to take those: deadlines are taken before, and no lock is held across a wait in one.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
@@ -27,7 +29,9 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod groups;
@@ -40,6 +44,7 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -49,8 +54,10 @@ mod produce;
 mod raft_voters;
 mod sync_group;
 mod telemetry;
+mod txn_offset_commit;
 mod unregister_broker;
 mod update_features;
+mod write_txn_markers;
 
 use crate::Broker;
 use ottla_net::{Outcome, Request};
@@ -68,6 +75,13 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(&broker, &request),
         ApiKey::DeleteRecords => delete_records::handle(&broker, request),
         ApiKey::InitProducerId => init_producer_id::handle(&broker, request),
+        ApiKey::AddPartitionsToTxn => add_partitions_to_txn::handle(&broker, request),
+        ApiKey::AddOffsetsToTxn => add_offsets_to_txn::handle(&broker, request),
+        ApiKey::EndTxn => end_txn::handle(&broker, request),
+        ApiKey::WriteTxnMarkers => write_txn_markers::handle(&broker, request),
+        ApiKey::TxnOffsetCommit => txn_offset_commit::handle(&broker, request),
+        ApiKey::DescribeTransactions => describe_transactions::handle(&broker, request),
+        ApiKey::ListTransactions => list_transactions::handle(&broker, request),
         ApiKey::CreateTopics => create_topics::handle(&broker, request),
         ApiKey::DeleteTopics => delete_topics::handle(&broker, request),
         ApiKey::CreatePartitions => create_partitions::handle(&broker, request),

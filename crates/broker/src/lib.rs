@@ -19,6 +19,7 @@ mod partitions;
 mod producer_ids;
 mod quotas;
 mod tasks;
+mod transactions;
 mod usage;
 mod watchers;
 
@@ -27,7 +28,7 @@ pub use usage::PartitionUsage;
 
 use answered::Answered;
 use client_telemetry::ClientInstances;
-use coordination::{GroupCoordinator, OffsetsTopic};
+use coordination::{GroupCoordinator, InternalTopic};
 use fetch_session::FetchSessions;
 use flush::FlushControl;
 use follow::{Applied, Follower};
@@ -51,6 +52,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tasks::Tasks;
+use transactions::{LocalPeers, MarkerWriter, Peers, TxnCoordinator, Verifier};
 
 /// How long a shutdown waits for the broker's own tasks.
 const TASKS_PATIENCE: Duration = Duration::from_secs(15);
@@ -89,7 +91,11 @@ pub struct Broker {
     answered: Answered,
     producer_ids: ProducerIds,
     groups: Arc<GroupCoordinator>,
-    offsets_topic: OffsetsTopic,
+    offsets_topic: InternalTopic,
+    transactions: Arc<TxnCoordinator>,
+    transaction_state_topic: InternalTopic,
+    markers: Arc<MarkerWriter>,
+    verifier: Verifier,
     pub(crate) quotas: Arc<ClientQuotas>,
     pub(crate) client_instances: ClientInstances,
     pub(crate) client_metrics: Arc<ClientMetricsStore>,
@@ -146,15 +152,31 @@ impl Broker {
         tasks.spawn("broker.follow-metadata", |stopping| follower.follow(stopping));
         housekeeping::start(&tasks, &shared, &partitions, &sessions, &config);
         partition::cleaning::start(&tasks, &shared, &partitions, &current_config);
-        let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config);
+        let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config, &shared.metrics);
         coordination::start(&tasks, &groups, applied.clone(), Arc::clone(&current_config));
+        let producer_ids = ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone());
+        let own_ids = producer_ids.clone();
+        let counted = shared.metrics.transactions.clone();
+        let transactions =
+            TxnCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), own_ids, &config, counted);
+        let patience = Duration::from_millis(u64::try_from(config.long("request.timeout.ms")).unwrap_or(0));
+        let markers = MarkerWriter::new(&runtime, Arc::clone(&partitions), Arc::clone(&groups), patience);
+        let peers = LocalPeers::new(config.node_id, images.clone(), Arc::clone(&markers), &transactions);
+        let peers: Arc<dyn Peers> = Arc::new(peers);
+        transactions.set_peers(Arc::clone(&peers));
+        let verifier = Verifier::new(&runtime, images.clone(), Arc::clone(&transactions), peers, &config);
+        transactions::start(&tasks, &transactions, applied.clone(), Arc::clone(&current_config));
         Ok(Arc::new(Broker {
             groups,
+            offsets_topic: InternalTopic::offsets(&runtime, Arc::clone(&controller)),
+            transactions,
+            transaction_state_topic: InternalTopic::transaction_state(&runtime, Arc::clone(&controller)),
+            markers,
+            verifier,
+            producer_ids,
             quotas,
             client_instances: ClientInstances::default(),
             client_metrics: client_metrics(&shared.metrics),
-            offsets_topic: OffsetsTopic::new(&runtime, Arc::clone(&controller)),
-            producer_ids: ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone()),
             config: current_config,
             static_config: config,
             controller,
@@ -174,6 +196,7 @@ impl Broker {
     pub async fn shutdown(&self) {
         // First whatever opens, creates or changes logs of its own accord.
         self.tasks.stop(TASKS_PATIENCE).await;
+        self.transactions.shutdown().await;
         self.groups.shutdown().await;
         let partitions = self.partitions.all();
         let all = stream::iter(partitions)
@@ -195,6 +218,10 @@ impl Broker {
 
     pub(crate) fn metrics(&self) -> &ottla_telemetry::BrokerMetrics {
         &self.shared.metrics.broker
+    }
+
+    pub(crate) fn group_metrics(&self) -> &ottla_telemetry::GroupMetrics {
+        &self.shared.metrics.groups
     }
 
     pub(crate) fn telemetry(&self) -> &ClientTelemetryMetrics {
@@ -227,8 +254,29 @@ impl Broker {
         &self.groups
     }
 
-    pub(crate) fn offsets_topic(&self) -> &OffsetsTopic {
+    pub(crate) fn offsets_topic(&self) -> &InternalTopic {
         &self.offsets_topic
+    }
+
+    pub(crate) fn transactions(&self) -> &TxnCoordinator {
+        &self.transactions
+    }
+
+    pub(crate) fn transaction_state_topic(&self) -> &InternalTopic {
+        &self.transaction_state_topic
+    }
+
+    pub(crate) fn markers(&self) -> &MarkerWriter {
+        &self.markers
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// `transaction.partition.verification.enable`.
+    pub(crate) fn verifies_transactions(&self) -> bool {
+        self.config().boolean("transaction.partition.verification.enable")
     }
 
     pub(crate) fn image(&self) -> Arc<MetadataImage> {

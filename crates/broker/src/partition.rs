@@ -12,6 +12,7 @@
 
 mod append;
 pub(crate) mod cleaning;
+mod compacting;
 mod coordinated;
 mod delete_records;
 mod failing;
@@ -26,12 +27,14 @@ mod retention;
 mod rolling;
 mod state;
 mod update;
+mod verification;
 
-pub(crate) use append::Appended;
+pub(crate) use append::{AppendAs, Appended};
 pub(crate) use offsets::{OffsetFound, OffsetQuery};
 pub(crate) use reading::{ReadOutcome, ReadRequest};
 pub(crate) use refused::Refused;
 pub(crate) use state::{Leadership, PartitionError};
+pub(crate) use verification::Writer;
 
 use crate::flush::FlushControl;
 use crate::usage::{PartitionUsage, Traffic};

@@ -35,7 +35,7 @@ fn generate(mut command: clap::Command, dir: &Path) -> Result<()> {
 
 /// The page of a command and those of everything below it; hidden commands have none.
 fn pages(command: &clap::Command, name: &str, dir: &Path) -> Result<()> {
-    let page = clap_mangen::Man::new(command.clone().name(name.to_string()))
+    let page = clap_mangen::Man::new(command.clone().display_name(name))
         .manual("ottla")
         .source(format!("ottla {}", env!("CARGO_PKG_VERSION")));
     let mut text = Vec::new();
@@ -65,7 +65,8 @@ mod tests {
         assert!(page.contains(r"\-\-data\-dir"), "{page}");
         assert!(dir.path().join("man/ottla-topic-create.1").exists());
         assert!(!dir.path().join("man/ottla-generate.1").exists(), "hidden");
-        for (file, part) in [("ottla.bash", "complete -F"), ("_ottla", "#compdef ottla"), ("ottla.fish", "complete -c ottla")]
+        for (file, part) in
+            [("ottla.bash", "complete -F"), ("_ottla", "#compdef ottla"), ("ottla.fish", "complete -c ottla")]
         {
             let text = fs::read_to_string(dir.path().join("completions").join(file)).unwrap();
             assert!(text.contains(part), "{file}");

@@ -11,6 +11,7 @@ use ottla_telemetry::LogFormat;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 use std::time::Instant;
 
 /// Where data goes when nobody says.
@@ -25,7 +26,7 @@ const IN_MEMORY_DIR: &str = "/ottla";
 const BOOT_ID_VARIABLE: &str = "OTTLA_BOOT_ID";
 
 /// What `ottla serve` accepts.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Args {
     /// Directory for topics and metadata, prepared by itself; `:memory:` keeps everything in memory.
     /// [default: ./ottla-data, or what --config says]
@@ -74,6 +75,13 @@ impl From<Format> for LogFormat {
     }
 }
 
+impl Args {
+    /// A node with this configuration file, and `KEY=VALUE` over it.
+    pub(crate) fn of_file(config: PathBuf, overrides: Vec<String>) -> Args {
+        Args { config: Some(config), overrides, ..Args::default() }
+    }
+}
+
 /// Runs the node; returns after a clean shutdown.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
@@ -110,16 +118,27 @@ async fn serve(config: BrokerConfig, in_memory: bool, args: &Args, started: Inst
     if let Some(http) = node.http_address() {
         tracing::info!(%http, "metrics, health and debug pages");
     }
+    // The first poll installs the handlers: who has read the address may end the node at once, and cleanly.
+    let mut signal = std::pin::pin!(runtime.shutdown_signal());
+    let early = std::future::poll_fn(|context| Poll::Ready(signal.as_mut().poll(context))).await;
     // Who reads it may be gone; the node serves all the same.
     let _ = writeln!(std::io::stdout(), "{ready_line}");
     let signal = tokio::select! {
         biased;
-        signal = runtime.shutdown_signal() => signal?,
+        signal = told(early, signal) => signal?,
         () = end_of_stdin(args.stop_with_stdin) => "end of standard input",
     };
     tracing::info!(signal, "shutting down");
     node.shutdown().await;
     Ok(())
+}
+
+/// What the first poll of a future gave, or what it gives later.
+async fn told<T>(early: Poll<T>, later: impl Future<Output = T>) -> T {
+    match early {
+        Poll::Ready(output) => output,
+        Poll::Pending => later.await,
+    }
 }
 
 /// Resolves when standard input ends; never when it is not to be watched.
@@ -168,7 +187,8 @@ fn configs(args: &Args) -> Result<ConfigMap> {
     Ok(configs)
 }
 
-fn read_file(file: &Path) -> Result<ConfigMap> {
+/// Reads a configuration file.
+pub(crate) fn read_file(file: &Path) -> Result<ConfigMap> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     parse_properties(&text).with_context(|| format!("{} is not a properties file", file.display()))
 }

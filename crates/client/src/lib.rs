@@ -54,4 +54,4 @@ pub use properties::ClientProperties;
 pub use simple_producer::{ProducerIdentity, SimpleProducer};
 pub use versions::BrokerVersions;
 // What records are made of.
-pub use ottla_records::{Compression, CompressionSpec, Record};
+pub use ottla_records::{Compression, CompressionSpec, Record, TimestampType};

@@ -12,6 +12,13 @@ pub const GROUP_VERSION: &str = "group.version";
 /// Level of `group.version` that new clusters get: groups of KIP-848.
 pub const GROUP_VERSION_LEVEL: i16 = 1;
 
+/// The feature that says how transactions end (KIP-890).
+pub const TRANSACTION_VERSION: &str = "transaction.version";
+
+/// Level of `transaction.version` that new clusters get: partitions join transactions by being written to, and every end raises
+/// the producer's epoch.
+pub const TRANSACTION_VERSION_LEVEL: i16 = 2;
+
 /// Level of `metadata.version` for Apache Kafka 4.3.
 pub const METADATA_VERSION_LEVEL: i16 = 30;
 
@@ -24,7 +31,7 @@ pub const SUPPORTED: &[(&str, i16, i16)] = &[
     (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
     ("share.version", 0, 0),
     ("streams.version", 0, 0),
-    ("transaction.version", 0, 0),
+    (TRANSACTION_VERSION, 0, TRANSACTION_VERSION_LEVEL),
 ];
 
 /// Lowest and highest supported level of a feature; `None` if Kafka 4.3 has none of that name.

@@ -3,6 +3,7 @@
 use crate::{Node, StartError};
 use ottla_config::{BrokerConfig, ConfigMap};
 use ottla_runtime::{Executor, Runtime, watch};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -46,11 +47,11 @@ const WORKER_THREADS: usize = 2;
 /// `docs/embedded.md` has a whole test, and recipes for other languages.
 pub struct EmbeddedNode {
     bootstrap_servers: String,
+    http_address: Option<SocketAddr>,
     #[cfg(test)]
     runtime: Runtime,
     running: Arc<Running>,
-    // Dropped last: ends every task.
-    _executor: Executor,
+    executor: Executor,
 }
 
 /// What the node's supervisor and its owner share.
@@ -130,15 +131,17 @@ impl EmbeddedNodeBuilder {
         };
         let for_clients = node.addresses().iter().filter(|(name, _)| !controllers.contains(name));
         let bootstrap_servers = for_clients.map(|(_, address)| address.to_string()).collect::<Vec<_>>().join(",");
+        let http_address = node.http_address();
         let (stop, stopping) = oneshot::channel();
         let running = Arc::new(Running { stop: Mutex::new(Some(stop)), ended: watch::Sender::new(None) });
         executor.spawn(supervise(runtime.clone(), node, stopping, Arc::clone(&running), executor.clone()));
         Ok(EmbeddedNode {
             bootstrap_servers,
+            http_address,
             #[cfg(test)]
             runtime,
             running,
-            _executor: executor,
+            executor,
         })
     }
 }
@@ -152,7 +155,7 @@ async fn supervise(
     executor: Executor,
 ) {
     let stop_cleanly = async {
-        // The owner drops the sender with the last handle; the executor then ends this task, too.
+        // The sender lives as long as this task.
         let _ = stopping.await;
         node.shutdown().await;
     };
@@ -192,6 +195,11 @@ impl EmbeddedNode {
         &self.bootstrap_servers
     }
 
+    /// Where `/metrics` and the other pages are, if the config `http.listener` is set (`127.0.0.1:0` takes a free port).
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
+    }
+
     /// Why the node has stopped by itself, if it has.
     pub fn failure(&self) -> Option<NodeFailed> {
         self.running.ended.borrow().clone()?.err()
@@ -218,6 +226,12 @@ impl EmbeddedNode {
             let _ = stop.send(());
         }
         self.ended().await
+    }
+}
+
+impl Drop for EmbeddedNode {
+    fn drop(&mut self) {
+        self.executor.stop();
     }
 }
 

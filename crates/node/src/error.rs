@@ -19,6 +19,10 @@ pub enum StartError {
     /// The port of `http.listener` is taken, or the address is not this machine's.
     #[error(transparent)]
     Http(#[from] HttpBindError),
+    /// OpenTelemetry's variables name an endpoint that is none.
+    #[cfg(feature = "otel")]
+    #[error(transparent)]
+    OpenTelemetry(#[from] ottla_http::otlp::EndpointError),
     /// The log directories cannot be used.
     #[error(transparent)]
     LogDirs(#[from] LogDirsError),

@@ -47,6 +47,8 @@ pub struct Node {
     cluster_id: Uuid,
     observer: Arc<Observer>,
     http: Option<HttpServer>,
+    #[cfg(feature = "otel")]
+    _exporter: Option<ottla_http::otlp::Exporter>,
     _limits: AbortOnDrop<()>,
 }
 
@@ -66,6 +68,8 @@ impl Node {
             }
             None => None,
         };
+        #[cfg(feature = "otel")]
+        let _exporter = ottla_http::otlp::start_from_env(runtime, observer.clone())?;
         let bound = BoundServer::bind(runtime, net_config(&config)?).await?;
         let log_dirs = LogDirs::open(runtime, log_dirs_options(&config)).await?;
         let wanted = wanted_cluster_id(&log_dirs)?;
@@ -104,7 +108,19 @@ impl Node {
             addresses: addresses.clone(),
         });
         let _limits = limits.abort_on_drop();
-        Ok(Node { server, broker, controller, metrics, addresses, cluster_id, observer, http, _limits })
+        Ok(Node {
+            server,
+            broker,
+            controller,
+            metrics,
+            addresses,
+            cluster_id,
+            observer,
+            http,
+            #[cfg(feature = "otel")]
+            _exporter,
+            _limits,
+        })
     }
 
     /// Name and bound address of every listener.

@@ -19,6 +19,7 @@ pub mod net;
 mod process;
 pub mod quotas;
 mod table;
+mod transactions;
 
 pub use api_times::ApiTimes;
 pub use broker::{BrokerMetrics, RequestCounters};
@@ -32,3 +33,4 @@ pub use metrics::{Metrics, all_metrics};
 pub use net::NetMetrics;
 pub use quotas::QuotaMetrics;
 pub use table::{MetricInfo, MetricKind};
+pub use transactions::TransactionMetrics;

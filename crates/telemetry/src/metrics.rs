@@ -2,7 +2,10 @@
 
 use crate::client_metrics::ClientTelemetryMetrics;
 use crate::collector::Collected;
-use crate::{BrokerMetrics, CleanerMetrics, Collector, GroupMetrics, LogMetrics, MetricInfo, NetMetrics, QuotaMetrics};
+use crate::{
+    BrokerMetrics, CleanerMetrics, Collector, GroupMetrics, LogMetrics, MetricInfo, NetMetrics, QuotaMetrics,
+    TransactionMetrics,
+};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 use std::fmt;
@@ -21,6 +24,8 @@ pub struct Metrics {
     pub cleaner: CleanerMetrics,
     /// Consumer groups.
     pub groups: GroupMetrics,
+    /// Transactions.
+    pub transactions: TransactionMetrics,
     /// Client quotas.
     pub quotas: QuotaMetrics,
     /// What clients push (KIP-714).
@@ -31,13 +36,17 @@ pub struct Metrics {
 
 /// The rows of all tables, for documentation.
 pub fn all_metrics() -> impl Iterator<Item = &'static MetricInfo> {
-    let tables = [NetMetrics::INFO, BrokerMetrics::INFO, LogMetrics::INFO, CleanerMetrics::INFO, GroupMetrics::INFO];
-    tables
-        .into_iter()
-        .flatten()
-        .chain(QuotaMetrics::INFO)
-        .chain(ClientTelemetryMetrics::INFO)
-        .chain(crate::groups::FAMILIES.iter().copied())
+    let tables = [
+        NetMetrics::INFO,
+        BrokerMetrics::INFO,
+        LogMetrics::INFO,
+        CleanerMetrics::INFO,
+        GroupMetrics::INFO,
+        TransactionMetrics::INFO,
+        QuotaMetrics::INFO,
+        ClientTelemetryMetrics::INFO,
+    ];
+    tables.into_iter().flatten().chain(crate::groups::FAMILIES.iter().copied())
 }
 
 impl Metrics {
@@ -45,6 +54,7 @@ impl Metrics {
     pub fn new() -> Metrics {
         let (net, broker, log) = (NetMetrics::default(), BrokerMetrics::default(), LogMetrics::default());
         let (cleaner, groups) = (CleanerMetrics::default(), GroupMetrics::default());
+        let transactions = TransactionMetrics::default();
         let (quotas, client_telemetry) = (QuotaMetrics::default(), ClientTelemetryMetrics::default());
         let mut registry = Registry::default();
         net.register(&mut registry);
@@ -53,11 +63,12 @@ impl Metrics {
         registry.register_collector(Box::new(crate::process::Process));
         cleaner.register(&mut registry);
         groups.register(&mut registry);
+        transactions.register(&mut registry);
         quotas.register(&mut registry);
         client_telemetry.register(&mut registry);
         let collectors = Arc::default();
         let registry = Arc::new(registry);
-        Metrics { net, broker, log, cleaner, groups, quotas, client_telemetry, registry, collectors }
+        Metrics { net, broker, log, cleaner, groups, transactions, quotas, client_telemetry, registry, collectors }
     }
 
     /// Asks this collector, too, at every [`Metrics::scrape`] from now on, as long as somebody else holds it.

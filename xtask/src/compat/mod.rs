@@ -5,7 +5,7 @@
 //! described in `compat/README.md`.
 
 pub(crate) mod peer;
-mod ready;
+pub(crate) mod ready;
 mod running;
 mod suite;
 mod suites;
@@ -20,6 +20,7 @@ use crate::tally::Tally;
 use running::Stage;
 use suite::Broker;
 
+pub(crate) use ready::answers;
 pub(crate) use suites::SUITES;
 
 /// Who answers.

@@ -98,6 +98,9 @@ impl Stage {
         if suite.needs.contains(&Need::JavaClasses) {
             command.env("COMPAT_CLASSPATH", class_path(workshop)?);
         }
+        if suite.needs.contains(&Need::Go) {
+            command.env("COMPAT_GO", workshop.get(Need::Go)?);
+        }
         if suite.broker == Broker::Shared {
             let broker = self.shared_broker(&start)?;
             command
@@ -267,6 +270,12 @@ fn end(child: &mut Child) {
     child.wait().ok();
 }
 
+/// Our Java classes and Kafka's.
+fn class_path(workshop: &mut Workshop) -> Result<String> {
+    let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
+    Ok(format!("{}:{}/*", classes.display(), jars.display()))
+}
+
 fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
     let compat = paths::root().join("compat");
     Ok(match program {
@@ -289,10 +298,4 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
         Program::Go(name) => Command::new(workshop.get(Need::Go)?.join(name)),
         Program::Rdkafka => Command::new(workshop.get(Need::Rdkafka)?),
     })
-}
-
-/// Our compiled Java suites, and Kafka's jars.
-fn class_path(workshop: &mut Workshop) -> Result<String> {
-    let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
-    Ok(format!("{}:{}/*", classes.display(), jars.display()))
 }

@@ -51,6 +51,7 @@ pub(crate) fn check() -> Result<Tally> {
         ("unfinished-code", forbidden::unfinished(&files)),
         ("config-effects", configs::effects(&files)),
         ("quoted-files", quoted::check(&files)),
+        ("generated-docs", generated_docs()),
         ("machine-paths", sources::machine_paths(&files)),
         ("lock-file-hosts", sources::lock_file_hosts(&files)),
     ];
@@ -63,6 +64,12 @@ pub(crate) fn check() -> Result<Tally> {
         tally.failures.extend(verdict.broken.iter().map(|place| format!("tidy/{rule}: {place}")));
     }
     Ok(tally)
+}
+
+/// Pages that are made from declarations say what these say.
+fn generated_docs() -> Verdict {
+    let broken = crate::docs::stale().into_iter().map(|path| format!("{path} is stale: run `cargo xtask docs`"));
+    Verdict { broken: broken.collect(), notes: Vec::new() }
 }
 
 fn metadata() -> Result<Metadata> {

@@ -1,7 +1,7 @@
 //! Shards follow the metadata: one runs wherever this node leads a partition of `__consumer_offsets`.
 
 use super::partition_log::PartitionLog;
-use super::{Feed, GroupCoordinator};
+use super::{Feed, GroupCoordinator, effects};
 use crate::follow::Applied;
 use crate::tasks::{Stopping, Tasks};
 use ottla_config::BrokerConfig;
@@ -9,7 +9,7 @@ use ottla_coordinator::ShardParts;
 use ottla_group::{GroupEvent, GroupShard};
 use ottla_metadata::{MetadataImage, topic_name};
 use ottla_runtime::AbortOnDrop;
-use ottla_types::Uuid;
+use ottla_types::{NodeId, Uuid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Follower {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
         let news = self.coordinator.told.update(image, &config);
         self.running.values().for_each(|running| running.feed.add(&news));
-        let led = self.led(image);
+        let led = led(topic_name::GROUP_METADATA, image, self.coordinator.partitions.node_id());
         let gone: Vec<i32> = self
             .running
             .iter()
@@ -95,31 +95,27 @@ impl Follower {
         missing.into_iter().fold(true, |all, (index, topic_id)| self.start_shard(index, topic_id) && all)
     }
 
-    /// Partitions of the offsets topic that this node leads, with the topic's id.
-    fn led(&self, image: &MetadataImage) -> BTreeMap<i32, Uuid> {
-        let Some(topic) = image.topic(topic_name::GROUP_METADATA) else { return BTreeMap::new() };
-        let node_id = self.coordinator.partitions.node_id();
-        let partitions = (0..).zip(&topic.partitions);
-        partitions
-            .filter(|(_, partition)| partition.leader == Some(node_id))
-            .map(|(index, _)| (index, topic.id))
-            .collect()
-    }
-
     fn start_shard(&mut self, index: i32, topic_id: Uuid) -> bool {
         let coordinator = &self.coordinator;
         let Ok(partition) = coordinator.partitions.by_id(topic_id, index) else { return false };
         let (made_of, first) = (Arc::clone(&coordinator.told), Arc::clone(&coordinator.told));
+        // The shards belong to the coordinator.
+        let begun_by = Arc::downgrade(coordinator);
         coordinator.shards.start(index, || ShardParts {
             runtime: coordinator.runtime.clone(),
             name: Arc::from(partition.name().to_string()),
             log: Arc::new(PartitionLog::new(partition)),
             make: Arc::new(move || GroupShard::new(made_of.config(), made_of.topics())),
             first: Arc::new(move || vec![GroupEvent::MetadataChanged(first.topics())]),
-            effects: Arc::new(|effect| match effect {}),
+            effects: Arc::new(move |effect| {
+                if let Some(coordinator) = begun_by.upgrade() {
+                    effects::begin(&coordinator, index, effect);
+                }
+            }),
             write_timeout: coordinator.write_timeout,
             load_bytes_max: coordinator.load_bytes_max,
             compression: coordinator.compression,
+            metrics: coordinator.metrics.coordinator(),
         });
         let Some(shard) = coordinator.shards.get(index) else { return false };
         let feed: Arc<Feed> = Arc::default();
@@ -128,4 +124,11 @@ impl Follower {
         self.running.insert(index, Running { topic_id, feed, _pump: pump.abort_on_drop() });
         true
     }
+}
+
+/// Partitions of a coordinator's topic that the node leads, with the topic's id.
+pub(crate) fn led(topic: &str, image: &MetadataImage, node_id: NodeId) -> BTreeMap<i32, Uuid> {
+    let Some(topic) = image.topic(topic) else { return BTreeMap::new() };
+    let partitions = (0..).zip(&topic.partitions);
+    partitions.filter(|(_, partition)| partition.leader == Some(node_id)).map(|(index, _)| (index, topic.id)).collect()
 }

@@ -1,6 +1,8 @@
 //! What a response says went wrong, for the request counters.
 
 use ottla_protocol::Message;
+use ottla_protocol::generated::add_offsets_to_txn_response::AddOffsetsToTxnResponse;
+use ottla_protocol::generated::add_partitions_to_txn_response::AddPartitionsToTxnResponse;
 use ottla_protocol::generated::add_raft_voter_response::AddRaftVoterResponse;
 use ottla_protocol::generated::alter_client_quotas_response::AlterClientQuotasResponse;
 use ottla_protocol::generated::alter_configs_response::AlterConfigsResponse;
@@ -21,7 +23,9 @@ use ottla_protocol::generated::describe_log_dirs_response::DescribeLogDirsRespon
 use ottla_protocol::generated::describe_producers_response::DescribeProducersResponse;
 use ottla_protocol::generated::describe_quorum_response::DescribeQuorumResponse;
 use ottla_protocol::generated::describe_topic_partitions_response::DescribeTopicPartitionsResponse;
+use ottla_protocol::generated::describe_transactions_response::DescribeTransactionsResponse;
 use ottla_protocol::generated::elect_leaders_response::ElectLeadersResponse;
+use ottla_protocol::generated::end_txn_response::EndTxnResponse;
 use ottla_protocol::generated::fetch_response::FetchResponse;
 use ottla_protocol::generated::find_coordinator_response::FindCoordinatorResponse;
 use ottla_protocol::generated::get_telemetry_subscriptions_response::GetTelemetrySubscriptionsResponse;
@@ -34,6 +38,7 @@ use ottla_protocol::generated::list_config_resources_response::ListConfigResourc
 use ottla_protocol::generated::list_groups_response::ListGroupsResponse;
 use ottla_protocol::generated::list_offsets_response::ListOffsetsResponse;
 use ottla_protocol::generated::list_partition_reassignments_response::ListPartitionReassignmentsResponse;
+use ottla_protocol::generated::list_transactions_response::ListTransactionsResponse;
 use ottla_protocol::generated::metadata_response::MetadataResponse;
 use ottla_protocol::generated::offset_commit_response::OffsetCommitResponse;
 use ottla_protocol::generated::offset_delete_response::OffsetDeleteResponse;
@@ -43,8 +48,10 @@ use ottla_protocol::generated::produce_response::ProduceResponse;
 use ottla_protocol::generated::push_telemetry_response::PushTelemetryResponse;
 use ottla_protocol::generated::remove_raft_voter_response::RemoveRaftVoterResponse;
 use ottla_protocol::generated::sync_group_response::SyncGroupResponse;
+use ottla_protocol::generated::txn_offset_commit_response::TxnOffsetCommitResponse;
 use ottla_protocol::generated::unregister_broker_response::UnregisterBrokerResponse;
 use ottla_protocol::generated::update_features_response::UpdateFeaturesResponse;
+use ottla_protocol::generated::write_txn_markers_response::WriteTxnMarkersResponse;
 
 /// A response that a handler sends.
 pub(in crate::handlers) trait Answer: Message + Clone {
@@ -129,6 +136,17 @@ answers! {
     DeleteGroupsResponse => |r| first(r.results.iter().map(|result| result.error_code));
     ConsumerGroupHeartbeatResponse => |r| r.error_code;
     ConsumerGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    AddPartitionsToTxnResponse => |r| {
+        let topics = r.results_by_transaction.iter().flat_map(|result| &result.topic_results);
+        let topics = topics.chain(&r.results_by_topic_v3_and_below);
+        let codes = topics.flat_map(|topic| &topic.results_by_partition).map(|result| result.partition_error_code);
+        first(std::iter::once(r.error_code).chain(codes))
+    };
+    AddOffsetsToTxnResponse => |r| r.error_code;
+    EndTxnResponse => |r| r.error_code;
+    TxnOffsetCommitResponse => |r| first(r.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    DescribeTransactionsResponse => |r| first(r.transaction_states.iter().map(|state| state.error_code));
+    ListTransactionsResponse => |r| r.error_code;
     UnregisterBrokerResponse => |r| r.error_code;
     UpdateFeaturesResponse => |r| r.error_code;
     ElectLeadersResponse => |r| match r.error_code {
@@ -157,5 +175,15 @@ impl Answer for DescribeQuorumResponse {
     }
 
     /// Its message has no room for it; the connection rests all the same.
+    fn set_throttle_time_ms(&mut self, _wait_ms: i32) {}
+}
+
+impl Answer for WriteTxnMarkersResponse {
+    fn first_error(&self) -> i16 {
+        let topics = self.markers.iter().flat_map(|marker| &marker.topics);
+        first(topics.flat_map(|topic| &topic.partitions).map(|partition| partition.error_code))
+    }
+
+    /// Brokers send it to each other; its message has no room for it.
     fn set_throttle_time_ms(&mut self, _wait_ms: i32) {}
 }

@@ -1,15 +1,14 @@
 //! FindCoordinator (key 10), versions 0 to 6.
 //!
-//! v1 key type (KIP-98), v4 many keys (KIP-699), v6 share groups (KIP-932). Groups: the leader of their partition of
-//! `__consumer_offsets`; the first who asks has that topic created and waits for it, so that the first try already succeeds.
-//! COORDINATOR_NOT_AVAILABLE, with the reason, while the topic cannot be created or its partition has no leader.
-//! Transactions: INVALID_REQUEST, which is not retriable, until they land; share groups likewise. INVALID_REQUEST also for
-//! an unknown key type.
+//! v1 key type (KIP-98), v4 many keys (KIP-699), v6 share groups (KIP-932). Groups and transactional ids: the leader of their
+//! partition of `__consumer_offsets` or `__transaction_state`; the first who asks has that topic created and waits for it, so
+//! that the first try already succeeds. COORDINATOR_NOT_AVAILABLE, with the reason, while the topic cannot be created or its
+//! partition has no leader. Share groups: INVALID_REQUEST, which is not retriable, until they land. INVALID_REQUEST also for an
+//! unknown key type.
 
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
-use crate::coordination::partition_of;
-use ottla_metadata::topic_name::GROUP_METADATA;
+use crate::coordination::{InternalTopic, partition_of};
 use ottla_net::{Outcome, Request};
 use ottla_protocol::RequestHeader;
 use ottla_protocol::generated::find_coordinator_request::FindCoordinatorRequest;
@@ -29,12 +28,12 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: FindCoordinatorRequest = decode(&request)?;
     let listener = Arc::clone(&request.connection.listener);
     let header = request.header;
-    let has_topic = broker.image().topic(GROUP_METADATA).is_some();
-    if body.key_type != GROUP || has_topic || !asks_for_any(&header, &body) {
+    let missing = topic(broker, body.key_type).filter(|topic| broker.image().topic(topic.name()).is_none());
+    let Some(missing) = missing.filter(|_| asks_for_any(&header, &body)) else {
         let response = answer(broker, &header, body, &listener, None);
         return Ok(Outcome::Reply(respond(broker, &header, &response)));
-    }
-    let creation = broker.offsets_topic().create(&broker.image(), &broker.config());
+    };
+    let creation = missing.create(&broker.image(), &broker.config());
     let broker = Arc::clone(broker);
     Ok(Outcome::Later(Box::pin(async move {
         let failure = creation.await.err();
@@ -45,6 +44,15 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
         let response = answer(&broker, &header, body, &listener, failure.as_deref());
         respond(&broker, &header, &response)
     })))
+}
+
+/// The topic that keeps what is looked for.
+fn topic(broker: &Broker, key_type: i8) -> Option<&InternalTopic> {
+    match key_type {
+        GROUP => Some(broker.offsets_topic()),
+        TRANSACTION => Some(broker.transaction_state_topic()),
+        _ => None,
+    }
 }
 
 fn asks_for_any(header: &RequestHeader, body: &FindCoordinatorRequest) -> bool {
@@ -85,28 +93,22 @@ fn find(
     listener: &str,
     failure: Option<&str>,
 ) -> Result<(i32, String, i32), (ErrorCode, String)> {
-    let refuse = |error: ErrorCode, message: &str| Err((error, message.to_string()));
-    match key_type {
-        GROUP => {}
-        TRANSACTION => {
-            return refuse(ErrorCode::InvalidRequest, "transactions are not supported by this version of ottla");
-        }
-        _ => {
-            return refuse(
-                ErrorCode::InvalidRequest,
-                "coordinators of this type are not supported by this version of ottla",
-            );
-        }
-    }
-    let not_available = ErrorCode::CoordinatorNotAvailable;
+    let Some(topic) = topic(broker, key_type) else {
+        let message = "coordinators of this type are not supported by this version of ottla";
+        return Err((ErrorCode::InvalidRequest, message.to_string()));
+    };
+    let (not_available, topic) = (ErrorCode::CoordinatorNotAvailable, topic.name());
     if let Some(failure) = failure {
-        return Err((not_available, format!("{GROUP_METADATA} cannot be created: {failure}")));
+        return Err((not_available, format!("{topic} cannot be created: {failure}")));
     }
     let image = broker.image();
-    let index = partition_of(key, broker.groups().partition_count());
-    let leader = image.partition(GROUP_METADATA, index).and_then(|partition| partition.leader);
+    let index = match key_type {
+        TRANSACTION => broker.transactions().partition_of(key),
+        _ => partition_of(key, broker.groups().partition_count()),
+    };
+    let leader = image.partition(topic, index).and_then(|partition| partition.leader);
     let Some(leader) = leader.and_then(|leader: NodeId| image.broker(leader)).filter(|leader| !leader.fenced) else {
-        return Err((not_available, format!("{GROUP_METADATA}-{index} has no leader")));
+        return Err((not_available, format!("{topic}-{index} has no leader")));
     };
     match leader.endpoint(listener) {
         Some(endpoint) => Ok((leader.id.0, endpoint.host.clone(), i32::from(endpoint.port))),

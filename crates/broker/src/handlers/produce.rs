@@ -5,10 +5,12 @@
 //! append. acks=-1: reply when the high watermark covers the batch. Errors: see `ProduceRejected` in
 //! `ottla-records` and `PartitionError`; INVALID_REQUIRED_ACKS, INVALID_TOPIC_EXCEPTION for internal topics,
 //! REQUEST_TIMED_OUT. A duplicate of an idempotent producer gets the original offset, once that is below the high
-//! watermark. Transactions are refused with INVALID_TXN_STATE, which is not retriable, until they land.
+//! watermark. Transactional batches (KIP-98): the partition's place in the transaction is verified with the coordinator (v11
+//! TRANSACTION_ABORTABLE), or made by the request itself (v12, KIP-890), see `transactional`.
 
 mod append;
 mod respond;
+mod transactional;
 
 use super::codec::{Handled, count, decode_with};
 use super::controlled::timeout_ms;

@@ -1,5 +1,6 @@
 //! What is behind a partition's lock, and how its errors read.
 
+use super::verification::Verifications;
 use crate::watchers::Watchers;
 use ottla_config::TopicConfig;
 use ottla_replication::LeaderState;
@@ -114,6 +115,8 @@ pub(super) struct OpenLog {
     pub(super) accounted_bytes: u64,
     /// By when the partition will be flushed, if it waits in the flush queue.
     pub(super) queued: Option<Instant>,
+    /// Transactions that this partition is being verified to belong to.
+    pub(super) verifications: Verifications,
 }
 
 /// At most one flush runs at a time.

@@ -42,7 +42,9 @@ impl ConfigResource {
 
     fn name(&self) -> String {
         match self {
-            ConfigResource::Topic(name) | ConfigResource::Group(name) | ConfigResource::ClientMetrics(name) => name.clone(),
+            ConfigResource::Topic(name) | ConfigResource::Group(name) | ConfigResource::ClientMetrics(name) => {
+                name.clone()
+            }
             ConfigResource::Broker(node_id) => node_id.map(|id| id.to_string()).unwrap_or_default(),
             ConfigResource::BrokerLogger(node_id) => node_id.to_string(),
         }
@@ -224,8 +226,7 @@ impl Admin {
             resource_name: resource.name(),
             configuration_keys: None,
         };
-        let request =
-            DescribeConfigsRequest { resources: vec![wanted], include_synonyms: true, ..Default::default() };
+        let request = DescribeConfigsRequest { resources: vec![wanted], include_synonyms: true, ..Default::default() };
         self.patiently(|| async {
             let broker = match resource.node_id() {
                 Some(node_id) => self.client.broker(node_id).await?,

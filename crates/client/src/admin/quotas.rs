@@ -52,8 +52,7 @@ impl Admin {
                 QuotaMatch::Default | QuotaMatch::Any => None,
             },
         };
-        let request =
-            DescribeClientQuotasRequest { components: filter.iter().map(component).collect(), strict: true };
+        let request = DescribeClientQuotasRequest { components: filter.iter().map(component).collect(), strict: true };
         self.patiently(|| async {
             let response = self.client.any_broker().await?.send(&request).await?;
             ClientError::check(response.error_code, response.error_message.as_deref(), || "quotas".to_string())?;
@@ -85,10 +84,8 @@ impl Admin {
             value: value.unwrap_or_default(),
             remove: value.is_none(),
         };
-        let entry = alter::EntryData {
-            entity: entity.iter().map(part).collect(),
-            ops: changes.iter().map(change).collect(),
-        };
+        let entry =
+            alter::EntryData { entity: entity.iter().map(part).collect(), ops: changes.iter().map(change).collect() };
         let request = AlterClientQuotasRequest { entries: vec![entry], validate_only: false };
         self.patiently(|| async {
             let response = self.client.controller().await?.send(&request).await?;

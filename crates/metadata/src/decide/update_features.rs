@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn the_current_levels_can_be_asked_for_again() {
         let mut cluster = Cluster::with_brokers(1);
-        assert_eq!(update(&mut cluster, &[("metadata.version", 30, 1), ("transaction.version", 0, 1)]), "NONE ");
+        assert_eq!(update(&mut cluster, &[("metadata.version", 30, 1), ("transaction.version", 2, 1)]), "NONE ");
         assert_eq!(cluster.image.feature_level("metadata.version"), 30);
     }
 

@@ -1,9 +1,9 @@
 //! `ottla log repair`, the library part.
 
 use super::kit::*;
-use crate::{LogConfig, LogDirsError, Shutdown, format, identity, last_shutdown};
 use crate::files::SegmentFile;
 use crate::repair;
+use crate::{LogConfig, LogDirsError, Shutdown, format, identity, last_shutdown};
 use ottla_records::EndTxnMarker;
 use ottla_runtime::sim::{Outage, World};
 use ottla_runtime::{OpenMode, Runtime};

@@ -9,10 +9,12 @@ use crate::partition::{PartitionError, ReadOutcome};
 use bytes::Bytes;
 use ottla_net::Reply;
 use ottla_protocol::generated::fetch_response::{
-    EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
 };
 use ottla_protocol::{Records, RequestHeader};
 use ottla_runtime::FileRange;
+use ottla_storage::txn_index::AbortedTxn;
 use ottla_types::ErrorCode;
 use std::sync::PoisonError;
 
@@ -150,10 +152,14 @@ fn readable(partition_index: i32, outcome: ReadOutcome, ranges: &mut Vec<FileRan
             .diverging_epoch
             .map(|(epoch, end_offset)| EpochEndOffset { epoch: epoch.0, end_offset })
             .unwrap_or_default(),
-        aborted_transactions: outcome.lists_aborted.then(Vec::new),
+        aborted_transactions: outcome.aborted.map(|aborted| aborted.iter().map(aborted_transaction).collect()),
         records,
         ..PartitionData::default()
     }
+}
+
+fn aborted_transaction(aborted: &AbortedTxn) -> AbortedTransaction {
+    AbortedTransaction { producer_id: aborted.producer_id.0, first_offset: aborted.first_offset }
 }
 
 fn node_endpoints(broker: &Broker, listener: &str, response: &FetchResponse) -> Vec<NodeEndpoint> {

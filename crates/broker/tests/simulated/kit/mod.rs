@@ -3,10 +3,12 @@
 mod controller;
 mod groups;
 mod requests;
+mod transactions;
 
 pub(crate) use controller::FakeController;
 pub(crate) use groups::*;
 pub(crate) use requests::*;
+pub(crate) use transactions::*;
 
 use bytes::Bytes;
 use ottla_broker::{Broker, BrokerHandler, BrokerParts};

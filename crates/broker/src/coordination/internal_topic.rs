@@ -1,4 +1,4 @@
-//! `__consumer_offsets`: created when a group is first looked for.
+//! `__consumer_offsets` and `__transaction_state`: created when a group or a transactional id is first looked for.
 
 use ottla_config::{BrokerConfig, ConfigValue};
 use ottla_metadata::{ControllerChannel, MetadataImage, topic_name};
@@ -17,12 +17,13 @@ const CREATION_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Creates the topic, once at a time, for all who wait for it. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct OffsetsTopic {
+pub(crate) struct InternalTopic {
     inner: Arc<Inner>,
 }
 
 struct Inner {
     runtime: Runtime,
+    name: &'static str,
     controller: Arc<dyn ControllerChannel>,
     is_creating: AtomicBool,
     ended: Notify,
@@ -30,16 +31,31 @@ struct Inner {
     failure: Mutex<Option<String>>,
 }
 
-impl OffsetsTopic {
-    pub(crate) fn new(runtime: &Runtime, controller: Arc<dyn ControllerChannel>) -> OffsetsTopic {
+impl InternalTopic {
+    /// The topic of committed offsets.
+    pub(crate) fn offsets(runtime: &Runtime, controller: Arc<dyn ControllerChannel>) -> InternalTopic {
+        InternalTopic::new(topic_name::GROUP_METADATA, runtime, controller)
+    }
+
+    /// The topic of transactions.
+    pub(crate) fn transaction_state(runtime: &Runtime, controller: Arc<dyn ControllerChannel>) -> InternalTopic {
+        InternalTopic::new(topic_name::TRANSACTION_STATE, runtime, controller)
+    }
+
+    fn new(name: &'static str, runtime: &Runtime, controller: Arc<dyn ControllerChannel>) -> InternalTopic {
         let inner = Inner {
             runtime: runtime.clone(),
+            name,
             controller,
             is_creating: AtomicBool::new(false),
             ended: Notify::new(),
             failure: Mutex::default(),
         };
-        OffsetsTopic { inner: Arc::new(inner) }
+        InternalTopic { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.inner.name
     }
 
     /// Asks the controller for the topic; resolves when that has ended, with the reason if it failed. The creation goes on
@@ -51,9 +67,9 @@ impl OffsetsTopic {
     ) -> impl Future<Output = Result<(), String>> + Send + use<> + 'static {
         let inner = Arc::clone(&self.inner);
         if !inner.is_creating.swap(true, Ordering::AcqRel) {
-            let under_way = inner.controller.submit(creation(image, config).into());
+            let under_way = inner.controller.submit(creation(inner.name, image, config).into());
             let topic = Arc::clone(&inner);
-            inner.runtime.spawn("broker.create-offsets-topic", async move {
+            inner.runtime.spawn("broker.create-internal-topic", async move {
                 let outcome = match topic.runtime.timeout(CREATION_PATIENCE, under_way).await {
                     Ok(Ok(response)) => outcome(response.into_create_topics()),
                     Ok(Err(error)) => Err(error.to_string()),
@@ -61,9 +77,9 @@ impl OffsetsTopic {
                 };
                 if let Err(error) = &outcome {
                     tracing::error!(
-                        topic = topic_name::GROUP_METADATA,
+                        topic = topic.name,
                         error,
-                        "the topic cannot be created; groups do not work without it"
+                        "the topic cannot be created; groups or transactions do not work without it"
                     );
                 }
                 *topic.failure.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
@@ -84,19 +100,32 @@ impl OffsetsTopic {
     }
 }
 
-/// As Kafka creates it: compacted, and compressed as the coordinator writes.
-fn creation(image: &MetadataImage, config: &BrokerConfig) -> CreateTopicsRequest {
+/// As Kafka creates them: compacted, and compressed as the coordinator writes.
+fn creation(name: &str, image: &MetadataImage, config: &BrokerConfig) -> CreateTopicsRequest {
     let config_of = |name: &str, value: String| CreatableTopicConfig { name: name.to_string(), value: Some(value) };
-    let partitions = config.long("offsets.topic.num.partitions");
+    let is_offsets = name == topic_name::GROUP_METADATA;
+    let prefix = if is_offsets { "offsets.topic" } else { "transaction.state.log" };
+    let partitions = config.long(&format!("{prefix}.num.partitions"));
+    let replication_factor = replication_factor(&format!("{prefix}.replication.factor"), image, config);
+    let mut configs = vec![
+        config_of("compression.type", if is_offsets { "producer" } else { "uncompressed" }.to_string()),
+        config_of("cleanup.policy", "compact".to_string()),
+        config_of("segment.bytes", config.long(&format!("{prefix}.segment.bytes")).to_string()),
+    ];
+    if !is_offsets {
+        // Never more than there are replicas, or nothing could be written.
+        let min_isr = match config.get("transaction.state.log.min.isr") {
+            Some(ConfigValue::Int(min_isr)) => (*min_isr).clamp(1, i32::from(replication_factor)),
+            _ => 1.max(i32::from(replication_factor) - 1),
+        };
+        configs.push(config_of("min.insync.replicas", min_isr.to_string()));
+        configs.push(config_of("unclean.leader.election.enable", "false".to_string()));
+    }
     let topic = CreatableTopic {
-        name: topic_name::GROUP_METADATA.to_string(),
+        name: name.to_string(),
         num_partitions: i32::try_from(partitions).unwrap_or(1),
-        replication_factor: replication_factor(image, config),
-        configs: vec![
-            config_of("compression.type", "producer".to_string()),
-            config_of("cleanup.policy", "compact".to_string()),
-            config_of("segment.bytes", config.long("offsets.topic.segment.bytes").to_string()),
-        ],
+        replication_factor,
+        configs,
         ..CreatableTopic::default()
     };
     let timeout_ms = i32::try_from(CREATION_PATIENCE.as_millis()).unwrap_or(i32::MAX);
@@ -104,9 +133,9 @@ fn creation(image: &MetadataImage, config: &BrokerConfig) -> CreateTopicsRequest
 }
 
 /// Never more than there are brokers, so that a small cluster works.
-fn replication_factor(image: &MetadataImage, config: &BrokerConfig) -> i16 {
+fn replication_factor(config_name: &str, image: &MetadataImage, config: &BrokerConfig) -> i16 {
     let brokers = image.broker_count().max(1);
-    let wanted = match config.get("offsets.topic.replication.factor") {
+    let wanted = match config.get(config_name) {
         Some(ConfigValue::Short(factor)) => usize::try_from(*factor).unwrap_or(1),
         _ => REPLICATION_FACTOR_DEFAULT,
     };
