@@ -12,11 +12,20 @@ use ottla_protocol::generated::describe_quorum_request::DescribeQuorumRequest;
 use ottla_protocol::generated::describe_quorum_response::DescribeQuorumResponse;
 use std::sync::Arc;
 
+/// First version that says where the voters are.
+const NODES_FROM: i16 = 2;
+
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: DescribeQuorumRequest = decode(&request)?;
-    let timeout = broker.request_timeout();
-    Ok(submit(broker, request.header, timeout, body, |outcome| match outcome {
-        Ok(response) => response.into_describe_quorum(),
+    let (timeout, version) = (broker.request_timeout(), request.header.api_version);
+    Ok(submit(broker, request.header, timeout, body, move |outcome| match outcome {
+        Ok(response) => {
+            let mut response = response.into_describe_quorum();
+            if version < NODES_FROM {
+                response.nodes.clear();
+            }
+            response
+        }
         Err(error) => DescribeQuorumResponse {
             error_code: error.code.code(),
             error_message: error.message,
