@@ -1,9 +1,9 @@
 // Black-box suite: @confluentinc/kafka-javascript (librdkafka behind the words of KafkaJS), in both group protocols.
 
 const assert = require('node:assert')
-const { fork } = require('node:child_process')
 const { KafkaJS } = require('@confluentinc/kafka-javascript')
 const { add, eventually, freshName, main } = require('../lib/cases')
+const { arrive, numbered, otherProcess, readNumbered, sayJoined, share, withMembers } = require('../lib/members')
 
 const { CompressionTypes, ConsumerGroupStates, ConsumerGroupTypes, ErrorCodes, Kafka, logLevel } = KafkaJS
 
@@ -40,10 +40,6 @@ const send = async (name, messages, { compression = CompressionTypes.None, ...co
   }
 }
 
-// Numbered messages for each of the partitions.
-const numbered = (partitions, each) =>
-  Array.from({ length: partitions * each }, (_, i) => ({ partition: i % partitions, value: `v${Math.floor(i / partitions)}` }))
-
 // A consumer in a group that keeps what it read and what it had to give up.
 const member = async (protocol, group, topics, { configs = {}, settings = {} } = {}) => {
   const self = { messages: [], revoked: 0, rebalances: 0 }
@@ -73,34 +69,8 @@ const member = async (protocol, group, topics, { configs = {}, settings = {} } =
   return self
 }
 
-// Runs the body with members that leave afterwards, whatever happens.
-const withMembers = async body => {
-  const all = []
-  const join = async (...args) => {
-    const joined = await member(...args)
-    all.push(joined)
-    return joined
-  }
-  try {
-    return await body(join)
-  } finally {
-    await Promise.all(all.map(joined => joined.leave()))
-  }
-}
-
-// Waits until these members hold all partitions of the topic, each at least `least` and none twice.
-const share = (name, partitions, least, ...members) => {
-  const everything = Array.from({ length: partitions }, (_, i) => `${name}-${i}`).sort().join()
-  return eventually(`${members.length} members share ${partitions} partitions`, () => {
-    const held = members.map(one => one.assignment())
-    return held.flat().sort().join() === everything && held.every(one => one.length >= least)
-  })
-}
-
-const arrive = (joined, count) => eventually(`${count} messages`, () => joined.messages.length >= count)
-
 const protocols = (name, body) => {
-  for (const protocol of ['classic', 'consumer']) add(`${protocol}_${name}`, () => withMembers(join => body(protocol, join)))
+  for (const protocol of ['classic', 'consumer']) add(`${protocol}_${name}`, () => withMembers(member, join => body(protocol, join)))
 }
 
 for (const codec of ['None', 'GZIP', 'SNAPPY', 'LZ4', 'ZSTD']) {
@@ -109,10 +79,7 @@ for (const codec of ['None', 'GZIP', 'SNAPPY', 'LZ4', 'ZSTD']) {
     await send(name, numbered(3, 100), { compression: CompressionTypes[codec] })
     const one = await join(protocol, freshName('reads'), [name])
     await arrive(one, 300)
-    for (let partition = 0; partition < 3; partition++) {
-      const values = one.messages.filter(message => message.partition === partition).map(message => message.value.toString())
-      assert.deepStrictEqual(values, Array.from({ length: 100 }, (_, i) => `v${i}`))
-    }
+    readNumbered(one, 3, 100)
   })
 }
 
@@ -132,13 +99,8 @@ protocols('members_join_leave_and_crash', async (protocol, join) => {
   await share(name, 4, 2, first, second)
   await second.leave()
   await share(name, 4, 4, first)
-  const other = fork(__filename, ['member', protocol, group, name])
-  await new Promise((resolve, reject) => {
-    other.once('message', resolve)
-    other.once('exit', code => reject(new Error(`the other member ended with ${code}`)))
-  })
+  const other = await otherProcess(__filename, protocol, group, name)
   await eventually('two partitions are left', () => first.assignment().length === 2)
-  other.removeAllListeners('exit')
   other.kill('SIGKILL')
   await share(name, 4, 4, first)
 })
@@ -228,9 +190,7 @@ protocols('admin_of_groups', async (protocol, join) => {
 
 const beAMember = async (protocol, group, name) => {
   const configs = protocol === 'classic' ? { 'session.timeout.ms': 2000 } : {}
-  const joined = await member(protocol, group, [name], { configs })
-  await eventually('there are partitions', () => joined.assignment().length > 0)
-  process.send('joined')
+  await sayJoined(await member(protocol, group, [name], { configs }))
 }
 
 if (process.argv[2] === 'member') beAMember(...process.argv.slice(3))

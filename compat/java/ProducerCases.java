@@ -8,7 +8,6 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.errors.RecordTooLargeException;
-import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.record.TimestampType;
 
@@ -35,7 +34,6 @@ final class ProducerCases {
         cases.add("producer_spreads_keys_over_partitions_and_finds_them_again", ProducerCases::partitions);
         cases.add("producer_creates_a_missing_topic", ProducerCases::autoCreate);
         cases.add("producer_topic_compression_type_recompresses", ProducerCases::recompression);
-        cases.add("producer_transactional_id", ProducerCases::transactionalId);
     }
 
     private static void roundTrip(List<ProducerRecord<byte[], byte[]>> records, String... configs) throws Exception {
@@ -190,21 +188,4 @@ final class ProducerCases {
     }
 
     /** Apache Kafka has transactions; ottla refuses them at once until they land. */
-    private static void transactionalId() throws Exception {
-        String topic = Peer.topic("transactional", 1);
-        try (KafkaProducer<byte[], byte[]> producer = Peer.producer("transactional.id", topic, "max.block.ms", "20000")) {
-            if (Peer.OTTLA) {
-                long started = System.nanoTime();
-                Throwable refused = Cases.fails(Throwable.class, producer::initTransactions);
-                Cases.check(!(refused instanceof RetriableException), "not retriable: " + refused);
-                Cases.check(System.nanoTime() - started < 5_000_000_000L, "at once, not after a time-out: " + refused);
-                return;
-            }
-            producer.initTransactions();
-            producer.beginTransaction();
-            producer.send(new ProducerRecord<>(topic, 0, null, Peer.bytes("committed")));
-            producer.commitTransaction();
-        }
-        Cases.equal(1, Peer.readAll(topic, 0, 1, "isolation.level", "read_committed").size(), "records");
-    }
 }

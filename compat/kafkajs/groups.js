@@ -1,8 +1,8 @@
 // Black-box suite: consumer groups with KafkaJS, which has a coordinator protocol of its own making.
 
 const assert = require('node:assert')
-const { fork } = require('node:child_process')
 const { add, eventually, freshName, main } = require('../lib/cases')
+const { arrive, numbered, otherProcess, readNumbered, sayJoined, share, withMembers: withMembersOf } = require('../lib/members')
 const { CompressionTypes, kafka, withAdmin, withProducer } = require('./client')
 
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = '1'
@@ -18,21 +18,16 @@ const topic = async (prefix, { partitions = 1, config = {} } = {}) => {
 
 const send = (name, messages, compression) => withProducer({}, producer => producer.send({ topic: name, messages, compression }))
 
-// Numbered messages for each of the partitions.
-const numbered = (partitions, each) =>
-  Array.from({ length: partitions * each }, (_, i) => ({ partition: i % partitions, value: `v${Math.floor(i / partitions)}` }))
-
 // A consumer in a group that keeps what it read and what was assigned to it.
 const member = async (group, topics, { options = {}, run = {} } = {}) => {
   const consumer = kafka.consumer({
     groupId: group, sessionTimeout: 6000, heartbeatInterval: 200, metadataMaxAge: 500, maxWaitTimeInMs: 100,
     maxBytesPerPartition: 12_000_000, ...options,
   })
-  const self = { consumer, messages: [], assignment: new Set(), joins: 0 }
+  let held = []
+  const self = { consumer, messages: [], assignment: () => held }
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-    const pairs = Object.entries(payload.memberAssignment).flatMap(([name, list]) => list.map(p => `${name}-${p}`))
-    self.assignment = new Set(pairs)
-    self.joins += 1
+    held = Object.entries(payload.memberAssignment).flatMap(([name, list]) => list.map(p => `${name}-${p}`))
   })
   self.leave = () => consumer.disconnect()
   await consumer.connect()
@@ -44,31 +39,7 @@ const member = async (group, topics, { options = {}, run = {} } = {}) => {
   return self
 }
 
-// Runs the body with members that leave afterwards, whatever happens.
-const withMembers = async body => {
-  const all = []
-  const join = async (...args) => {
-    const joined = await member(...args)
-    all.push(joined)
-    return joined
-  }
-  try {
-    return await body(join)
-  } finally {
-    await Promise.all(all.map(joined => joined.leave()))
-  }
-}
-
-// Waits until these members hold all partitions of the topic, each at least `least` and none twice.
-const share = (name, partitions, least, ...members) => {
-  const everything = Array.from({ length: partitions }, (_, i) => `${name}-${i}`).sort().join()
-  return eventually(`${members.length} members share ${partitions} partitions`, () => {
-    const held = members.map(one => [...one.assignment])
-    return held.flat().sort().join() === everything && held.every(one => one.length >= least)
-  })
-}
-
-const arrive = (joined, count) => eventually(`${count} messages`, () => joined.messages.length >= count)
+const withMembers = body => withMembersOf(member, body)
 
 for (const codec of ['None', 'GZIP', 'Snappy', 'LZ4', 'ZSTD']) {
   add(`group_reads_${codec.toLowerCase()}`, () => withMembers(async join => {
@@ -76,10 +47,7 @@ for (const codec of ['None', 'GZIP', 'Snappy', 'LZ4', 'ZSTD']) {
     await send(name, numbered(3, 100), CompressionTypes[codec])
     const one = await join(freshName('reads'), [name])
     await arrive(one, 300)
-    for (let partition = 0; partition < 3; partition++) {
-      const values = one.messages.filter(message => message.partition === partition).map(message => message.value.toString())
-      assert.deepStrictEqual(values, Array.from({ length: 100 }, (_, i) => `v${i}`))
-    }
+    readNumbered(one, 3, 100)
   }))
 }
 
@@ -99,13 +67,8 @@ add('members_join_leave_and_crash', () => withMembers(async join => {
   await share(name, 4, 2, first, second)
   await second.leave()
   await share(name, 4, 4, first)
-  const other = fork(__filename, ['member', group, name])
-  await new Promise((resolve, reject) => {
-    other.once('message', resolve)
-    other.once('exit', code => reject(new Error(`the other member ended with ${code}`)))
-  })
-  await eventually('two partitions are left', () => first.assignment.size === 2)
-  other.removeAllListeners('exit')
+  const other = await otherProcess(__filename, group, name)
+  await eventually('two partitions are left', () => first.assignment().length === 2)
   other.kill('SIGKILL')
   await share(name, 4, 4, first)
 }))
@@ -148,8 +111,8 @@ add('subscribes_by_pattern', () => withMembers(async join => {
   const [first, second] = [await topic(`${prefix}-a`, { partitions: 2 }), await topic(`${prefix}-b`)]
   await topic(`not-${prefix}`)
   const one = await join(freshName('by-pattern'), [new RegExp(`^${prefix}-.*`)])
-  await eventually('both topics are assigned', () => one.assignment.size === 3)
-  assert.deepStrictEqual([...one.assignment].sort(), [`${first}-0`, `${first}-1`, `${second}-0`].sort())
+  await eventually('both topics are assigned', () => one.assignment().length === 3)
+  assert.deepStrictEqual([...one.assignment()].sort(), [`${first}-0`, `${first}-1`, `${second}-0`].sort())
 }))
 
 add('admin_of_groups', () => withMembers(async join => {
@@ -171,11 +134,7 @@ add('admin_of_groups', () => withMembers(async join => {
   })
 }))
 
-const beAMember = async (group, name) => {
-  const joined = await member(group, [name], { options: { sessionTimeout: 2000 } })
-  await eventually('there are partitions', () => joined.assignment.size > 0)
-  process.send('joined')
-}
+const beAMember = async (group, name) => sayJoined(await member(group, [name], { options: { sessionTimeout: 2000 } }))
 
 if (process.argv[2] === 'member') beAMember(...process.argv.slice(3))
 else main()

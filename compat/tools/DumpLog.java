@@ -26,7 +26,7 @@ final class DumpLog {
         cases.add("partition_directory_has_kafkas_files", DumpLog::files);
     }
 
-    private static Tool dump(String... arguments) throws Exception {
+    static Tool dump(String... arguments) throws Exception {
         return Tool.run("org.apache.kafka.tools.DumpLogSegments", arguments);
     }
 
@@ -51,7 +51,7 @@ final class DumpLog {
         return Peer.bytes(java.util.HexFormat.of().formatHex(Peer.noise(1500, seed)));
     }
 
-    private static Path find(String name) throws IOException {
+    static Path find(String name) throws IOException {
         try (Stream<Path> all = Files.walk(Path.of(Peer.DATA_DIR), 4)) {
             return all.filter(path -> path.endsWith(name)).findFirst()
                 .orElseThrow(() -> new AssertionError("no directory " + name + " under " + Peer.DATA_DIR));

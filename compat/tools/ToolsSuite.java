@@ -8,6 +8,7 @@ public final class ToolsSuite {
         TopicTools.register(cases);
         RecordTools.register(cases);
         DumpLog.register(cases);
+        CompactedLog.register(cases);
         System.exit(cases.run());
     }
 }

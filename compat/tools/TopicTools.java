@@ -14,6 +14,7 @@ final class TopicTools {
         cases.add("kafka_topics_describes_topics_with_overrides", TopicTools::overrides);
         cases.add("kafka_configs_of_a_topic", TopicTools::topicConfigs);
         cases.add("kafka_configs_of_a_broker", TopicTools::brokerConfigs);
+        cases.add("kafka_configs_of_broker_loggers", TopicTools::brokerLoggers);
         cases.add("kafka_configs_sets_write_caching", TopicTools::writeCaching);
         cases.add("kafka_log_dirs", TopicTools::logDirs);
         cases.add("kafka_broker_api_versions", TopicTools::apiVersions);
@@ -129,6 +130,22 @@ final class TopicTools {
         configs(join(all, "--alter", "--delete-config", "log.cleaner.backoff.ms")).good();
         String described = configs(join(entity, "--describe", "--all")).good();
         Cases.check(described.contains("num.io.threads") && described.contains("STATIC_BROKER_CONFIG"), "--all shows sources");
+    }
+
+    /** Log levels of a running broker; its loggers have other names than Kafka's. */
+    private static void brokerLoggers() throws Exception {
+        String id;
+        try (var admin = Peer.admin()) {
+            id = admin.describeCluster().nodes().get().iterator().next().idString();
+        }
+        String logger = Peer.OTTLA ? "ottla_storage" : "org.apache.kafka.common.utils.AppInfoParser";
+        String[] entity = {"--entity-type", "broker-loggers", "--entity-name", id};
+        configs(join(entity, "--alter", "--add-config", logger + "=DEBUG")).good();
+        Cases.check(describedConfigs(entity).contains(logger + "=DEBUG"), "the new level is described");
+        configs(join(entity, "--alter", "--delete-config", logger)).good();
+        Cases.check(!describedConfigs(entity).contains(logger + "=DEBUG"), "the level follows the root again");
+        configs(join(entity, "--alter", "--add-config", "no_such_logger=DEBUG")).bad("no_such_logger");
+        configs(join(entity, "--alter", "--add-config", logger + "=LOUD")).bad("LOUD");
     }
 
     /** ottla's own topic config; Apache Kafka does not know it. */

@@ -6,6 +6,8 @@
 mod bench;
 mod codegen;
 mod compat;
+mod dist;
+mod docs;
 mod golden;
 mod paths;
 mod prepare;
@@ -41,6 +43,10 @@ enum Command {
     Sim(sim::Args),
     /// ottla beside Apache Kafka in one run: start, idle cost, CPU per GB.
     Bench(bench::Args),
+    /// What users install: stripped binary, deb, rpm, container image; made and tried.
+    Dist(dist::Args),
+    /// Makes the pages of docs/ that come from declarations.
+    Docs,
     /// Layers, licences, duplicate versions, sizes and forbidden calls.
     Tidy,
 }
@@ -64,6 +70,8 @@ fn run() -> anyhow::Result<()> {
         Command::Golden(args) => golden::command(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Dist(args) => dist::run(&args),
+        Command::Docs => docs::run(),
         Command::Tidy => tidy::run(),
     }
 }

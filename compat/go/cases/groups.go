@@ -127,6 +127,43 @@ type Client struct {
 	Send func(topic string, partition int32, codec string, values ...[]byte) error
 }
 
+// reading is a group of one that has read so many records of the topic; it leaves before they are returned.
+func (c Client) reading(topic string, count int) ([]Record, error) {
+	member, err := c.Join(FreshName("reads"), "", topic)
+	if err != nil {
+		return nil, err
+	}
+	defer member.Leave()
+	return member.Arrive(count)
+}
+
+// alone is a new topic of four partitions and a new group whose only member holds them all.
+func (c Client) alone(prefix, instance string) (topic, group string, member *Member, err error) {
+	group = FreshName(prefix)
+	if topic, err = Topic(prefix, 4); err != nil {
+		return
+	}
+	if member, err = c.Join(group, instance, topic); err != nil {
+		return
+	}
+	if err = Share(topic, 4, 4, member); err != nil {
+		member.Leave()
+	}
+	return
+}
+
+// joined is another member, once it and the first one hold two partitions each.
+func (c Client) joined(group, instance, topic string, first *Member) (*Member, error) {
+	member, err := c.Join(group, instance, topic)
+	if err != nil {
+		return nil, err
+	}
+	if err := Share(topic, 4, 2, first, member); err != nil {
+		return nil, errors.Join(err, member.Leave())
+	}
+	return member, nil
+}
+
 // Reads is a group of one that reads what was sent with this codec.
 func (c Client) Reads(codec string) error {
 	topic, err := Topic("group-"+codec, 2)
@@ -142,12 +179,7 @@ func (c Client) Reads(codec string) error {
 			return err
 		}
 	}
-	member, err := c.Join(FreshName("reads"), "", topic)
-	if err != nil {
-		return err
-	}
-	defer member.Leave()
-	records, err := member.Arrive(300)
+	records, err := c.reading(topic, 300)
 	if err != nil {
 		return err
 	}
@@ -168,12 +200,7 @@ func (c Client) ReadsLarge() error {
 	if err := c.Send(topic, 0, "none", Noise(4_000_000, 1), Noise(4_000_000, 2)); err != nil {
 		return err
 	}
-	member, err := c.Join(FreshName("large"), "", topic)
-	if err != nil {
-		return err
-	}
-	defer member.Leave()
-	records, err := member.Arrive(2)
+	records, err := c.reading(topic, 2)
 	if err != nil {
 		return err
 	}
@@ -185,25 +212,16 @@ func (c Client) ReadsLarge() error {
 
 // JoinLeaveAndCrash is a second member that joins and leaves, and then one in a process of its own that is killed.
 func (c Client) JoinLeaveAndCrash(arguments ...string) error {
-	topic, err := Topic("members", 4)
-	if err != nil {
-		return err
-	}
-	group := FreshName("members")
-	first, err := c.Join(group, "", topic)
+	topic, group, first, err := c.alone("members", "")
 	if err != nil {
 		return err
 	}
 	defer first.Leave()
-	if err := Share(topic, 4, 4, first); err != nil {
-		return err
-	}
-	second, err := c.Join(group, "", topic)
+	second, err := c.joined(group, "", topic, first)
 	if err != nil {
 		return err
 	}
-	err = Share(topic, 4, 2, first, second)
-	if err := errors.Join(err, second.Leave()); err != nil {
+	if err := second.Leave(); err != nil {
 		return err
 	}
 	if err := Share(topic, 4, 4, first); err != nil {
@@ -223,61 +241,40 @@ func (c Client) JoinLeaveAndCrash(arguments ...string) error {
 
 // Keeps is a member that joins another; so many of its four partitions the other has to give up for it.
 func (c Client) Keeps(givenUp int) error {
-	topic, err := Topic("keeps", 4)
-	if err != nil {
-		return err
-	}
-	group := FreshName("keeps")
-	first, err := c.Join(group, "", topic)
+	topic, group, first, err := c.alone("keeps", "")
 	if err != nil {
 		return err
 	}
 	defer first.Leave()
-	if err := Share(topic, 4, 4, first); err != nil {
-		return err
-	}
-	second, err := c.Join(group, "", topic)
+	second, err := c.joined(group, "", topic, first)
 	if err != nil {
 		return err
 	}
 	defer second.Leave()
-	if err := Share(topic, 4, 2, first, second); err != nil {
-		return err
-	}
 	return Equal(givenUp, len(first.Revoked()), "partitions given up")
 }
 
 // StaticReturns is a static member that comes back within its session: nothing changes for anybody.
 func (c Client) StaticReturns() error {
-	topic, err := Topic("static", 4)
-	if err != nil {
-		return err
-	}
-	group := FreshName("static")
-	other, err := c.Join(group, "other", topic)
+	topic, group, other, err := c.alone("static", "other")
 	if err != nil {
 		return err
 	}
 	defer other.Leave()
-	if err := Share(topic, 4, 4, other); err != nil {
-		return err
-	}
-	before, err := c.Join(group, "back-soon", topic)
+	before, err := c.joined(group, "back-soon", topic, other)
 	if err != nil {
 		return err
 	}
-	err = Share(topic, 4, 2, other, before)
 	mine, seen := before.Assignment(), other.Rebalances()
-	if err := errors.Join(err, before.Leave()); err != nil {
+	if err := before.Leave(); err != nil {
 		return err
 	}
-	after, err := c.Join(group, "back-soon", topic)
+	after, err := c.joined(group, "back-soon", topic, other)
 	if err != nil {
 		return err
 	}
 	defer after.Leave()
 	return errors.Join(
-		Share(topic, 4, 2, other, after),
 		Equal(mine, after.Assignment(), "assignment after the return"),
 		Equal(seen, other.Rebalances(), "rebalances that the other member saw"),
 	)

@@ -15,7 +15,7 @@ use ottla_protocol::join_group_response::JoinGroupResponseMember;
 use ottla_runtime::{RealOptions, Runtime};
 use ottla_types::ErrorCode;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -41,10 +41,19 @@ pub(crate) struct Args {
     /// Which protocol the members speak.
     #[arg(long, value_enum, default_value = "classic")]
     protocol: Protocol,
-    /// The broker's process on this machine, whose CPU and memory are told.
+    /// The broker's process on this machine, whose CPU and memory are told and limited.
     #[arg(long)]
     broker_pid: Option<u32>,
+    /// Most that the broker may take while the groups are kept alive. Cores.
+    #[arg(long, default_value_t = 1.0)]
+    cores_max: f64,
+    /// Most that the broker may ever have in memory. MB.
+    #[arg(long, default_value_t = 1000.0)]
+    memory_mb_max: f64,
 }
+
+/// The part of the heartbeats due that must have been sent: with less, this machine was too busy to say anything.
+const SENT_PART_MIN: f64 = 0.95;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Protocol {
@@ -54,13 +63,24 @@ enum Protocol {
     Consumer,
 }
 
+impl Protocol {
+    /// How often a member sends a heartbeat.
+    fn heartbeat_interval(self) -> Duration {
+        match self {
+            Protocol::Classic => classic::HEARTBEAT_INTERVAL,
+            Protocol::Consumer => consumer::HEARTBEAT_INTERVAL,
+        }
+    }
+}
+
 /// One group, as its members see it.
 struct Group {
     id: String,
     size: usize,
-    /// The generation in which everybody is a member, or -1.
+    /// The generation in which everybody is a member, or -1. Classic.
     complete_generation: AtomicI32,
-    joined: AtomicUsize,
+    /// The epoch that each member has arrived at. KIP-848.
+    epochs: Mutex<BTreeMap<usize, i32>>,
 }
 
 impl Group {
@@ -70,12 +90,16 @@ impl Group {
         }
     }
 
-    fn note_member(&self) {
-        self.joined.fetch_add(1, Ordering::Relaxed);
+    fn note_epoch(&self, member: usize, epoch: i32) {
+        self.epochs.lock().expect("nobody panics while counting").insert(member, epoch);
     }
 
-    fn is_full(&self) -> bool {
-        self.joined.load(Ordering::Relaxed) >= self.size || self.complete_generation.load(Ordering::Relaxed) >= 0
+    /// Whether everybody is a member and nobody has anything to do but to stay alive.
+    fn is_formed(&self) -> bool {
+        let epochs = self.epochs.lock().expect("nobody panics while counting");
+        let newest = epochs.values().max();
+        let all_are_there = epochs.len() >= self.size && epochs.values().all(|epoch| Some(epoch) == newest);
+        all_are_there || self.complete_generation.load(Ordering::Relaxed) >= 0
     }
 }
 
@@ -111,6 +135,11 @@ struct Member {
 impl Member {
     async fn pause(&self, time: Duration) {
         tokio::time::sleep(time).await;
+    }
+
+    /// Waits until so long after `sent`: heartbeats come at their interval, however long their answers take.
+    async fn pause_since(&self, sent: Instant, interval: Duration) {
+        tokio::time::sleep(interval.saturating_sub(sent.elapsed())).await;
     }
 
     /// A part of the interval, different from member to member, so that heartbeats do not come all at once.
@@ -162,6 +191,7 @@ async fn make_topic(runtime: &Runtime, args: &Args, options: &ClientOptions, par
         partitions: Some(i32::try_from(partitions)?),
         replication_factor: None,
         configs: Vec::new(),
+        ..NewTopic::default()
     };
     match Admin::new(&client).create_topic(&topic, false).await {
         Err(error) if !error.to_string().contains("TOPIC_ALREADY_EXISTS") => Err(error.into()),
@@ -212,7 +242,7 @@ async fn form_column(
             id: format!("bench-{id}"),
             size: column.len(),
             complete_generation: AtomicI32::new(-1),
-            joined: AtomicUsize::new(0),
+            epochs: Mutex::default(),
         });
         for (index, connection) in column.iter().enumerate() {
             let member = Member {
@@ -225,7 +255,7 @@ async fn form_column(
             };
             tokio::spawn(live(member, protocol));
         }
-        while !group.is_full() {
+        while !group.is_formed() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         groups.push(group);
@@ -263,11 +293,19 @@ async fn watch(args: &Args, counts: &Counts) -> Result<()> {
     tokio::time::sleep(Duration::from_secs(args.seconds)).await;
     let seconds = started.elapsed().as_secs_f64();
     let heartbeats = counts.heartbeats.load(Ordering::Relaxed) - heartbeats_before;
-    println!("{:.0} heartbeats per second over {seconds:.0} s", heartbeats as f64 / seconds);
+    let due = args.members as f64 * seconds / args.protocol.heartbeat_interval().as_secs_f64();
+    println!(
+        "{:.0} heartbeats per second over {seconds:.0} s, {:.0} were due",
+        heartbeats as f64 / seconds,
+        due / seconds
+    );
     if let (Some(before), Some(pid)) = (before, args.broker_pid) {
         let after = process::usage(pid)?;
-        println!("broker: {:.2} of a core", (after.cpu_s - before.cpu_s) / seconds);
+        let cores = (after.cpu_s - before.cpu_s) / seconds;
+        println!("broker: {cores:.2} of a core");
         println!("broker: {:.0} MB resident, {:.0} MB at most", after.resident_mb, after.peak_mb);
+        ensure!(cores < args.cores_max, "the broker took {cores:.2} cores, at most {} are allowed", args.cores_max);
+        ensure!(after.peak_mb < args.memory_mb_max, "the broker took more memory than {} MB", args.memory_mb_max);
     }
     let mut trouble = counts.errors();
     for (error, count) in errors_before {
@@ -278,5 +316,6 @@ async fn watch(args: &Args, counts: &Counts) -> Result<()> {
     let rebalances = counts.rebalances.load(Ordering::Relaxed) - rebalances_before;
     println!("rebalances after forming: {rebalances}; errors: {trouble:?}");
     ensure!(trouble.is_empty() && rebalances == 0, "members that sent their heartbeats in time were disturbed");
+    ensure!(heartbeats as f64 > SENT_PART_MIN * due, "this machine was too busy: the load generator could not keep up");
     Ok(())
 }

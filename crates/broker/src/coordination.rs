@@ -1,14 +1,18 @@
 //! The group coordinator of this node: a shard for each partition of `__consumer_offsets` that the node leads.
 //!
 //! `partition_log` lets a shard write to its partition; `follow` starts and ends shards with the metadata and tells them of
-//! topics and configs; `internal_topic` creates the topic when it is first needed; `partitioner` says which group is where.
+//! topics and configs; `internal_topic` creates the topic when it is first needed; `partitioner` says which group is where;
+//! `effects` does what shards ask for, `regexes` among it; `scrape` shows groups and lag to the metrics.
 //! What groups do is in `ottla-group`, how a shard is run in `ottla-coordinator`.
 
+mod effects;
 mod feed;
 mod follow;
 mod internal_topic;
 mod partition_log;
 mod partitioner;
+mod regexes;
+mod scrape;
 mod told;
 
 pub(crate) use follow::led;
@@ -20,14 +24,16 @@ use crate::partitions::Partitions;
 use feed::Feed;
 use futures_util::future::{Either, ready};
 use ottla_config::BrokerConfig;
-use ottla_coordinator::{CoordinatorError, Shards};
+use ottla_coordinator::{CoordinatorError, EndTransaction, Shards};
 use ottla_group::{GroupEvent, GroupReply, GroupRequest, GroupShard, RequestContext};
 use ottla_metadata::MetadataImage;
 use ottla_metadata::topic_name::GROUP_METADATA;
 use ottla_records::{Compression, CompressionSpec};
 use ottla_runtime::{Runtime, watch};
+use ottla_telemetry::{GroupMetrics, Metrics};
 use ottla_types::ErrorCode;
-use std::sync::Arc;
+use regexes::Regexes;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use told::Told;
 
@@ -48,6 +54,8 @@ pub(crate) struct GroupCoordinator {
     write_timeout: Duration,
     load_bytes_max: usize,
     compression: CompressionSpec,
+    regexes: Regexes,
+    metrics: GroupMetrics,
 }
 
 impl GroupCoordinator {
@@ -56,11 +64,12 @@ impl GroupCoordinator {
         images: watch::Receiver<Arc<MetadataImage>>,
         partitions: Arc<Partitions>,
         config: &BrokerConfig,
+        metrics: &Metrics,
     ) -> Arc<GroupCoordinator> {
         let number = |name: &str| u64::try_from(config.long(name)).unwrap_or(0);
         let codec = u8::try_from(config.long("offsets.topic.compression.codec")).unwrap_or(0);
         let told = Arc::new(Told::new(&images.borrow(), config));
-        Arc::new(GroupCoordinator {
+        let coordinator = Arc::new(GroupCoordinator {
             runtime: runtime.clone(),
             shards: Shards::new(runtime),
             told,
@@ -70,7 +79,12 @@ impl GroupCoordinator {
             write_timeout: Duration::from_millis(number("offsets.commit.timeout.ms")),
             load_bytes_max: usize::try_from(number("offsets.load.buffer.size")).unwrap_or(usize::MAX),
             compression: Compression::from_id(codec).unwrap_or(Compression::None).into(),
-        })
+            regexes: Regexes::default(),
+            metrics: metrics.groups.clone(),
+        });
+        let weak: Weak<GroupCoordinator> = Arc::downgrade(&coordinator);
+        metrics.add_collector(weak);
+        coordinator
     }
 
     /// How many partitions `__consumer_offsets` has, or will have.
@@ -93,6 +107,18 @@ impl GroupCoordinator {
         }
     }
 
+    /// Has a marker written to a partition of the offsets topic, and resolves when it is committed.
+    pub(crate) fn end_transaction(
+        &self,
+        index: i32,
+        end: EndTransaction,
+    ) -> impl Future<Output = Result<(), CoordinatorError>> + Send + use<> + 'static {
+        match self.shards.get(index) {
+            Some(shard) => Either::Left(shard.end_transaction(end)),
+            None => Either::Right(ready(Err(self.why_not_here(index)))),
+        }
+    }
+
     /// Why there is no shard for a partition: this node does not lead it, or not yet.
     fn why_not_here(&self, index: i32) -> CoordinatorError {
         let image = self.images.borrow();
@@ -106,6 +132,12 @@ impl GroupCoordinator {
     /// Whether `group.coordinator.rebalance.protocols` has the protocol of KIP-848.
     pub(crate) fn has_consumer_protocol(&self) -> bool {
         self.told.config().consumer_protocol
+    }
+
+    /// Why the regular expression of a heartbeat cannot be read, if so. Takes milliseconds for a large one that is new.
+    pub(crate) fn regex_error(&self, expression: &str) -> Option<Arc<str>> {
+        // The empty one is none at all.
+        if expression.is_empty() { None } else { self.regexes.compiled(expression).err().map(Arc::from) }
     }
 
     /// As [`GroupCoordinator::submit`]; a request that fails as a whole is answered in its own kind.

@@ -2,6 +2,7 @@
 //! changed something can wait until it is.
 
 use crate::partitions::Applier;
+use crate::quotas::ClientQuotas;
 use crate::tasks::Stopping;
 use ottla_config::BrokerConfig;
 use ottla_metadata::{ConfigResource, MetadataImage};
@@ -32,6 +33,7 @@ pub(crate) struct Follower {
     applier: Applier,
     static_config: BrokerConfig,
     config: Arc<RwLock<Arc<BrokerConfig>>>,
+    quotas: Arc<ClientQuotas>,
 }
 
 impl Applied {
@@ -59,8 +61,9 @@ impl Follower {
         applier: Applier,
         static_config: BrokerConfig,
         config: Arc<RwLock<Arc<BrokerConfig>>>,
+        quotas: Arc<ClientQuotas>,
     ) -> Follower {
-        Follower { images, applied, applier, static_config, config }
+        Follower { images, applied, applier, static_config, config, quotas }
     }
 
     /// Applies the image of now.
@@ -90,6 +93,7 @@ impl Follower {
             false => Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner)),
         };
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&config);
+        self.quotas.update(&image);
         self.applier.apply(&image, &config).await;
         self.applied.progress.send_modify(|progress| {
             progress.image = image;

@@ -3,9 +3,10 @@
 use crate::{Broker, handlers};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ottla_net::{Handler, Outcome, Request};
+use ottla_net::{ConnectionInfo, Handler, Outcome, Request};
 use ottla_protocol::{ApiKey, versions};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The handler of a node's listeners. A controller's listener serves ApiVersions only, which says so: what controllers
 /// tell one another does not come this way.
@@ -37,6 +38,11 @@ impl Handler for BrokerHandler {
             }
             _ => handlers::dispatch(broker, request).boxed(),
         }
+    }
+
+    fn request_finished(&self, connection: &ConnectionInfo, worked: Duration) {
+        let client_id = connection.client_id.get().map_or("", String::as_str);
+        self.broker.quotas.worked(client_id, worked);
     }
 
     fn served_versions(&self, listener: &str, api: ApiKey) -> Option<(i16, i16)> {

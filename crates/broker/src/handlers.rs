@@ -4,10 +4,15 @@
 //! What is waited for happens in [`Outcome::Later`], which is polled only when the replies before it have left, and not at
 //! all while a slow client has to take those: deadlines are taken before, and no lock is held across a wait in one.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
+mod alter_client_quotas;
 mod alter_configs;
+mod alter_partition_reassignments;
 mod alter_share_group_offsets;
 mod answer;
 mod api_versions;
+mod broker_loggers;
 mod codec;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
@@ -18,13 +23,18 @@ mod delete_groups;
 mod delete_records;
 mod delete_share_group_offsets;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_share_group_offsets;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod groups;
@@ -36,12 +46,15 @@ mod leave_group;
 mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod raft_voters;
 mod share_acknowledge;
 mod share_fetch;
 mod share_group_describe;
@@ -49,6 +62,11 @@ mod share_group_heartbeat;
 mod share_group_state;
 mod share_groups;
 mod sync_group;
+mod telemetry;
+mod txn_offset_commit;
+mod unregister_broker;
+mod update_features;
+mod write_txn_markers;
 
 use crate::Broker;
 use ottla_net::{Outcome, Request};
@@ -66,6 +84,13 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(&broker, &request),
         ApiKey::DeleteRecords => delete_records::handle(&broker, request),
         ApiKey::InitProducerId => init_producer_id::handle(&broker, request),
+        ApiKey::AddPartitionsToTxn => add_partitions_to_txn::handle(&broker, request),
+        ApiKey::AddOffsetsToTxn => add_offsets_to_txn::handle(&broker, request),
+        ApiKey::EndTxn => end_txn::handle(&broker, request),
+        ApiKey::WriteTxnMarkers => write_txn_markers::handle(&broker, request),
+        ApiKey::TxnOffsetCommit => txn_offset_commit::handle(&broker, request),
+        ApiKey::DescribeTransactions => describe_transactions::handle(&broker, request),
+        ApiKey::ListTransactions => list_transactions::handle(&broker, request),
         ApiKey::CreateTopics => create_topics::handle(&broker, request),
         ApiKey::DeleteTopics => delete_topics::handle(&broker, request),
         ApiKey::CreatePartitions => create_partitions::handle(&broker, request),
@@ -102,6 +127,18 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::DescribeShareGroupOffsets => describe_share_group_offsets::handle(&broker, request),
         ApiKey::AlterShareGroupOffsets => alter_share_group_offsets::handle(&broker, request),
         ApiKey::DeleteShareGroupOffsets => delete_share_group_offsets::handle(&broker, request),
+        ApiKey::UnregisterBroker => unregister_broker::handle(&broker, request),
+        ApiKey::UpdateFeatures => update_features::handle(&broker, request),
+        ApiKey::ElectLeaders => elect_leaders::handle(&broker, request),
+        ApiKey::AlterPartitionReassignments => alter_partition_reassignments::handle(&broker, request),
+        ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(&broker, &request),
+        ApiKey::DescribeQuorum => describe_quorum::handle(&broker, request),
+        ApiKey::AddRaftVoter => raft_voters::add(&broker, request),
+        ApiKey::RemoveRaftVoter => raft_voters::remove(&broker, request),
+        ApiKey::DescribeClientQuotas => describe_client_quotas::handle(&broker, &request),
+        ApiKey::AlterClientQuotas => alter_client_quotas::handle(&broker, request),
+        ApiKey::GetTelemetrySubscriptions => telemetry::subscribe(&broker, &request),
+        ApiKey::PushTelemetry => telemetry::push(&broker, &request),
         key => Err(codec::Refused::not_served(key)),
     };
     finished(outcome)

@@ -5,6 +5,7 @@
 //! `watchers` who waits for them. Metadata changes go to the controller through a [`ControllerChannel`].
 
 mod answered;
+mod client_telemetry;
 mod coordination;
 mod fetch_session;
 mod flush;
@@ -16,13 +17,18 @@ mod parked;
 mod partition;
 mod partitions;
 mod producer_ids;
+mod quotas;
 mod share;
 mod tasks;
+mod transactions;
+mod usage;
 mod watchers;
 
 pub use handler::BrokerHandler;
+pub use usage::PartitionUsage;
 
 use answered::Answered;
+use client_telemetry::ClientInstances;
 use coordination::{GroupCoordinator, InternalTopic};
 use fetch_session::FetchSessions;
 use flush::FlushControl;
@@ -34,18 +40,21 @@ use ottla_metadata::{ControllerChannel, MetadataImage};
 use ottla_runtime::watch;
 use ottla_runtime::{AbortOnDrop, Instant, Runtime};
 use ottla_storage::{LogDirs, LogError};
-use ottla_telemetry::Metrics;
+use ottla_telemetry::client_metrics::{ClientMetricsStore, ClientTelemetryMetrics};
+use ottla_telemetry::{Collector, Metrics};
 use ottla_types::NodeId;
 use parked::{FETCHED_PARTITIONS_MAX, FetchRoom};
 use partition::{Refused, Shared};
 use partitions::{Applier, Partitions};
 use producer_ids::ProducerIds;
+use quotas::ClientQuotas;
 use share::{SharePartitions, ShareStates};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tasks::Tasks;
+use transactions::{LocalPeers, MarkerWriter, Peers, TxnCoordinator, Verifier};
 
 /// How long a shutdown waits for the broker's own tasks.
 const TASKS_PATIENCE: Duration = Duration::from_secs(15);
@@ -87,6 +96,13 @@ pub struct Broker {
     offsets_topic: InternalTopic,
     share_states: Arc<ShareStates>,
     share_partitions: Arc<SharePartitions>,
+    transactions: Arc<TxnCoordinator>,
+    transaction_state_topic: InternalTopic,
+    markers: Arc<MarkerWriter>,
+    verifier: Verifier,
+    pub(crate) quotas: Arc<ClientQuotas>,
+    pub(crate) client_instances: ClientInstances,
+    pub(crate) client_metrics: Arc<ClientMetricsStore>,
     tasks: Arc<Tasks>,
     _flush_queue: AbortOnDrop<()>,
 }
@@ -127,13 +143,20 @@ impl Broker {
         let sessions = Arc::new(Mutex::new(sessions));
         let tasks = Arc::new(Tasks::new(&runtime));
         let applier = Applier::new(Arc::clone(&partitions), found, has_failed_directory, Arc::clone(&tasks));
-        let mut follower =
-            Follower::new(images.clone(), applied.clone(), applier, config.clone(), Arc::clone(&current_config));
+        let quotas = Arc::new(ClientQuotas::new(&runtime, &config, shared.metrics.quotas.clone()));
+        let mut follower = Follower::new(
+            images.clone(),
+            applied.clone(),
+            applier,
+            config.clone(),
+            Arc::clone(&current_config),
+            Arc::clone(&quotas),
+        );
         follower.apply_first().await;
         tasks.spawn("broker.follow-metadata", |stopping| follower.follow(stopping));
         housekeeping::start(&tasks, &shared, &partitions, &sessions, &config);
         partition::cleaning::start(&tasks, &shared, &partitions, &current_config);
-        let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config);
+        let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config, &shared.metrics);
         coordination::start(&tasks, &groups, applied.clone(), Arc::clone(&current_config));
         let share_topic = InternalTopic::share_state(&runtime, Arc::clone(&controller));
         let share_states = ShareStates::new(
@@ -147,12 +170,31 @@ impl Broker {
         share::follow(&tasks, &share_states);
         let share_partitions = SharePartitions::new(&share_states, &config);
         share::watch_locks(&tasks, &share_partitions);
+        let producer_ids = ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone());
+        let own_ids = producer_ids.clone();
+        let counted = shared.metrics.transactions.clone();
+        let transactions =
+            TxnCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), own_ids, &config, counted);
+        let patience = Duration::from_millis(u64::try_from(config.long("request.timeout.ms")).unwrap_or(0));
+        let markers = MarkerWriter::new(&runtime, Arc::clone(&partitions), Arc::clone(&groups), patience);
+        let peers = LocalPeers::new(config.node_id, images.clone(), Arc::clone(&markers), &transactions);
+        let peers: Arc<dyn Peers> = Arc::new(peers);
+        transactions.set_peers(Arc::clone(&peers));
+        let verifier = Verifier::new(&runtime, images.clone(), Arc::clone(&transactions), peers, &config);
+        transactions::start(&tasks, &transactions, applied.clone(), Arc::clone(&current_config));
         Ok(Arc::new(Broker {
             share_states,
             share_partitions,
             groups,
             offsets_topic: InternalTopic::offsets(&runtime, Arc::clone(&controller)),
-            producer_ids: ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone()),
+            transactions,
+            transaction_state_topic: InternalTopic::transaction_state(&runtime, Arc::clone(&controller)),
+            markers,
+            verifier,
+            producer_ids,
+            quotas,
+            client_instances: ClientInstances::default(),
+            client_metrics: client_metrics(&shared.metrics),
             config: current_config,
             static_config: config,
             controller,
@@ -172,6 +214,7 @@ impl Broker {
     pub async fn shutdown(&self) {
         // First whatever opens, creates or changes logs of its own accord.
         self.tasks.stop(TASKS_PATIENCE).await;
+        self.transactions.shutdown().await;
         self.groups.shutdown().await;
         self.share_states.shutdown().await;
         let partitions = self.partitions.all();
@@ -194,6 +237,14 @@ impl Broker {
 
     pub(crate) fn metrics(&self) -> &ottla_telemetry::BrokerMetrics {
         &self.shared.metrics.broker
+    }
+
+    pub(crate) fn group_metrics(&self) -> &ottla_telemetry::GroupMetrics {
+        &self.shared.metrics.groups
+    }
+
+    pub(crate) fn telemetry(&self) -> &ClientTelemetryMetrics {
+        &self.shared.metrics.client_telemetry
     }
 
     pub(crate) fn log_dirs(&self) -> &LogDirs {
@@ -234,6 +285,27 @@ impl Broker {
         &self.offsets_topic
     }
 
+    pub(crate) fn transactions(&self) -> &TxnCoordinator {
+        &self.transactions
+    }
+
+    pub(crate) fn transaction_state_topic(&self) -> &InternalTopic {
+        &self.transaction_state_topic
+    }
+
+    pub(crate) fn markers(&self) -> &MarkerWriter {
+        &self.markers
+    }
+
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// `transaction.partition.verification.enable`.
+    pub(crate) fn verifies_transactions(&self) -> bool {
+        self.config().boolean("transaction.partition.verification.enable")
+    }
+
     pub(crate) fn image(&self) -> Arc<MetadataImage> {
         Arc::clone(&self.images.borrow())
     }
@@ -258,4 +330,12 @@ impl Broker {
         };
         ids.iter().filter_map(endpoint).collect()
     }
+}
+
+/// The store of what clients push, shown with the node's own metrics.
+fn client_metrics(metrics: &Metrics) -> Arc<ClientMetricsStore> {
+    let store = Arc::new(ClientMetricsStore::new(metrics.client_telemetry.clone()));
+    let shown: Arc<dyn Collector> = Arc::clone(&store) as Arc<dyn Collector>;
+    metrics.add_collector(Arc::downgrade(&shown));
+    store
 }

@@ -12,6 +12,7 @@
 
 mod append;
 pub(crate) mod cleaning;
+mod compacting;
 mod coordinated;
 mod delete_records;
 mod failing;
@@ -26,14 +27,17 @@ mod retention;
 mod rolling;
 mod state;
 mod update;
+mod verification;
 
-pub(crate) use append::Appended;
+pub(crate) use append::{AppendAs, Appended};
 pub(crate) use offsets::{OffsetFound, OffsetQuery};
 pub(crate) use reading::{ReadOutcome, ReadRequest};
 pub(crate) use refused::Refused;
 pub(crate) use state::{Leadership, PartitionError};
+pub(crate) use verification::Writer;
 
 use crate::flush::FlushControl;
+use crate::usage::{PartitionUsage, Traffic};
 use jobs::{Job, Jobs};
 use ottla_config::TopicConfig;
 use ottla_runtime::Runtime;
@@ -67,6 +71,8 @@ pub(crate) struct Partition {
     pub(crate) index: i32,
     shared: Arc<Shared>,
     state: Mutex<State>,
+    /// Bytes moved since the start.
+    traffic: Traffic,
     /// What runs outside the lock.
     jobs: Arc<Jobs>,
     /// A roll has ended, or there will be none: appends that wait for one try again.
@@ -104,6 +110,7 @@ impl Partition {
             index: name.partition,
             shared,
             state: Mutex::new(state),
+            traffic: Traffic::default(),
             jobs: Arc::default(),
             rolled: Notify::new(),
             leaving: Notify::new(),
@@ -127,6 +134,35 @@ impl Partition {
                 Some(Usage { dir: log.log_dir().id(), bytes, segments })
             }
             Status::Opening | Status::Offline(_) | Status::Retired(_) => None,
+        }
+    }
+
+    /// Record batches of these bytes were sent to a consumer.
+    pub(crate) fn count_fetched(&self, bytes: u64) {
+        self.traffic.went_out(bytes);
+    }
+
+    /// What the partition shows of itself.
+    pub(crate) fn shown(&self) -> PartitionUsage {
+        let (bytes_in, bytes_out) = self.traffic.totals();
+        let state = self.lock();
+        let log = match &state.status {
+            Status::Online(online) => Some(&online.open.log),
+            Status::Opening | Status::Offline(_) | Status::Retired(_) => None,
+        };
+        PartitionUsage {
+            topic: Arc::clone(&self.topic),
+            partition: self.index,
+            state: state.status.to_string(),
+            leader: state.leadership.leader.map_or(-1, |leader| leader.0),
+            leader_epoch: state.leadership.leader_epoch.0,
+            log_start_offset: log.map_or(-1, |log| log.log_start_offset()),
+            high_watermark: if log.is_some() { state.high_watermark } else { -1 },
+            log_end_offset: log.map_or(-1, |log| log.log_end_offset()),
+            bytes: log.map_or(0, |log| log.size_bytes()),
+            segments: log.map_or(0, |log| log.segment_count()),
+            bytes_in,
+            bytes_out,
         }
     }
 

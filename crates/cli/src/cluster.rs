@@ -1,23 +1,72 @@
-//! How commands reach a cluster.
+//! How commands reach a cluster, and the commands about a whole cluster.
+//!
+//! Which cluster, strongest first: `--bootstrap-server`; `--profile`; `OTTLA_BOOTSTRAP`; `OTTLA_PROFILE`; the profile in use
+//! (`ottla profile use`); `localhost:9092`. Client properties come from the profile, later over earlier from the file of
+//! `--command-config`.
 
+mod health;
+mod info;
+
+pub(crate) use health::{Finding, Severity, examine, render_findings};
+
+use crate::executor::{self, Threads};
 use crate::failure::Failure;
-use ottla_client::{Client, ClientOptions};
-use ottla_runtime::Runtime;
+use crate::output::OutputArgs;
+use crate::profile::{Profile, Profiles};
+use clap::Subcommand;
+use ottla_client::{Client, ClientOptions, ClientProperties};
 use std::future::Future;
+use std::path::{Path, PathBuf};
+
+/// Where a broker is when nobody says.
+const BOOTSTRAP_DEFAULT: &str = "localhost:9092";
+const BOOTSTRAP_VARIABLE: &str = "OTTLA_BOOTSTRAP";
+const PROFILE_VARIABLE: &str = "OTTLA_PROFILE";
 
 /// Which cluster a command is for.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ClusterArgs {
     /// Addresses of one or more brokers, HOST:PORT separated by commas.
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        env = "OTTLA_BOOTSTRAP",
-        default_value = "localhost:9092",
-        global = true,
-        hide_env_values = true
-    )]
-    pub(crate) bootstrap_server: String,
+    /// [default: $OTTLA_BOOTSTRAP, the profile, or localhost:9092]
+    #[arg(long, value_name = "HOST:PORT", global = true)]
+    pub(crate) bootstrap_server: Option<String>,
+    /// A profile made with `ottla profile create`. [default: $OTTLA_PROFILE, or the one in use]
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) profile: Option<String>,
+    /// A file with Kafka's client properties, such as request.timeout.ms=5000.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) command_config: Option<PathBuf>,
+}
+
+/// What `ottla cluster` accepts.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the cluster's id, its brokers, and what they hold.
+    Info,
+    /// Say what is wrong with the cluster, and what to do. Ends with exit code 1 when something is.
+    Health {
+        /// Free space of a log directory below which it counts as full. Percent.
+        #[arg(long, value_name = "PERCENT", default_value_t = health::FREE_PERCENT_DEFAULT)]
+        min_free: u8,
+    },
+}
+
+/// Runs `ottla cluster`.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    args.cluster.run(async |client: Client| match &args.command {
+        Command::Info => info::run(&client, args.output).await,
+        Command::Health { min_free } => health::run(&client, *min_free, args.output).await,
+    })
 }
 
 impl ClusterArgs {
@@ -26,13 +75,45 @@ impl ClusterArgs {
     where
         F: Future<Output = Result<(), Failure>>,
     {
-        let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let executor = executor.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-        executor.block_on(async {
-            // A command needs clock and network, but no disk.
-            let runtime = Runtime::in_memory();
-            let options = ClientOptions { client_id: "ottla-cli".to_string(), ..ClientOptions::default() };
-            command(Client::new(&runtime, &self.bootstrap_server, options)?).await
-        })
+        let (bootstrap, properties) = self.resolve()?;
+        let options = ClientOptions { client_id: "ottla-cli".to_string(), ..ClientOptions::default() };
+        executor::run(&bootstrap, properties.client_options(options)?, Threads::One, command)
     }
+
+    /// The addresses and the client properties that hold.
+    pub(crate) fn resolve(&self) -> Result<(String, ClientProperties), Failure> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let from_variable = variable(BOOTSTRAP_VARIABLE);
+        let named = match (&self.bootstrap_server, &self.profile, &from_variable) {
+            (_, Some(name), _) => Some(name.clone()),
+            (Some(_), None, _) | (None, None, Some(_)) => None,
+            (None, None, None) => variable(PROFILE_VARIABLE),
+        };
+        let wants_current = self.bootstrap_server.is_none() && from_variable.is_none();
+        let profile = match named {
+            Some(name) => Some(Profiles::load()?.get(&name)?.clone()),
+            None if wants_current => Profiles::load()?.current()?.cloned(),
+            None => None,
+        };
+        let by_name = self.profile.as_ref().and(profile.as_ref());
+        let bootstrap = self.bootstrap_server.clone();
+        let bootstrap = bootstrap.or_else(|| by_name.map(|profile: &Profile| profile.bootstrap_server.clone()));
+        let bootstrap = bootstrap.or(from_variable);
+        let bootstrap = bootstrap.or_else(|| profile.as_ref().map(|profile| profile.bootstrap_server.clone()));
+        let mut properties = ClientProperties::new();
+        for (name, value) in profile.iter().flat_map(|profile| &profile.properties) {
+            properties.set(name.clone(), value.clone());
+        }
+        if let Some(file) = &self.command_config {
+            properties.extend(read_properties(file)?);
+        }
+        Ok((bootstrap.unwrap_or_else(|| BOOTSTRAP_DEFAULT.to_string()), properties))
+    }
+}
+
+/// Reads a file of client properties.
+pub(crate) fn read_properties(file: &Path) -> Result<ClientProperties, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
+    ClientProperties::parse(&text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
 }

@@ -29,6 +29,25 @@ impl Failure {
         Failure { code: Failure::REFUSED, cause: cause.into(), next_step: None }
     }
 
+    /// A failure that was said already; exit code 1.
+    pub(crate) fn said() -> Failure {
+        Failure::new("")
+    }
+
+    /// The same with what to do about it.
+    pub(crate) fn then(self, next_step: impl Into<String>) -> Failure {
+        Failure { next_step: Some(next_step.into()), ..self }
+    }
+
+    /// Something that does not exist, with the most similar name that does, or else with `otherwise` to do.
+    pub(crate) fn unknown(what: &str, name: &str, existing: &[String], otherwise: &str) -> Failure {
+        let next_step = match nearest(name, existing) {
+            Some(nearest) => format!("did you mean '{nearest}'?"),
+            None => otherwise.to_string(),
+        };
+        Failure { code: Failure::NOT_FOUND, cause: format!("{what} does not exist"), next_step: Some(next_step) }
+    }
+
     /// A topic that does not exist, with the most similar one that does.
     pub(crate) fn unknown_topic(name: &str, existing: &[String]) -> Failure {
         let next_step = match nearest(name, existing) {
@@ -44,6 +63,9 @@ impl Failure {
 
     /// Says it on stderr.
     pub(crate) fn report(&self) -> ExitCode {
+        if self.cause.is_empty() {
+            return ExitCode::from(self.code);
+        }
         eprintln!("error: {}", self.cause);
         if let Some(next_step) = &self.next_step {
             eprintln!("next step: {next_step}");

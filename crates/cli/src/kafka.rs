@@ -2,14 +2,48 @@
 //! `kafka-topics.sh`. Each takes the flags of Kafka's script and prints what that prints, so that scripts and tutorials
 //! keep working; the work is done by the same code that the commands of ottla use.
 
+mod broker_api_versions;
+mod cluster;
+mod configs;
+mod console_consumer;
+mod console_producer;
+mod consumer_groups;
+mod consumer_perf;
+mod delete_records;
+mod dump_log;
+mod e2e_latency;
+mod get_offsets;
+mod groups;
+mod java;
+mod java_text;
+mod line_reader;
+mod log_dirs;
+mod producer_perf;
+mod server;
+mod shared;
+mod storage;
+mod topics;
+mod verifiable_consumer;
+mod verifiable_producer;
+
+pub(crate) use line_reader::find;
+
 use crate::failure::Failure;
 use clap::ArgMatches;
+use clap::error::ErrorKind;
+use std::ffi::OsString;
 use std::path::Path;
+
+/// What `--version` of a tool says: the Kafka whose tool it stands in for.
+const VERSION: &str = "4.3.0-ottla";
 
 /// One of Kafka's tools.
 pub(crate) trait KafkaTool: clap::Parser {
     /// Name of Kafka's script, without `.sh`.
     const NAME: &'static str;
+
+    /// Whether the script only shows its help when it is called without any word.
+    const NEEDS_WORDS: bool = true;
 
     /// Does what the script does.
     fn run(&self) -> Result<(), Failure>;
@@ -19,18 +53,40 @@ pub(crate) trait KafkaTool: clap::Parser {
 pub(crate) struct Tool {
     /// Name of Kafka's script, without `.sh`.
     pub(crate) name: &'static str,
+    needs_words: bool,
     command: fn() -> clap::Command,
     run: fn(&ArgMatches) -> Result<(), Failure>,
 }
 
 /// Every tool, in the order of the alphabet.
-pub(crate) const TOOLS: &[Tool] = &[];
+pub(crate) const TOOLS: &[Tool] = &[
+    Tool::of::<broker_api_versions::BrokerApiVersions>(),
+    Tool::of::<cluster::ClusterTool>(),
+    Tool::of::<configs::Configs>(),
+    Tool::of::<console_consumer::ConsoleConsumer>(),
+    Tool::of::<console_producer::ConsoleProducer>(),
+    Tool::of::<consumer_groups::ConsumerGroups>(),
+    Tool::of::<consumer_perf::ConsumerPerf>(),
+    Tool::of::<delete_records::DeleteRecords>(),
+    Tool::of::<dump_log::DumpLog>(),
+    Tool::of::<e2e_latency::EndToEndLatency>(),
+    Tool::of::<get_offsets::GetOffsets>(),
+    Tool::of::<groups::Groups>(),
+    Tool::of::<log_dirs::LogDirs>(),
+    Tool::of::<producer_perf::ProducerPerf>(),
+    Tool::of::<server::ServerStart>(),
+    Tool::of::<server::ServerStop>(),
+    Tool::of::<storage::Storage>(),
+    Tool::of::<topics::Topics>(),
+    Tool::of::<verifiable_consumer::VerifiableConsumer>(),
+    Tool::of::<verifiable_producer::VerifiableProducer>(),
+];
 
 impl Tool {
-    #[allow(dead_code)]
     const fn of<T: KafkaTool>() -> Tool {
         Tool {
             name: T::NAME,
+            needs_words: T::NEEDS_WORDS,
             command: || T::command(),
             run: |matches| match T::from_arg_matches(matches) {
                 Ok(tool) => tool.run(),
@@ -41,13 +97,43 @@ impl Tool {
 
     /// The declaration of its command line.
     pub(crate) fn command(&self) -> clap::Command {
-        // Kafka's option parser takes any unambiguous beginning of an option's name.
-        (self.command)().name(self.name).bin_name(self.name).infer_long_args(true)
+        let command = (self.command)().name(self.name).bin_name(self.name).version(VERSION);
+        // Kafka's option parser takes any unambiguous beginning of an option's name, and whatever follows an option that has a
+        // value as that value, also -1.
+        command.infer_long_args(true).mut_args(|arg| {
+            let is_plain = arg.get_action().takes_values() && !arg.is_positional() && arg.get_num_args().is_none();
+            let is_wanted = is_plain || arg.is_allow_hyphen_values_set();
+            arg.allow_hyphen_values(is_wanted)
+        })
     }
 
-    /// Runs it with a command line that [`Tool::command`] has parsed.
-    pub(crate) fn run(&self, matches: &ArgMatches) -> Result<(), Failure> {
-        (self.run)(matches)
+    /// Runs it with the words behind its name. What goes wrong is said as Kafka's tools say it: the cause alone on stderr,
+    /// exit code 1, also for a wrong command line.
+    pub(crate) fn run(&self, words: impl Iterator<Item = OsString>) -> Result<(), Failure> {
+        let words: Vec<OsString> = words.collect();
+        let mut command = self.command();
+        if words.is_empty() && self.needs_words {
+            eprint!("{}", command.render_long_help());
+            return Err(Failure::said());
+        }
+        let parsed = command.try_get_matches_from(std::iter::once(OsString::from(self.name)).chain(words));
+        let done = match parsed {
+            Ok(matches) => (self.run)(&matches),
+            Err(error) if error.kind() == ErrorKind::DisplayVersion => {
+                crate::output::write_out(&format!("{VERSION}\n"))
+            }
+            Err(error) if error.kind() == ErrorKind::DisplayHelp => error.exit(),
+            Err(error) => Err(shared::wrong_words(&error)),
+        };
+        done.map_err(|failure| {
+            if !failure.cause.is_empty() {
+                eprintln!("{}", failure.cause);
+            }
+            if let Some(next_step) = &failure.next_step {
+                eprintln!("next step: {next_step}");
+            }
+            Failure::said()
+        })
     }
 }
 

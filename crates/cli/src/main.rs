@@ -3,11 +3,29 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cluster;
+mod completion;
+mod config;
+mod consume;
+mod doctor;
+mod executor;
 mod failure;
+mod generate;
+mod group;
+mod input;
+mod install_scripts;
 mod kafka;
+mod log;
 mod output;
+mod perf;
+mod processes;
+mod produce;
+mod profile;
+mod reading;
+mod record;
+mod segment;
 mod serve;
 mod table;
+mod times;
 mod topic;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -28,6 +46,31 @@ enum Command {
     Serve(serve::Args),
     /// Create, list, describe, alter and delete topics.
     Topic(topic::Args),
+    /// Write records: lines, files or JSON.
+    Produce(produce::Args),
+    /// Read records.
+    Consume(consume::Args),
+    /// Measure throughput and latency.
+    Perf(perf::Args),
+    /// Show groups, move and delete their offsets.
+    Group(group::Args),
+    /// Show and change configs of topics, brokers, groups and clients.
+    Config(config::Args),
+    /// Show the cluster, and what is wrong with it.
+    Cluster(cluster::Args),
+    /// Look into the files of a node that is stopped, and repair them.
+    Log(log::Args),
+    /// Say what is wrong with a configuration or a running cluster, and what to do.
+    Doctor(doctor::Args),
+    /// Keep the addresses of several clusters under names.
+    Profile(profile::Args),
+    /// Print what a shell needs to complete this command line.
+    Completion(completion::Args),
+    /// Link Kafka's script names to this program.
+    InstallScripts(install_scripts::Args),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,26 +82,39 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    if let Some(tool) = std::env::args_os().next().and_then(|program| kafka::tool_of_program(program.as_ref())) {
-        return tool.run(&tool.command().get_matches());
+    let mut words = std::env::args_os();
+    if let Some(tool) = words.next().and_then(|program| kafka::tool_of_program(program.as_ref())) {
+        return tool.run(words);
+    }
+    if let Some(tool) = words.next().and_then(|word| kafka::tool(word.to_str()?)) {
+        return tool.run(words);
     }
     let matches = command().get_matches();
-    if let Some((name, matches)) = matches.subcommand()
-        && let Some(tool) = kafka::tool(name)
-    {
-        return tool.run(matches);
-    }
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match cli.command {
         Command::Serve(args) => serve::run(&args).map_err(Failure::from),
         Command::Topic(args) => topic::run(&args),
+        Command::Produce(args) => produce::run(&args),
+        Command::Consume(args) => consume::run(&args),
+        Command::Perf(args) => perf::run(&args),
+        Command::Group(args) => group::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
+        Command::Log(args) => log::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Profile(args) => profile::run(&args),
+        Command::Completion(args) => completion::run(&args, command()),
+        Command::InstallScripts(args) => install_scripts::run(&args),
+        Command::Generate(args) => generate::run(&args),
     }
 }
 
 /// The whole command line: our own commands, and Kafka's tools by their names. Help, completions and man pages are made
 /// from this.
 fn command() -> clap::Command {
-    Cli::command().subcommands(kafka::TOOLS.iter().map(|tool| tool.command().hide(true)))
+    // Completions are made by the whole path of a command.
+    let below = |tool: &kafka::Tool| tool.command().bin_name(format!("ottla {}", tool.name)).hide(true);
+    Cli::command().subcommands(kafka::TOOLS.iter().map(below))
 }
 
 #[cfg(test)]

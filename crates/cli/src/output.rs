@@ -37,6 +37,22 @@ impl OutputArgs {
     }
 }
 
+impl OutputArgs {
+    /// Adds one of many results: a line of JSON, or a YAML document; nothing for people.
+    pub(crate) fn write_item<T: Serialize>(self, item: &T, sink: &mut Sink) -> Result<(), Failure> {
+        let text = match self.output {
+            Output::Table => return Ok(()),
+            Output::Json => serde_json::to_string(item).map_err(|error| Failure::new(error.to_string()))? + "\n",
+            Output::Yaml => {
+                let document = serde_yaml_ng::to_string(item).map_err(|error| Failure::new(error.to_string()))?;
+                format!("---\n{document}")
+            }
+        };
+        sink.buffer().extend(text.into_bytes());
+        Ok(())
+    }
+}
+
 /// Writes to stdout. A reader that has gone away (`| head`) ends the program quietly, as other tools do.
 pub(crate) fn write_out(text: &str) -> Result<(), Failure> {
     use std::io::Write;
@@ -44,5 +60,47 @@ pub(crate) fn write_out(text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         written => written.map_err(|error| Failure::new(format!("cannot write to stdout: {error}"))),
+    }
+}
+
+/// Standard output for many small pieces: written when much has gathered, or when the next piece may take a while.
+#[derive(Debug, Default)]
+pub(crate) struct Sink {
+    buffer: Vec<u8>,
+}
+
+/// Bytes that may gather.
+const GATHERED_MAX: usize = 64 * 1024;
+
+impl Sink {
+    /// An empty one.
+    pub(crate) fn new() -> Sink {
+        Sink::default()
+    }
+
+    /// Where to add.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Writes what has gathered unless `more` comes at once. False when nobody reads any more.
+    pub(crate) fn take(&mut self, more: bool) -> Result<bool, Failure> {
+        if more && self.buffer.len() < GATHERED_MAX {
+            return Ok(true);
+        }
+        self.flush()
+    }
+
+    /// Writes what has gathered. False when nobody reads any more.
+    pub(crate) fn flush(&mut self) -> Result<bool, Failure> {
+        use std::io::Write;
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(&self.buffer).and_then(|()| out.flush());
+        self.buffer.clear();
+        match written {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Failure::new(format!("cannot write to stdout: {error}"))),
+        }
     }
 }

@@ -7,8 +7,11 @@ use anyhow::{Context, Result, bail};
 use ottla_config::{BrokerConfig, ConfigMap, parse_override, parse_properties};
 use ottla_node::Node;
 use ottla_runtime::{RealOptions, Runtime};
+use ottla_telemetry::LogFormat;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 use std::time::Instant;
 
 /// Where data goes when nobody says.
@@ -23,7 +26,7 @@ const IN_MEMORY_DIR: &str = "/ottla";
 const BOOT_ID_VARIABLE: &str = "OTTLA_BOOT_ID";
 
 /// What `ottla serve` accepts.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Args {
     /// Directory for topics and metadata, prepared by itself; `:memory:` keeps everything in memory.
     /// [default: ./ottla-data, or what --config says]
@@ -41,19 +44,55 @@ pub(crate) struct Args {
     /// error, warn, info, debug or trace, or a list such as info,ottla_storage=debug. [default: $RUST_LOG, or info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
+    /// How log lines look: text for people, json for machines.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: Format,
+    /// Serve /metrics, /healthz, /readyz and /debug here (config http.listener); port 0 takes a free port.
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<String>,
+    /// Print nothing but one line HOST:PORT on standard output, once the node is ready: for tests in any language.
+    #[arg(long)]
+    print_address: bool,
+    /// Shut down when standard input ends, and so with the program that started the node, however that ends.
+    #[arg(long)]
+    stop_with_stdin: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> LogFormat {
+        match format {
+            Format::Text => LogFormat::Text,
+            Format::Json => LogFormat::Json,
+        }
+    }
+}
+
+impl Args {
+    /// A node with this configuration file, and `KEY=VALUE` over it.
+    pub(crate) fn of_file(config: PathBuf, overrides: Vec<String>) -> Args {
+        Args { config: Some(config), overrides, ..Args::default() }
+    }
 }
 
 /// Runs the node; returns after a clean shutdown.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
-    ottla_telemetry::init_logs(args.log_level.as_deref())?;
+    ottla_telemetry::init_logs_as(args.log_level.as_deref(), args.log_format.into())?;
     let config = BrokerConfig::parse(configs(args)?)?;
     let in_memory = args.data_dir.as_deref() == Some(IN_MEMORY);
     let executor = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("ottla").build()?;
-    executor.block_on(serve(config, in_memory, started))
+    executor.block_on(serve(config, in_memory, args, started))
 }
 
-async fn serve(config: BrokerConfig, in_memory: bool, started: Instant) -> Result<()> {
+async fn serve(config: BrokerConfig, in_memory: bool, args: &Args, started: Instant) -> Result<()> {
     let runtime = match in_memory {
         true => Runtime::in_memory(),
         false => Runtime::real(RealOptions {
@@ -66,20 +105,59 @@ async fn serve(config: BrokerConfig, in_memory: bool, started: Instant) -> Resul
     let node = Node::start(&runtime, config).await?;
     let for_clients = node.addresses().iter().filter(|(name, _)| !controller_listeners.contains(name));
     let addresses: Vec<String> = for_clients.map(|(_, address)| address.to_string()).collect();
-    println!(
-        "ottla {} ready on {} after {} ms (cluster {}, data in {data})",
-        env!("CARGO_PKG_VERSION"),
-        addresses.join(", "),
-        started.elapsed().as_millis(),
-        node.cluster_id(),
-    );
-    let signal = runtime.shutdown_signal().await?;
+    let ready_line = match (args.print_address, addresses.first()) {
+        (true, Some(address)) => address.clone(),
+        _ => format!(
+            "ottla {} ready on {} after {} ms (cluster {}, data in {data})",
+            env!("CARGO_PKG_VERSION"),
+            addresses.join(", "),
+            started.elapsed().as_millis(),
+            node.cluster_id(),
+        ),
+    };
+    if let Some(http) = node.http_address() {
+        tracing::info!(%http, "metrics, health and debug pages");
+    }
+    // The first poll installs the handlers: who has read the address may end the node at once, and cleanly.
+    let mut signal = std::pin::pin!(runtime.shutdown_signal());
+    let early = std::future::poll_fn(|context| Poll::Ready(signal.as_mut().poll(context))).await;
+    // Who reads it may be gone; the node serves all the same.
+    let _ = writeln!(std::io::stdout(), "{ready_line}");
+    let signal = tokio::select! {
+        biased;
+        signal = told(early, signal) => signal?,
+        () = end_of_stdin(args.stop_with_stdin) => "end of standard input",
+    };
     tracing::info!(signal, "shutting down");
     node.shutdown().await;
     Ok(())
 }
 
-fn configs(args: &Args) -> Result<ConfigMap> {
+/// What the first poll of a future gave, or what it gives later.
+async fn told<T>(early: Poll<T>, later: impl Future<Output = T>) -> T {
+    match early {
+        Poll::Ready(output) => output,
+        Poll::Pending => later.await,
+    }
+}
+
+/// Resolves when standard input ends; never when it is not to be watched.
+async fn end_of_stdin(watched: bool) {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    if watched {
+        // A thread, because a read of standard input cannot be given up. It ends with the process.
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = ended.send(());
+        });
+        let _ = end.await;
+    } else {
+        std::future::pending().await
+    }
+}
+
+/// The configs that a node with these arguments goes by.
+pub(crate) fn configs(args: &Args) -> Result<ConfigMap> {
     let mut configs = match &args.config {
         Some(file) => read_file(file)?,
         None => ConfigMap::new(),
@@ -90,6 +168,9 @@ fn configs(args: &Args) -> Result<ConfigMap> {
     }
     if let Some(address) = &args.listen {
         set_address(&mut configs, address)?;
+    }
+    if let Some(address) = &args.http {
+        configs.insert("http.listener".to_string(), address.clone());
     }
     for text in &args.overrides {
         let (name, value) = parse_override(text)?;
@@ -107,7 +188,8 @@ fn configs(args: &Args) -> Result<ConfigMap> {
     Ok(configs)
 }
 
-fn read_file(file: &Path) -> Result<ConfigMap> {
+/// Reads a configuration file.
+pub(crate) fn read_file(file: &Path) -> Result<ConfigMap> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     parse_properties(&text).with_context(|| format!("{} is not a properties file", file.display()))
 }
@@ -153,6 +235,10 @@ mod tests {
             config: None,
             overrides: overrides.iter().map(ToString::to_string).collect(),
             log_level: None,
+            log_format: Format::Text,
+            http: None,
+            print_address: false,
+            stop_with_stdin: false,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::output::OutputArgs;
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError, ConfigChange, NewTopic};
 use ottla_types::ErrorCode;
+use serde::Serialize;
 
 /// What `ottla topic` accepts.
 #[derive(Debug, clap::Args)]
@@ -86,31 +87,61 @@ struct Alter {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.cluster.run(async |client: Client| match &args.command {
-        Command::Create(create) => create.run(&Admin::new(&client)).await,
+        Command::Create(create) => create.run(&Admin::new(&client), args.output).await,
         Command::List { internal } => list::run(&Admin::new(&client), *internal, args.output).await,
-        Command::Describe { names } => describe::run(&Admin::new(&client), names).await,
-        Command::Alter(alter) => alter.run(&Admin::new(&client)).await,
-        Command::Delete { names, if_exists } => delete(&Admin::new(&client), names, *if_exists).await,
+        Command::Describe { names } => describe::run(&Admin::new(&client), names, args.output).await,
+        Command::Alter(alter) => alter.run(&Admin::new(&client), args.output).await,
+        Command::Delete { names, if_exists } => delete(&Admin::new(&client), names, *if_exists, args.output).await,
     })
 }
 
+/// What was done to a topic.
+#[derive(Debug, Serialize)]
+struct Changed {
+    topic: String,
+    /// False when there was nothing to do: it existed already, or did not exist.
+    changed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partitions: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replication_factor: Option<i16>,
+}
+
+impl Changed {
+    fn new(topic: &str, changed: bool) -> Changed {
+        Changed { topic: topic.to_string(), changed, topic_id: None, partitions: None, replication_factor: None }
+    }
+}
+
 impl Create {
-    async fn run(&self, admin: &Admin) -> Result<(), Failure> {
+    async fn run(&self, admin: &Admin, output: OutputArgs) -> Result<(), Failure> {
         let topic = NewTopic {
             name: self.name.clone(),
             partitions: self.partitions,
             replication_factor: self.replication_factor,
             configs: self.configs.clone(),
+            ..NewTopic::default()
         };
         match admin.create_topic(&topic, false).await {
             Ok(made) => {
-                let partitions = counted(made.partitions, "partition");
-                println!("Created topic {}: {partitions}, replication factor {}.", made.name, made.replication_factor);
-                Ok(())
+                let text = format!(
+                    "Created topic {}: {}, replication factor {}.\n",
+                    made.name,
+                    counted(made.partitions, "partition"),
+                    made.replication_factor
+                );
+                let view = Changed {
+                    topic_id: Some(made.topic_id.to_string()),
+                    partitions: Some(made.partitions),
+                    replication_factor: Some(made.replication_factor),
+                    ..Changed::new(&made.name, true)
+                };
+                output.print(&view, |_| text)
             }
             Err(error) if self.if_not_exists && error.code() == Some(ErrorCode::TopicAlreadyExists) => {
-                println!("Topic {} exists already.", self.name);
-                Ok(())
+                output.print(&Changed::new(&self.name, false), |view| format!("Topic {} exists already.\n", view.topic))
             }
             Err(error) => Err(error.into()),
         }
@@ -118,7 +149,7 @@ impl Create {
 }
 
 impl Alter {
-    async fn run(&self, admin: &Admin) -> Result<(), Failure> {
+    async fn run(&self, admin: &Admin, output: OutputArgs) -> Result<(), Failure> {
         let set =
             self.configs.iter().map(|(name, value)| ConfigChange::Set { name: name.clone(), value: value.clone() });
         let deleted = self.deleted_configs.iter().map(|name| ConfigChange::Delete { name: name.clone() });
@@ -131,26 +162,45 @@ impl Alter {
             let enlarged = admin.create_partitions(&self.name, total).await;
             explain_unknown_topic(admin, &self.name, enlarged).await?;
         }
-        println!("Altered topic {}.", self.name);
-        Ok(())
+        let view = Changed { partitions: self.partitions, ..Changed::new(&self.name, true) };
+        output.print(&view, |view| format!("Altered topic {}.\n", view.topic))
     }
 }
 
-async fn delete(admin: &Admin, names: &[String], if_exists: bool) -> Result<(), Failure> {
+/// Deletes one after another. What was deleted is told also when a later one fails.
+async fn delete(admin: &Admin, names: &[String], if_exists: bool, output: OutputArgs) -> Result<(), Failure> {
+    let mut done = Vec::new();
+    let mut first_failure = Ok(());
     for name in names {
         match admin.delete_topic(name).await {
-            Err(error) if if_exists && error.is_unknown_topic() => println!("Topic {name} does not exist."),
-            deleted => {
-                explain_unknown_topic(admin, name, deleted).await?;
-                println!("Deleted topic {name}.");
-            }
+            Err(error) if if_exists && error.is_unknown_topic() => done.push(Changed::new(name, false)),
+            deleted => match explain_unknown_topic(admin, name, deleted).await {
+                Ok(()) => done.push(Changed::new(name, true)),
+                Err(failure) => {
+                    first_failure = Err(failure);
+                    break;
+                }
+            },
         }
     }
-    Ok(())
+    if !done.is_empty() {
+        output.print(&done, |done| {
+            let line = |topic: &Changed| match topic.changed {
+                true => format!("Deleted topic {}.\n", topic.topic),
+                false => format!("Topic {} does not exist.\n", topic.topic),
+            };
+            done.iter().map(line).collect()
+        })?;
+    }
+    first_failure
 }
 
 /// An unknown topic becomes a failure that names the most similar one that exists.
-async fn explain_unknown_topic<T>(admin: &Admin, name: &str, result: Result<T, ClientError>) -> Result<T, Failure> {
+pub(crate) async fn explain_unknown_topic<T>(
+    admin: &Admin,
+    name: &str,
+    result: Result<T, ClientError>,
+) -> Result<T, Failure> {
     match result {
         Err(error) if error.is_unknown_topic() => {
             // The suggestion is a courtesy: without it the error still stands.

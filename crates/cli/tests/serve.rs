@@ -135,3 +135,29 @@ fn a_misspelt_config_is_refused_with_the_nearest_name() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains("log.retention.hours"), "{told}");
 }
+
+#[test]
+fn print_address_prints_one_line_and_the_end_of_stdin_stops_the_node() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    command.args([
+        "serve",
+        "--data-dir",
+        ":memory:",
+        "--listen",
+        "127.0.0.1:0",
+        "--print-address",
+        "--stop-with-stdin",
+    ]);
+    let mut node = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut output = BufReader::new(node.stdout.take().expect("a pipe"));
+    let mut address = String::new();
+    output.read_line(&mut address).unwrap();
+    assert!(ottla(address.trim_end(), "topic list").status.success(), "{address:?}");
+
+    drop(node.stdin.take());
+
+    let mut more = String::new();
+    output.read_to_string(&mut more).unwrap();
+    assert_eq!(more, "", "one line and nothing else");
+    assert!(node.wait().unwrap().success(), "a clean end");
+}

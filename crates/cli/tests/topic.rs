@@ -1,49 +1,11 @@
 //! The topic commands of the built binary: against a node in memory, and against what is no broker.
 #![allow(clippy::disallowed_methods)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod common;
+
+use common::{Node, ottla, stderr, stdout};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
-
-fn ottla(bootstrap: &str, line: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
-    command.args(line.split_whitespace()).env("OTTLA_BOOTSTRAP", bootstrap).stdin(Stdio::null());
-    command.output().expect("the binary runs")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// A node in memory on a free port, ended when dropped.
-struct Node {
-    process: Child,
-    address: String,
-}
-
-impl Node {
-    fn start() -> Node {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
-        command.args(["serve", "--data-dir", ":memory:", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("the node starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("the ready line");
-        let address = line.split_whitespace().find(|word| word.starts_with("127.0.0.1:"));
-        let address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_string();
-        Node { process, address }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 #[test]
 fn a_topic_is_made_shown_changed_and_deleted() {

@@ -1,4 +1,5 @@
-//! Administration: topics, configs, partitions, groups and their offsets, records, log directories, producers, the cluster.
+//! Administration: topics, configs, quotas, partitions, groups and their offsets, records, log directories, producers, the
+//! cluster.
 //!
 //! An operation is retried only where a broker said that it did nothing and a later try may succeed.
 
@@ -7,12 +8,14 @@ mod configs;
 mod group_offsets;
 mod groups;
 mod partitions;
+mod quotas;
 mod topics;
 
 pub use cluster::{ClusterDescription, LogDir, ReplicaLog};
-pub use configs::{ConfigChange, ConfigEntry, ConfigResource};
+pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
 pub use groups::{GroupDescription, GroupListing, MemberDescription};
 pub use partitions::ActiveProducer;
+pub use quotas::{QuotaEntity, QuotaFilter, QuotaMatch};
 pub use topics::{CreatedTopic, NewTopic, TopicDescription};
 
 use crate::backoff::Backoff;

@@ -24,12 +24,14 @@ mod offsets;
 mod options;
 mod produce;
 mod producer;
+mod properties;
 mod simple_producer;
 mod versions;
 
 pub use admin::{
-    ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, CreatedTopic,
-    GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, ReplicaLog, TopicDescription,
+    ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
+    CreatedTopic, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, QuotaEntity, QuotaFilter,
+    QuotaMatch, ReplicaLog, TopicDescription,
 };
 pub use assign::Assignor;
 pub use backoff::Backoff;
@@ -48,7 +50,8 @@ pub use produce::{Acks, ProduceSpec, Produced};
 pub use producer::{
     BatchReport, Delivery, Partitioner, Producer, ProducerInterceptor, ProducerOptions, ProducerRecord, RecordMetadata,
 };
+pub use properties::ClientProperties;
 pub use simple_producer::{ProducerIdentity, SimpleProducer};
 pub use versions::BrokerVersions;
 // What records are made of.
-pub use ottla_records::{Compression, CompressionSpec, Record};
+pub use ottla_records::{Compression, CompressionSpec, Record, TimestampType};

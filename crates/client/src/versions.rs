@@ -19,6 +19,11 @@ impl BrokerVersions {
         BrokerVersions { ranges: ranges.collect(), finalized_features: features.collect() }
     }
 
+    /// Everything that the broker serves: API key, lowest and highest version, by ascending key.
+    pub fn ranges(&self) -> impl Iterator<Item = (i16, (i16, i16))> + '_ {
+        self.ranges.iter().map(|(key, range)| (*key, *range))
+    }
+
     /// Lowest and highest version that the broker serves.
     pub fn range(&self, api: ApiKey) -> Option<(i16, i16)> {
         self.ranges.get(&api.code()).copied()

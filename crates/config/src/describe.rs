@@ -32,6 +32,19 @@ impl ConfigSource {
     pub fn code(self) -> i8 {
         self as i8
     }
+
+    /// Kafka's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConfigSource::Topic => "DYNAMIC_TOPIC_CONFIG",
+            ConfigSource::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
+            ConfigSource::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+            ConfigSource::StaticBroker => "STATIC_BROKER_CONFIG",
+            ConfigSource::Default => "DEFAULT_CONFIG",
+            ConfigSource::ClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
+            ConfigSource::Group => "DYNAMIC_GROUP_CONFIG",
+        }
+    }
 }
 
 /// One place that has a say in a config's value.

@@ -1,7 +1,7 @@
 //! ISO 8601 durations, as far as Java's `Duration.parse` takes them.
 
 /// Milliseconds of a duration such as `PT1H30M`, `P2D` or `-PT0.5S`; `None` if it is not one.
-pub(crate) fn parse_iso8601_ms(text: &str) -> Option<i64> {
+pub fn parse_iso8601_ms(text: &str) -> Option<i64> {
     let text = text.to_ascii_uppercase();
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),

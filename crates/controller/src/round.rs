@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use ottla_config::BrokerConfig;
 use ottla_metadata::decide::decide;
 use ottla_metadata::{
-    ControllerError, ControllerRequest, ControllerResponse, DecideContext, Decision, MetadataImage, entry,
+    ControllerError, ControllerRequest, ControllerResponse, DecideContext, Decision, MetadataImage, QuorumView, entry,
     limits::ENTRY_RECORDS_MAX,
 };
 use ottla_quorum::limits::ENTRY_BYTES_MAX;
@@ -45,6 +45,7 @@ impl PlannedEntry {
 /// The requests of one round.
 pub(crate) struct Round<'a> {
     config: &'a BrokerConfig,
+    quorum: QuorumView,
     /// The committed image with what this round has decided so far.
     image: MetadataImage,
     /// Records committed, and decided in this round.
@@ -54,13 +55,13 @@ pub(crate) struct Round<'a> {
 
 impl<'a> Round<'a> {
     /// A round that begins from `image`, which `records` records made.
-    pub(crate) fn new(config: &'a BrokerConfig, image: MetadataImage, records: i64) -> Round<'a> {
-        Round { config, image, records, entries: Vec::new() }
+    pub(crate) fn new(config: &'a BrokerConfig, quorum: QuorumView, image: MetadataImage, records: i64) -> Round<'a> {
+        Round { config, quorum, image, records, entries: Vec::new() }
     }
 
     /// Decides one request. `random` is a number of its own.
     pub(crate) fn add(&mut self, pending: PendingRequest, random: u64) {
-        let context = DecideContext { config: self.config, random, metadata_index: self.records };
+        let context = DecideContext { config: self.config, random, metadata_index: self.records, quorum: self.quorum };
         // Sessions of remote brokers come with clustering; here the lock of the data directory has already made sure
         // that no other incarnation of the local broker runs.
         let has_live_session = false;

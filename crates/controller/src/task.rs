@@ -7,7 +7,7 @@ use crate::round::{PendingRequest, PlannedEntry, Round, answer};
 use bytes::Bytes;
 use ottla_config::BrokerConfig;
 use ottla_metadata::decide::bootstrap;
-use ottla_metadata::{ControllerError, DecideContext, entry};
+use ottla_metadata::{ControllerError, DecideContext, QuorumView, entry};
 use ottla_quorum::{ProposeError, QuorumHandle, QuorumStatus, StorageState};
 use ottla_runtime::Runtime;
 use ottla_runtime::watch;
@@ -83,7 +83,8 @@ impl ControllerTask {
     async fn propose_formation(&self) -> Result<Uuid, ProposeError> {
         let Committed { image, records } = self.committed.borrow().clone();
         let random = self.runtime.random_u64();
-        let context = DecideContext { config: &self.config, random, metadata_index: records };
+        let quorum = self.quorum_view();
+        let context = DecideContext { config: &self.config, random, metadata_index: records, quorum };
         let decision = bootstrap(&image, self.wanted_cluster_id, &context);
         for records in &decision.entries {
             let bytes = entry::encode(records).expect("the first records hold no text of others");
@@ -107,7 +108,7 @@ impl ControllerTask {
 
     fn decide(&self, requests: Vec<PendingRequest>) -> Vec<PlannedEntry> {
         let Committed { image, records } = self.committed.borrow().clone();
-        let mut round = Round::new(&self.config, image.as_ref().clone(), records);
+        let mut round = Round::new(&self.config, self.quorum_view(), image.as_ref().clone(), records);
         for request in requests {
             round.add(request, self.runtime.random_u64());
         }
@@ -149,6 +150,11 @@ impl ControllerTask {
                 }
             }
         }
+    }
+
+    fn quorum_view(&self) -> QuorumView {
+        let leader_epoch = i32::try_from(self.status.borrow().term).unwrap_or(i32::MAX);
+        QuorumView { leader_epoch, now_ms: self.runtime.wall_clock_ms() }
     }
 
     fn unavailable(&self) -> Option<ControllerError> {

@@ -2,7 +2,10 @@
 
 use crate::limits::BATCH_RECORDS_MAX;
 use crate::shard::Record;
-use ottla_records::{BATCH_HEADER_LEN, BatchBuilder, BuildError, CompressionSpec, TimestampType, ValidatedBatch};
+use crate::transactional::TransactionalWrite;
+use ottla_records::{
+    BATCH_HEADER_LEN, BatchBuilder, BuildError, CompressionSpec, NO_SEQUENCE, TimestampType, ValidatedBatch,
+};
 
 /// Records that were replayed and not appended yet.
 #[derive(Debug)]
@@ -54,6 +57,22 @@ impl PendingBatch {
         }
         builder.build()
     }
+}
+
+/// The records of a transaction as one batch. They have no sequences, as Kafka's coordinators write them.
+pub(crate) fn transactional_batch<'r>(
+    records: impl Iterator<Item = &'r Record>,
+    timestamp_ms: i64,
+    transaction: &TransactionalWrite,
+    compression: CompressionSpec,
+) -> Result<ValidatedBatch, BuildError> {
+    let mut builder = BatchBuilder::new(compression, TimestampType::CreateTime)
+        .producer(transaction.producer_id, transaction.producer_epoch, NO_SEQUENCE)
+        .transactional();
+    for record in records {
+        builder.append(timestamp_ms, Some(&record.key), record.value.as_deref(), &[])?;
+    }
+    builder.build()
 }
 
 /// Most bytes that the record takes in a batch of which all records have the same timestamp.

@@ -1,6 +1,7 @@
 //! What a shard decides about one event: changes, replies, timers, effects and what comes next.
 
 use crate::shard::{Record, Shard};
+use crate::transactional::TransactionalWrite;
 
 /// The place of one answer that somebody waits for. The runtime makes it; a shard may keep it in its volatile state and
 /// answer it from a later event (a JoinGroup that waits for the rest of the group). A slot is answered at most once; an answer
@@ -53,6 +54,9 @@ pub struct Decision<S: Shard> {
     /// Whether the records go into one batch: after a crash there are all of them or none. Such a decision is refused when
     /// it does not fit (CoordinatorError::TooLarge); another one is split.
     pub is_atomic: bool,
+    /// The transaction that the records belong to. They make a batch of their own, and nothing of the decision happens when
+    /// the log refuses it: its slots are answered CoordinatorError::Refused.
+    pub transaction: Option<TransactionalWrite>,
 }
 
 impl<S: Shard> Decision<S> {
@@ -66,6 +70,7 @@ impl<S: Shard> Decision<S> {
             effects: Vec::new(),
             next: Vec::new(),
             is_atomic: false,
+            transaction: None,
         }
     }
 
@@ -78,6 +83,13 @@ impl<S: Shard> Decision<S> {
     #[must_use]
     pub fn split(mut self) -> Decision<S> {
         self.is_atomic = false;
+        self
+    }
+
+    /// Writes the records as part of a transaction.
+    #[must_use]
+    pub fn within(mut self, transaction: TransactionalWrite) -> Decision<S> {
+        self.transaction = Some(transaction);
         self
     }
 

@@ -23,6 +23,10 @@ pub enum CoordinatorError {
     /// What the event leads to does not fit into one batch (max.message.bytes). Nothing was done.
     #[error("the change does not fit into one batch of the coordinator's log")]
     TooLarge,
+    /// The log refused a batch of a transaction, or its marker: the producer is fenced, or the transaction is not open.
+    /// Nothing was done.
+    #[error("the log refused it: {0}")]
+    Refused(ErrorCode),
 }
 
 impl CoordinatorError {
@@ -35,6 +39,7 @@ impl CoordinatorError {
                 ErrorCode::CoordinatorNotAvailable
             }
             CoordinatorError::TooLarge => ErrorCode::UnknownServerError,
+            CoordinatorError::Refused(code) => code,
         }
     }
 }

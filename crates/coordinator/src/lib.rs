@@ -25,6 +25,8 @@ mod shard;
 mod shards;
 mod task;
 mod timers;
+mod transactional;
+mod write;
 
 pub use decision::{Change, Decision, ReplySlot, TimerChange};
 pub use error::CoordinatorError;
@@ -33,6 +35,7 @@ pub use log::{AppendFailed, LogView, ReadFailed, ShardLog, Term};
 pub use shard::{Context, Position, Record, ReplayError, Shard};
 pub use shards::Shards;
 pub use task::{ShardParts, start};
+pub use transactional::{BatchKind, EndTransaction, TransactionalWrite, VerificationGuard};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,8 @@ pub const NOTICES_MAX: usize = 16;
 pub const ROUND_EVENTS_MAX: usize = 1_000;
 /// Records of one batch, unless a single decision has more.
 pub const BATCH_RECORDS_MAX: usize = 10_000;
-/// Replies and effects that wait for the high watermark; beyond them no event is taken until some have left.
+/// Replies and effects that wait for the high watermark; beyond them no event is taken and no timer fires until some have
+/// left. The event that is being decided may go beyond it by its own.
 pub const DEFERRED_MAX: usize = 50_000;
 /// How deep events may follow from events. More is a loop, and a bug.
 pub const NEXT_DEPTH_MAX: usize = 1_000;

@@ -1,9 +1,10 @@
 //! What a shard's owner asks of the log.
 
+use crate::transactional::BatchKind;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use ottla_records::ValidatedBatch;
-use ottla_types::LeaderEpoch;
+use ottla_types::{ErrorCode, LeaderEpoch};
 
 /// One time of leading one open log. Offsets that were given out in another term may belong to other records now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,9 @@ pub enum AppendFailed {
     /// Fewer replicas are in sync than min.insync.replicas asks for.
     #[error("fewer replicas are in sync than min.insync.replicas asks for")]
     NotEnoughReplicas,
+    /// By the rules of producers and transactions; only for batches of those. The log is as it was.
+    #[error("{0}")]
+    Refused(ErrorCode),
     /// The disk refused it, or the log the batch.
     #[error("{0}")]
     Storage(String),
@@ -72,5 +76,5 @@ pub trait ShardLog: Send + Sync + 'static {
     fn read(&self, term: Term, offset: i64, bytes_max: usize) -> BoxFuture<'_, Result<Bytes, ReadFailed>>;
 
     /// Appends a batch, and has it flushed and replicated. Answers the offset of its first record.
-    fn append(&self, term: Term, batch: ValidatedBatch) -> BoxFuture<'_, Result<i64, AppendFailed>>;
+    fn append(&self, term: Term, batch: ValidatedBatch, kind: BatchKind) -> BoxFuture<'_, Result<i64, AppendFailed>>;
 }

@@ -8,9 +8,10 @@
 
 use crate::decision::ReplySlot;
 use crate::error::CoordinatorError;
+use crate::handle::MarkerAnswer;
 use crate::shard::Shard;
 use ottla_runtime::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::sync::oneshot;
 
 /// Where an answer goes.
@@ -25,6 +26,7 @@ type Key = (i64, u64);
 enum Deferred<S: Shard> {
     Reply(ReplySlot, S::Reply),
     Effect(S::Effect),
+    Marker(MarkerAnswer),
 }
 
 /// The slots, the answers under way and the subjects of one shard.
@@ -41,7 +43,7 @@ pub(crate) struct Replies<S: Shard> {
     deadlines: VecDeque<(Instant, ReplySlot, Key)>,
     /// The last record of every subject that has uncommitted ones.
     last_offsets: BTreeMap<S::Subject, i64>,
-    subjects: BTreeMap<i64, S::Subject>,
+    subjects: BTreeSet<(i64, S::Subject)>,
     /// The last record that was there when the shard was loaded: until it is committed everything depends on it.
     floor: i64,
 }
@@ -58,7 +60,7 @@ impl<S: Shard> Replies<S> {
             next_number: 0,
             deadlines: VecDeque::new(),
             last_offsets: BTreeMap::new(),
-            subjects: BTreeMap::new(),
+            subjects: BTreeSet::new(),
             floor: next_offset - 1,
         }
     }
@@ -78,9 +80,9 @@ impl<S: Shard> Replies<S> {
     /// A record about `subject` will have this offset, higher than all before.
     pub(crate) fn wrote(&mut self, subject: &S::Subject, offset: i64) {
         if let Some(before) = self.last_offsets.insert(subject.clone(), offset) {
-            self.subjects.remove(&before);
+            self.subjects.remove(&(before, subject.clone()));
         }
-        self.subjects.insert(offset, subject.clone());
+        self.subjects.insert((offset, subject.clone()));
     }
 
     /// The last offset that an answer about `subject` depends on, when its own decision wrote up to `own`.
@@ -91,7 +93,7 @@ impl<S: Shard> Replies<S> {
 
     /// The last offset that any answer can depend on.
     pub(crate) fn last_offset(&self) -> i64 {
-        self.subjects.last_key_value().map_or(self.floor, |(offset, _)| self.floor.max(*offset))
+        self.subjects.last().map_or(self.floor, |(offset, _)| self.floor.max(*offset))
     }
 
     /// Answers a slot as soon as `offset` is committed, or with an error at `deadline`. A slot that is gone is passed over.
@@ -118,6 +120,11 @@ impl<S: Shard> Replies<S> {
         None
     }
 
+    /// Answers whoever waits for the marker at `offset` when it is committed.
+    pub(crate) fn marker(&mut self, answer: MarkerAnswer, offset: i64) {
+        self.defer(offset, Deferred::Marker(answer));
+    }
+
     /// Everything below `high_watermark` is committed: answers leave, subjects are forgotten. Gives the effects that may
     /// happen now.
     pub(crate) fn committed(&mut self, high_watermark: i64) -> Vec<S::Effect> {
@@ -130,13 +137,13 @@ impl<S: Shard> Replies<S> {
             match first.remove() {
                 Deferred::Reply(slot, reply) => self.answer(slot, Ok(reply)),
                 Deferred::Effect(effect) => effects.push(effect),
+                Deferred::Marker(answer) => drop(answer.send(Ok(()))),
             }
         }
-        while let Some(first) = self.subjects.first_entry() {
-            if *first.key() >= self.high_watermark {
-                break;
+        while self.subjects.first().is_some_and(|(offset, _)| *offset < self.high_watermark) {
+            if let Some((_, subject)) = self.subjects.pop_first() {
+                self.last_offsets.remove(&subject);
             }
-            self.last_offsets.remove(&first.remove());
         }
         while self.deadlines.front().is_some_and(|(_, _, key)| !self.deferred.contains_key(key)) {
             self.deadlines.pop_front();

@@ -6,11 +6,13 @@ use crate::handle::Request;
 use crate::limits::DEFERRED_MAX;
 use crate::log::{AppendFailed, LogView, Term};
 use crate::replies::Replies;
-use crate::shard::{Context, Shard};
+use crate::shard::{Context, ReplayError, Shard};
 use crate::task::{Inbox, ShardParts};
 use crate::timers::Timers;
-use ottla_records::BuildError;
+use crate::transactional::BatchKind;
+use ottla_records::{BuildError, ValidatedBatch};
 use ottla_runtime::Instant;
+use ottla_types::ErrorCode;
 use std::sync::Arc;
 
 /// Why a shard is not served any more.
@@ -29,6 +31,8 @@ pub(crate) enum Ended {
 pub(crate) enum Failure {
     #[error(transparent)]
     Append(#[from] AppendFailed),
+    #[error("the shard cannot read what it decided: {0}")]
+    Replay(ReplayError),
     #[error("the batch could not be built: {0}")]
     Build(#[from] BuildError),
     #[error("the log gave offset {found} where {expected} was next: somebody else writes to it")]
@@ -109,9 +113,10 @@ impl<'a, S: Shard> Active<'a, S> {
     }
 
     async fn woken(&mut self, inbox: &mut Inbox<S>) -> Wake<S> {
-        let next_deadline = [self.timers.next_deadline(), self.replies.next_deadline()].into_iter().flatten().min();
         // With too many answers waiting, no more events are taken: requests pile up in the queue and are then refused.
-        let has_room = self.replies.deferred() < DEFERRED_MAX;
+        let has_room = self.has_room();
+        let timer = if has_room { self.timers.next_deadline() } else { None };
+        let next_deadline = [timer, self.replies.next_deadline()].into_iter().flatten().min();
         let runtime = &self.parts.runtime;
         let due = async move {
             match next_deadline {
@@ -128,6 +133,11 @@ impl<'a, S: Shard> Active<'a, S> {
         }
     }
 
+    /// Whether more events may be decided: what waits for the high watermark is bounded by this and one event's answers.
+    pub(super) fn has_room(&self) -> bool {
+        self.replies.deferred() < DEFERRED_MAX
+    }
+
     /// The log has changed: what is committed now leaves.
     fn see(&mut self, view: LogView) -> Result<(), Ended> {
         self.seen = view;
@@ -142,15 +152,29 @@ impl<'a, S: Shard> Active<'a, S> {
         }
     }
 
-    /// Appends what was replayed since the last time. Answers of earlier batches leave meanwhile.
+    /// Appends what was replayed since the last time.
     pub(super) async fn flush(&mut self) -> Result<(), Ended> {
         if self.batch.is_empty() {
             return Ok(());
         }
         let expected = self.next_offset - self.batch.len() as i64;
         let batch = self.batch.take(self.parts.compression).map_err(|error| Ended::Failed(error.into()))?;
+        match self.append(batch, BatchKind::Plain, expected).await? {
+            Ok(()) => Ok(()),
+            Err(code) => Err(Ended::Failed(AppendFailed::Refused(code).into())),
+        }
+    }
+
+    /// Appends a batch whose first record gets the offset `expected`. The code when the log refuses it by the rules of
+    /// producers and transactions. Answers of earlier batches leave meanwhile.
+    pub(super) async fn append(
+        &mut self,
+        batch: ValidatedBatch,
+        kind: BatchKind,
+        expected: i64,
+    ) -> Result<Result<(), ErrorCode>, Ended> {
         let log = Arc::clone(&self.parts.log);
-        let mut appending = log.append(self.term, batch);
+        let mut appending = log.append(self.term, batch, kind);
         let appended = loop {
             let seen = self.seen;
             tokio::select! {
@@ -162,18 +186,25 @@ impl<'a, S: Shard> Active<'a, S> {
         match appended {
             Ok(found) if found == expected => {
                 self.has_committed = true;
-                self.see(log.view())
+                self.see(log.view()).map(Ok)
             }
+            Err(AppendFailed::Refused(code)) => Ok(Err(code)),
             Ok(found) => Err(Ended::Failed(Failure::OutOfStep { expected, found })),
             Err(AppendFailed::TermEnded) => Err(Ended::TermOver),
             Err(failure) => Err(Ended::Failed(failure.into())),
         }
     }
 
+    /// What is committed by now leaves.
+    pub(super) fn see_committed(&mut self) -> Result<(), Ended> {
+        self.see(self.parts.log.view())
+    }
+
     pub(super) fn context(&self) -> Context {
         let mut random = [0; 16];
         self.parts.runtime.fill_random(&mut random);
-        Context { now_ms: self.parts.runtime.wall_clock_ms(), random: u128::from_le_bytes(random) }
+        let (now_ms, leader_epoch) = (self.parts.runtime.wall_clock_ms(), self.term.leader_epoch.0);
+        Context { now_ms, random: u128::from_le_bytes(random), leader_epoch }
     }
 
     /// By when an answer of now has to be committed.

@@ -31,6 +31,8 @@ pub struct Context {
     pub now_ms: i64,
     /// A fresh random number for this event (member ids are made of it).
     pub random: u128,
+    /// The leader epoch of the shard's log: the epoch of this coordinator.
+    pub leader_epoch: i32,
 }
 
 /// A record of the log could not be replayed.
@@ -79,8 +81,8 @@ pub trait Shard: Sized + Send + 'static {
     /// When the record is damaged.
     fn replay(&mut self, record: &Record, position: Position) -> Result<(), ReplayError>;
 
-    /// Applies the end of a transaction: its pending records count now, or never did.
-    fn replay_end_of_transaction(&mut self, producer_id: i64, is_commit: bool);
+    /// Applies the end of a transaction: its pending records count now, or never did. Gives the subjects that it changed.
+    fn replay_end_of_transaction(&mut self, producer_id: i64, is_commit: bool) -> Vec<Self::Subject>;
 
     /// Applies a volatile change.
     fn apply(&mut self, change: Self::Volatile);

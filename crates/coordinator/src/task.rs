@@ -9,6 +9,7 @@ use crate::serve::{Active, Ended};
 use crate::shard::Shard;
 use ottla_records::CompressionSpec;
 use ottla_runtime::{Runtime, TaskHandle};
+use ottla_telemetry::{CoordinatorMetrics, Gauge};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct ShardParts<S: Shard> {
     pub load_bytes_max: usize,
     /// How batches are compressed.
     pub compression: CompressionSpec,
+    /// Where to count.
+    pub metrics: CoordinatorMetrics,
 }
 
 impl<S: Shard> Clone for ShardParts<S> {
@@ -45,6 +48,7 @@ impl<S: Shard> Clone for ShardParts<S> {
             make: Arc::clone(&self.make),
             first: Arc::clone(&self.first),
             effects: Arc::clone(&self.effects),
+            metrics: self.metrics.clone(),
             ..*self
         }
     }
@@ -54,9 +58,9 @@ impl<S: Shard> Clone for ShardParts<S> {
 pub fn start<S: Shard>(parts: ShardParts<S>) -> (ShardHandle<S>, TaskHandle<()>) {
     let (requests, requests_taken) = mpsc::channel(REQUESTS_MAX);
     let (notices, notices_taken) = mpsc::channel(NOTICES_MAX);
-    let runtime = parts.runtime.clone();
+    let (runtime, refused) = (parts.runtime.clone(), parts.metrics.refused.clone());
     let task = ShardTask { parts, inbox: Inbox { requests: requests_taken, notices: notices_taken } };
-    (ShardHandle::new(requests, notices), runtime.spawn("coordinator.shard", task.run()))
+    (ShardHandle::new(requests, notices, refused), runtime.spawn("coordinator.shard", task.run()))
 }
 
 /// What comes to a shard.
@@ -81,12 +85,25 @@ impl<S: Shard> Inbox<S> {
             tokio::select! {
                 biased;
                 done = &mut until => return Ok(done),
-                request = self.requests.recv() => {
-                    // A caller that went away needs no answer.
-                    let _ = request.ok_or(NobodyAsks)?.answer.send(Err(error));
-                }
+                request = self.requests.recv() => request.ok_or(NobodyAsks)?.refuse(error),
             }
         }
+    }
+}
+
+/// One more, as long as it lives: a task may end at any await.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: &Gauge) -> Counted {
+        gauge.increment();
+        Counted(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement();
     }
 }
 
@@ -104,6 +121,7 @@ impl<S: Shard> ShardTask<S> {
             let term = self.wait_for_term().await?;
             let failure = match self.load(term).await? {
                 Ok((shard, loaded)) => {
+                    let _counted = Counted::new(&self.parts.metrics.active);
                     let mut active = Active::new(&self.parts, term, shard, loaded.next_offset);
                     let ended = active.serve(&mut self.inbox).await;
                     if active.has_committed() {
@@ -120,6 +138,7 @@ impl<S: Shard> ShardTask<S> {
             if !matches!(self.parts.log.view(), LogView::Leading { term: now, .. } if now == term) {
                 continue;
             }
+            self.parts.metrics.reloads.increment();
             tracing::warn!(shard = %self.parts.name, failure, backoff_ms = backoff.as_millis() as u64, "the coordinator's shard is loaded again");
             let pause = self.parts.runtime.sleep(backoff);
             self.inbox.refusing(CoordinatorError::LoadInProgress, pause).await?;
@@ -141,6 +160,7 @@ impl<S: Shard> ShardTask<S> {
 
     async fn load(&mut self, term: Term) -> Result<Result<(S, Loaded), LoadFailed>, NobodyAsks> {
         let parts = &self.parts;
+        let _counted = Counted::new(&parts.metrics.loading);
         let began = parts.runtime.now();
         let loading = async {
             let mut shard = (parts.make)();
@@ -149,7 +169,9 @@ impl<S: Shard> ShardTask<S> {
         };
         let outcome = self.inbox.refusing(CoordinatorError::LoadInProgress, loading).await?;
         if let Ok((_, Loaded { next_offset, records, bytes })) = &outcome {
-            let took_ms = parts.runtime.now().saturating_duration_since(began).as_millis() as u64;
+            let took = parts.runtime.now().saturating_duration_since(began);
+            parts.metrics.load_seconds.observe_seconds(took.as_secs_f64());
+            let took_ms = took.as_millis() as u64;
             tracing::debug!(shard = %parts.name, next_offset, records, bytes, took_ms, "the shard is loaded");
         }
         Ok(outcome)

@@ -100,15 +100,16 @@ pub struct GroupConfig {
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`.
     pub offsets_retention_check_interval_ms: u64,
-    /// Most bytes that one record may have: a GroupMetadata record that is larger is refused.
+    /// Most bytes that the offsets topic takes in one batch: a GroupMetadata record that does not fit in is refused.
     pub max_record_bytes: usize,
     /// Configs of single groups.
     pub groups: BTreeMap<String, GroupOverrides>,
 }
 
 impl GroupConfig {
-    /// The broker's configs, and those of the groups that have any (as texts, already validated).
-    pub fn new(broker: &BrokerConfig, groups: &BTreeMap<String, ConfigMap>) -> GroupConfig {
+    /// The broker's configs, and those of the groups that have any (as texts, already validated). `max_message_bytes` is
+    /// `max.message.bytes` of the offsets topic.
+    pub fn new(broker: &BrokerConfig, groups: &BTreeMap<String, ConfigMap>, max_message_bytes: usize) -> GroupConfig {
         let number = |name: &str| u64::try_from(broker.long(name)).unwrap_or(0);
         let size = |name: &str| usize::try_from(broker.long(name)).unwrap_or(0);
         let int = |name: &str| i32::try_from(broker.long(name)).unwrap_or(i32::MAX);
@@ -158,7 +159,7 @@ impl GroupConfig {
             offset_metadata_max_bytes: size("offset.metadata.max.bytes"),
             offsets_retention_ms: broker.long("offsets.retention.minutes").saturating_mul(60_000),
             offsets_retention_check_interval_ms: number("offsets.retention.check.interval.ms"),
-            max_record_bytes: size("message.max.bytes"),
+            max_record_bytes: max_message_bytes,
             groups: groups.iter().map(|(id, configs)| (id.clone(), overrides(configs))).collect(),
         }
     }

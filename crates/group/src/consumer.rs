@@ -6,7 +6,7 @@
 //! it stopped ([`current_assignment`]), so that no two members ever own it at once.
 //!
 //! One file per concern: [`heartbeat`] and [`leave`] are what members ask; [`advance`] is what every request goes through,
-//! with [`target`] and [`current_assignment`] as its two halves; [`regex`] matches topics; [`timers`] removes silent members;
+//! with [`target`] and [`current_assignment`] as its two halves; [`regex`] and [`matching`] find the topics of expressions; [`timers`] removes silent members;
 //! [`replay`] is the only place that changes the durable state ([`group`], [`member`], [`subscriptions`]). Members that speak
 //! the classic protocol are served by [`crate::migration`].
 
@@ -17,6 +17,7 @@ pub(crate) mod error;
 pub(crate) mod group;
 mod heartbeat;
 pub(crate) mod leave;
+mod matching;
 pub(crate) mod member;
 pub(crate) mod metadata_hash;
 mod offsets;
@@ -36,6 +37,8 @@ mod validate;
 mod tests;
 
 pub use group::ConsumerGroup;
+pub use matching::{MatchedRegexes, Matching, RegexTask};
+pub use re2::TopicRegex;
 
 use crate::event::RequestContext;
 use crate::group::{Group, GroupId, Groups};
@@ -53,8 +56,10 @@ use std::sync::Arc;
 /// An event that follows from another one.
 #[derive(Debug)]
 pub enum ConsumerEvent {
-    /// Match the group's regular expressions with the topics that there are.
-    ResolveRegexes(GroupId),
+    /// Have the group's regular expressions matched with the topics that there are.
+    MatchRegexes(GroupId),
+    /// That was done.
+    RegexesMatched(MatchedRegexes),
 }
 
 /// A change of a consumer group that is not in the log.
@@ -62,9 +67,11 @@ pub enum ConsumerEvent {
 pub enum ConsumerChange {
     /// The group's topics are looked at again at this time, milliseconds since the epoch; 0 is at the next request.
     RefreshMetadataAt(i64),
-    /// The regular expressions were matched with the topics that there are.
-    RegexesAreFresh,
-    /// There are new topics that they were not matched with.
+    /// The regular expressions were handed out at this time, to be matched with the topics that there are.
+    RegexesAreMatched(i64),
+    /// They were matched.
+    RegexesWereMatched,
+    /// There are new topics that they are not matched with.
     RegexesAreStale,
     /// A classic member was told to rejoin.
     AwaitJoin(Arc<str>),
@@ -90,9 +97,17 @@ pub fn describe(shard: &GroupShard, group_id: &str) -> DescribedGroup {
 
 /// An event that a decision of this module asked for.
 pub fn event(shard: &GroupShard, event: ConsumerEvent, context: &Context) -> GroupDecision {
-    let ConsumerEvent::ResolveRegexes(group_id) = event;
+    let group_id = match &event {
+        ConsumerEvent::MatchRegexes(group_id) => group_id.clone(),
+        ConsumerEvent::RegexesMatched(matched) => matched.group_id.clone(),
+    };
     let Some(group) = shard.groups.consumer(&group_id) else { return Decision::none() };
-    regex::resolve(step::Step::new(shard, &group_id, context), group).unwrap_or_else(|error| {
+    let step = step::Step::new(shard, &group_id, context);
+    let decision = match &event {
+        ConsumerEvent::MatchRegexes(_) => regex::hand_out(step, group),
+        ConsumerEvent::RegexesMatched(matched) => regex::matched(step, group, matched),
+    };
+    decision.unwrap_or_else(|error| {
         tracing::error!(group_id = &*group_id, %error, "cannot resolve the regular expressions of a consumer group");
         Decision::none()
     })
@@ -138,7 +153,11 @@ pub fn apply(groups: &mut Groups, group_id: &str, change: ConsumerChange) {
     let Some(Group::Consumer(group)) = groups.get_mut(group_id) else { return };
     match change {
         ConsumerChange::RefreshMetadataAt(at_ms) => group.volatile.metadata_refresh_ms = at_ms,
-        ConsumerChange::RegexesAreFresh => group.volatile.regexes_are_fresh = true,
+        ConsumerChange::RegexesAreMatched(now_ms) => {
+            group.volatile.regexes_are_fresh = true;
+            group.volatile.regexes_handed_out_ms = Some(now_ms);
+        }
+        ConsumerChange::RegexesWereMatched => group.volatile.regexes_handed_out_ms = None,
         ConsumerChange::RegexesAreStale => group.volatile.regexes_are_fresh = false,
         ConsumerChange::AwaitJoin(member_id) => drop(group.volatile.awaited_joins.insert(member_id)),
         ConsumerChange::Joined(member_id) => drop(group.volatile.awaited_joins.remove(&member_id)),

@@ -4,11 +4,13 @@
 //! broker, one event per group, because groups of one request may live in different shards. ListGroups goes to every
 //! shard. Authorization, and filling topic names for ids where a request has them, has happened before.
 
+use crate::admin::Observed;
 use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
 use crate::share::{ShareReply, ShareRequest};
 use crate::topics::GroupTopics;
+use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
@@ -28,6 +30,8 @@ pub struct RequestContext {
     pub client_id: Arc<str>,
     /// Address of the client as Kafka shows it: `/` and the IP address.
     pub client_host: Arc<str>,
+    /// Why the regular expression of a ConsumerGroupHeartbeat cannot be read, if so ([`crate::TopicRegex::compile`]).
+    pub regex_error: Option<Arc<str>>,
 }
 
 /// OffsetFetch for one group: how the broker splits the request.
@@ -53,8 +57,8 @@ pub enum GroupRequest {
     LeaveGroup(LeaveGroupRequest),
     /// OffsetCommit. Topics of version 10 have their names filled in; topics that do not exist were taken out before.
     OffsetCommit(OffsetCommitRequest),
-    /// TxnOffsetCommit.
-    TxnOffsetCommit(TxnOffsetCommitRequest),
+    /// TxnOffsetCommit, and what is known of its transaction. Topics that do not exist were taken out before.
+    TxnOffsetCommit(TxnOffsetCommitRequest, VerificationGuard),
     /// One group of an OffsetFetch.
     OffsetFetch(OffsetFetch),
     /// OffsetDelete. Topics that do not exist were taken out before.
@@ -65,6 +69,8 @@ pub enum GroupRequest {
     ListGroups(ListGroupsRequest),
     /// One group of a DeleteGroups.
     DeleteGroup(String),
+    /// For metrics: how many groups, and at most so many committed offsets, of one shard.
+    Observe(usize),
     /// ConsumerGroupHeartbeat.
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
     /// One group of a ConsumerGroupDescribe.
@@ -104,6 +110,7 @@ pub struct DeletedTopic {
 
 /// An event of a group shard.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every event is a request")]
 pub enum GroupEvent {
     /// Somebody asks, and waits for an answer.
     Request(RequestContext, GroupRequest),
@@ -120,7 +127,10 @@ pub enum GroupEvent {
     ExpireGroup(GroupId),
     /// The part of a `TopicsDeleted` that one group is about.
     ForgetTopics(GroupId, Arc<[DeletedTopic]>),
-    /// What a KIP-848 group asks of itself.
+    /// Time to look for offsets of topics that do not exist any more. Their tombstones may have been lost in an append that
+    /// failed, with the coordinator that should have written them.
+    ForgetDeleted,
+    /// What a KIP-848 group asks of itself, and the result of a [`crate::GroupEffect::MatchRegexes`].
     Consumer(ConsumerEvent),
 }
 
@@ -149,6 +159,8 @@ pub enum GroupReply {
     ListGroups(Vec<list_groups_response::ListedGroup>),
     /// DeleteGroups of one group.
     DeleteGroup(ErrorCode),
+    /// Observe.
+    Observe(Observed),
     /// ConsumerGroupHeartbeat.
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// ConsumerGroupDescribe of one group.

@@ -18,7 +18,7 @@ impl GroupRequest {
             GroupRequest::Heartbeat(request) => &request.group_id,
             GroupRequest::LeaveGroup(request) => &request.group_id,
             GroupRequest::OffsetCommit(request) => &request.group_id,
-            GroupRequest::TxnOffsetCommit(request) => &request.group_id,
+            GroupRequest::TxnOffsetCommit(request, _) => &request.group_id,
             GroupRequest::OffsetFetch(request) => &request.group.group_id,
             GroupRequest::OffsetDelete(request) => &request.group_id,
             GroupRequest::ConsumerGroupHeartbeat(request) => &request.group_id,
@@ -26,7 +26,7 @@ impl GroupRequest {
             | GroupRequest::DeleteGroup(group_id)
             | GroupRequest::ConsumerGroupDescribe(group_id) => group_id,
             GroupRequest::Share(request) => request.group_id(),
-            GroupRequest::ListGroups(_) => return None,
+            GroupRequest::ListGroups(_) | GroupRequest::Observe(_) => return None,
         })
     }
 
@@ -46,7 +46,7 @@ impl GroupRequest {
             }
             GroupRequest::LeaveGroup(_) => GroupReply::LeaveGroup(leave(error)),
             GroupRequest::OffsetCommit(request) => GroupReply::OffsetCommit(offset_commit(request, error)),
-            GroupRequest::TxnOffsetCommit(request) => GroupReply::TxnOffsetCommit(txn_offset_commit(request, error)),
+            GroupRequest::TxnOffsetCommit(request, _) => GroupReply::TxnOffsetCommit(txn_offset_commit(request, error)),
             GroupRequest::OffsetFetch(request) => GroupReply::OffsetFetch(offset_fetch(request, error)),
             GroupRequest::OffsetDelete(_) => {
                 GroupReply::OffsetDelete(OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() })
@@ -58,6 +58,7 @@ impl GroupRequest {
                     ..Default::default()
                 })
             }
+            GroupRequest::Observe(_) => GroupReply::Observe(crate::admin::Observed::default()),
             GroupRequest::ListGroups(_) => GroupReply::ListGroups(Vec::new()),
             GroupRequest::DeleteGroup(_) => GroupReply::DeleteGroup(error),
             GroupRequest::Share(request) => request.failed(error),

@@ -6,6 +6,7 @@
 
 use crate::config::GroupConfig;
 use crate::consumer::{self, ConsumerChange};
+use crate::effect::GroupEffect;
 use crate::event::{GroupEvent, GroupReply, GroupRequest, RequestContext};
 use crate::group::{Group, GroupId, Groups};
 use crate::offsets::{self, Offsets};
@@ -15,14 +16,10 @@ use crate::topics::GroupTopics;
 use crate::{admin, classic, records};
 use ottla_coordinator::{Context, Decision, Position, Record, ReplayError, ReplySlot, Shard, TimerChange};
 use ottla_protocol::GroupRecordKey;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 /// What a group shard decides.
 pub type GroupDecision = Decision<GroupShard>;
-
-/// Groups call nobody.
-pub type GroupEffect = Infallible;
 
 /// A change that is not in the log.
 #[derive(Debug)]
@@ -73,14 +70,15 @@ impl GroupShard {
             GroupRequest::Heartbeat(request) => classic::heartbeat::handle(self, caller, &request, slot, context),
             GroupRequest::LeaveGroup(request) => classic::leave::handle(self, caller, request, slot, context),
             GroupRequest::OffsetCommit(request) => offsets::commit::handle(self, caller, &request, slot, context),
-            GroupRequest::TxnOffsetCommit(request) => {
-                offsets::txn_commit::handle(self, caller, &request, slot, context)
+            GroupRequest::TxnOffsetCommit(request, guard) => {
+                offsets::txn_commit::handle(self, caller, &request, guard, slot, context)
             }
             GroupRequest::OffsetFetch(request) => offsets::fetch::handle(self, &request, slot),
             GroupRequest::OffsetDelete(request) => offsets::delete::handle(self, &request, slot),
             GroupRequest::DescribeGroup(group_id) => admin::describe::handle(self, caller, &group_id, slot),
             GroupRequest::ListGroups(request) => admin::list::handle(self, &request, slot),
             GroupRequest::DeleteGroup(group_id) => admin::delete::handle(self, &group_id, slot),
+            GroupRequest::Observe(offsets_max) => admin::observe::handle(self, offsets_max, slot),
             GroupRequest::ConsumerGroupHeartbeat(request) => consumer::heartbeat(self, caller, request, slot, context),
             GroupRequest::Share(request) => share::request(self, caller, request, slot, context),
             GroupRequest::ConsumerGroupDescribe(group_id) => {
@@ -114,6 +112,7 @@ impl Shard for GroupShard {
             (GroupEvent::ForgetTopics(group_id, topics), _) => offsets::delete::forget_topics(self, &group_id, &topics),
             (GroupEvent::ExpireOffsets, _) => offsets::expire::handle(self, context),
             (GroupEvent::ExpireGroup(group_id), _) => offsets::expire::expire_group(self, &group_id, context),
+            (GroupEvent::ForgetDeleted, _) => offsets::delete::forget_deleted(self),
             (GroupEvent::Consumer(event), _) => consumer::event(self, event, context),
         }
     }
@@ -124,6 +123,7 @@ impl Shard for GroupShard {
             TimerKind::ClassicJoin => classic::join::expired(self, &timer, context),
             TimerKind::ClassicSync => classic::sync::expired(self, &timer, context),
             TimerKind::ExpireOffsets => offsets::expire::expired(self),
+            TimerKind::ForgetDeleted => Decision::none().then(GroupEvent::ForgetDeleted),
             TimerKind::ConsumerSession
             | TimerKind::ConsumerRebalance
             | TimerKind::ConsumerJoin
@@ -138,6 +138,8 @@ impl Shard for GroupShard {
             key: GroupTimer::expire_offsets(),
             after_ms: self.config.offsets_retention_check_interval_ms,
         });
+        let key = GroupTimer::forget_deleted();
+        decision.timers.push(TimerChange::Schedule { key, after_ms: offsets::delete::FORGET_DELETED_AFTER_MS });
         for (group_id, group) in self.groups.iter() {
             match group {
                 Group::Classic(group) => classic::loaded::loaded(self, group, context, &mut decision),
@@ -167,8 +169,8 @@ impl Shard for GroupShard {
         }
     }
 
-    fn replay_end_of_transaction(&mut self, producer_id: i64, is_commit: bool) {
-        offsets::replay::end_of_transaction(self, producer_id, is_commit);
+    fn replay_end_of_transaction(&mut self, producer_id: i64, is_commit: bool) -> Vec<GroupId> {
+        self.offsets.end_transaction(producer_id, is_commit)
     }
 
     fn apply(&mut self, change: GroupVolatile) {

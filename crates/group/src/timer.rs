@@ -25,6 +25,8 @@ pub enum TimerKind {
     ShareSession,
     /// `offsets.retention.check.interval.ms` has passed. Group and member are empty.
     ExpireOffsets,
+    /// Offsets of topics that were deleted before the shard was loaded are looked for. Group and member are empty.
+    ForgetDeleted,
 }
 
 /// Names a timer.
@@ -51,6 +53,15 @@ impl GroupTimer {
 
     /// The shard's timer for offset expiry.
     pub fn expire_offsets() -> GroupTimer {
-        GroupTimer { kind: TimerKind::ExpireOffsets, group: Arc::from(""), member: Arc::from("") }
+        GroupTimer::of_shard(TimerKind::ExpireOffsets)
+    }
+
+    /// The shard's timer for offsets of topics that are gone.
+    pub fn forget_deleted() -> GroupTimer {
+        GroupTimer::of_shard(TimerKind::ForgetDeleted)
+    }
+
+    fn of_shard(kind: TimerKind) -> GroupTimer {
+        GroupTimer { kind, group: Arc::from(""), member: Arc::from("") }
     }
 }

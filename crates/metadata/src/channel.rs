@@ -2,10 +2,13 @@
 
 use crate::ApiError;
 use ottla_protocol::{
-    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterConfigsRequest, AlterConfigsResponse,
-    BrokerRegistrationRequest, BrokerRegistrationResponse, CreatePartitionsRequest, CreatePartitionsResponse,
-    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, UnregisterBrokerRequest, UnregisterBrokerResponse,
+    AddRaftVoterRequest, AddRaftVoterResponse, AllocateProducerIdsRequest, AllocateProducerIdsResponse,
+    AlterClientQuotasRequest, AlterClientQuotasResponse, AlterConfigsRequest, AlterConfigsResponse,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    ElectLeadersRequest, ElectLeadersResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    RemoveRaftVoterRequest, RemoveRaftVoterResponse, UnregisterBrokerRequest, UnregisterBrokerResponse,
     UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
 use ottla_types::{ErrorCode, NodeId};
@@ -75,6 +78,14 @@ controller_api! {
     UnregisterBroker(UnregisterBrokerRequest, UnregisterBrokerResponse, into_unregister_broker),
     AllocateProducerIds(AllocateProducerIdsRequest, AllocateProducerIdsResponse, into_allocate_producer_ids),
     UpdateFeatures(UpdateFeaturesRequest, UpdateFeaturesResponse, into_update_features),
+    ElectLeaders(ElectLeadersRequest, ElectLeadersResponse, into_elect_leaders),
+    AlterPartitionReassignments(
+        AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, into_alter_partition_reassignments
+    ),
+    AlterClientQuotas(AlterClientQuotasRequest, AlterClientQuotasResponse, into_alter_client_quotas),
+    DescribeQuorum(DescribeQuorumRequest, DescribeQuorumResponse, into_describe_quorum),
+    AddRaftVoter(AddRaftVoterRequest, AddRaftVoterResponse, into_add_raft_voter),
+    RemoveRaftVoter(RemoveRaftVoterRequest, RemoveRaftVoterResponse, into_remove_raft_voter),
 }
 
 /// The answer to a registration. Kafka's message has no room for words, and a refused node must know what to do.

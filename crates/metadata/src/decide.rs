@@ -3,14 +3,18 @@
 //! Every decision is a pure function: image, request and context in; records and the reply out. Nothing changes until
 //! the records are committed and replayed.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod bootstrap;
 mod configs;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod elect_leaders;
 mod election;
 mod producer_ids;
+mod quorum;
+mod reassign_partitions;
 mod register_broker;
 mod replicas;
 mod unregister_broker;
@@ -19,12 +23,16 @@ mod update_features;
 #[cfg(test)]
 mod testing;
 
+pub use alter_client_quotas::alter_client_quotas;
 pub use alter_configs::{alter_configs, incremental_alter_configs};
 pub use bootstrap::bootstrap;
 pub use create_partitions::create_partitions;
 pub use create_topics::create_topics;
 pub use delete_topics::delete_topics;
+pub use elect_leaders::elect_leaders;
 pub use producer_ids::allocate_producer_ids;
+pub use quorum::{add_raft_voter, describe_quorum, remove_raft_voter};
+pub use reassign_partitions::alter_partition_reassignments;
 pub use register_broker::register_broker;
 pub use unregister_broker::unregister_broker;
 pub use update_features::update_features;
@@ -56,6 +64,14 @@ pub fn decide(
         }
         ControllerRequest::UnregisterBroker(request) => unregister_broker(image, request, context).map(Into::into),
         ControllerRequest::AllocateProducerIds(request) => allocate_producer_ids(image, request).map(Into::into),
-        ControllerRequest::UpdateFeatures(request) => update_features(image, request).map(Into::into),
+        ControllerRequest::UpdateFeatures(request) => update_features(image, request, context).map(Into::into),
+        ControllerRequest::ElectLeaders(request) => elect_leaders(image, request).map(Into::into),
+        ControllerRequest::AlterPartitionReassignments(request) => {
+            alter_partition_reassignments(image, request).map(Into::into)
+        }
+        ControllerRequest::AlterClientQuotas(request) => alter_client_quotas(image, request).map(Into::into),
+        ControllerRequest::DescribeQuorum(request) => Decision::none(describe_quorum(image, request, context).into()),
+        ControllerRequest::AddRaftVoter(request) => Decision::none(add_raft_voter(image, request).into()),
+        ControllerRequest::RemoveRaftVoter(request) => Decision::none(remove_raft_voter(image, request).into()),
     }
 }

@@ -27,6 +27,17 @@ pub struct DecideContext<'a> {
     pub random: u64,
     /// A number that is higher than in any earlier decision, also after restarts: the next index of the metadata log.
     pub metadata_index: i64,
+    /// How the metadata quorum is.
+    pub quorum: QuorumView,
+}
+
+/// What the metadata quorum says of itself to who asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QuorumView {
+    /// The Raft term, which Kafka calls the leader epoch of the quorum.
+    pub leader_epoch: i32,
+    /// Wall clock, milliseconds.
+    pub now_ms: i64,
 }
 
 /// What a request leads to: entries to commit, in this order, and the reply, which leaves when the last is committed.

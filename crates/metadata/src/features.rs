@@ -3,6 +3,9 @@
 /// The feature that says which metadata records are written.
 pub const METADATA_VERSION: &str = "metadata.version";
 
+/// The feature that says whether the voters of the metadata quorum can be changed (KIP-853).
+pub const KRAFT_VERSION: &str = "kraft.version";
+
 /// The feature that says which protocols of groups there are (KIP-848).
 pub const GROUP_VERSION: &str = "group.version";
 
@@ -14,6 +17,12 @@ pub const SHARE_VERSION: &str = "share.version";
 
 /// Level of `share.version` that new clusters get: share groups.
 pub const SHARE_VERSION_LEVEL: i16 = 1;
+/// The feature that says how transactions end (KIP-890).
+pub const TRANSACTION_VERSION: &str = "transaction.version";
+
+/// Level of `transaction.version` that new clusters get: partitions join transactions by being written to, and every end raises
+/// the producer's epoch.
+pub const TRANSACTION_VERSION_LEVEL: i16 = 2;
 
 /// Level of `metadata.version` for Apache Kafka 4.3.
 pub const METADATA_VERSION_LEVEL: i16 = 30;
@@ -23,11 +32,11 @@ pub const METADATA_VERSION_LEVEL: i16 = 30;
 pub const SUPPORTED: &[(&str, i16, i16)] = &[
     ("eligible.leader.replicas.version", 0, 0),
     (GROUP_VERSION, 0, GROUP_VERSION_LEVEL),
-    ("kraft.version", 0, 0),
+    (KRAFT_VERSION, 0, 0),
     (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
     (SHARE_VERSION, 0, SHARE_VERSION_LEVEL),
     ("streams.version", 0, 0),
-    ("transaction.version", 0, 0),
+    (TRANSACTION_VERSION, 0, TRANSACTION_VERSION_LEVEL),
 ];
 
 /// Lowest and highest supported level of a feature; `None` if Kafka 4.3 has none of that name.

@@ -3,6 +3,7 @@
 mod broker;
 mod changes;
 mod config;
+mod quotas;
 pub(crate) mod records;
 mod replay;
 mod topic;
@@ -15,7 +16,9 @@ pub use topic::{LeaderRecoveryState, Partition, Topic};
 
 use imbl::{OrdMap, OrdSet};
 use ottla_config::{BrokerConfig, Cluster, ConfigMap, Layers, NO_CONFIGS, TopicConfig};
+use ottla_security::quotas::{QuotaEntity, QuotaKey};
 use ottla_types::{NodeId, Uuid};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The cluster's metadata at one moment. Cloning it copies a few pointers; what a change leaves alone is shared.
@@ -30,6 +33,7 @@ pub struct MetadataImage {
     collisions: OrdSet<(String, Arc<str>)>,
     configs: OrdMap<ConfigResource, Arc<ConfigMap>>,
     features: OrdMap<String, i16>,
+    client_quotas: OrdMap<QuotaEntity, Arc<BTreeMap<QuotaKey, f64>>>,
     next_producer_id: i64,
     /// Partitions of all topics.
     partition_count: usize,

@@ -27,7 +27,7 @@ pub use channel::{
     BrokerRegistrationOutcome, ControllerChannel, ControllerError, ControllerFuture, ControllerRequest,
     ControllerResponse,
 };
-pub use decision::{DecideContext, Decision, Entry, limits};
+pub use decision::{DecideContext, Decision, Entry, QuorumView, limits};
 pub use image::{
     BrokerEndpoint, BrokerRegistration, ConfigResource, ControllerRegistration, FeatureRange, LeaderRecoveryState,
     MetadataImage, Partition, ReplayError, ResourceType, Topic, TopicChange,

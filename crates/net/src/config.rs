@@ -23,6 +23,8 @@ pub struct NetConfig {
     pub connections_max_idle: Option<Duration>,
     /// When the budget is exhausted and a frame has waited this long, the frame with the least progress is closed.
     pub frame_timeout_under_pressure: Duration,
+    /// `slow.request.log.threshold.ms`: requests that take the node longer are logged; `None` logs none.
+    pub slow_request_log_threshold: Option<Duration>,
 }
 
 impl NetConfig {
@@ -35,6 +37,9 @@ impl NetConfig {
     /// Default of the patience with slow frames while others wait.
     pub const FRAME_TIMEOUT_UNDER_PRESSURE: Duration = Duration::from_secs(5);
 
+    /// Default of `slow.request.log.threshold.ms`.
+    pub const SLOW_REQUEST_LOG_THRESHOLD: Duration = Duration::from_secs(1);
+
     /// The defaults, with these listeners.
     pub fn new(listeners: Vec<ListenerConfig>) -> NetConfig {
         NetConfig {
@@ -44,6 +49,7 @@ impl NetConfig {
             queued_max_request_bytes: NetConfig::QUEUED_MAX_REQUEST_BYTES,
             connections_max_idle: Some(NetConfig::CONNECTIONS_MAX_IDLE),
             frame_timeout_under_pressure: NetConfig::FRAME_TIMEOUT_UNDER_PRESSURE,
+            slow_request_log_threshold: Some(NetConfig::SLOW_REQUEST_LOG_THRESHOLD),
         }
     }
 
@@ -105,6 +111,10 @@ pub struct ConnectionLimits {
     pub max_connections_per_ip: u32,
     /// `max.connections.per.ip.overrides`.
     pub per_ip_overrides: BTreeMap<IpAddr, u32>,
+    /// `connection_creation_rate` of addresses without a quota of their own, per second (KIP-612).
+    pub creation_rate_per_ip: u32,
+    /// `connection_creation_rate` of addresses that have one.
+    pub creation_rate_of_ip: BTreeMap<IpAddr, u32>,
 }
 
 impl Default for ConnectionLimits {
@@ -114,6 +124,8 @@ impl Default for ConnectionLimits {
             max_connection_creation_rate: UNLIMITED,
             max_connections_per_ip: UNLIMITED,
             per_ip_overrides: BTreeMap::new(),
+            creation_rate_per_ip: UNLIMITED,
+            creation_rate_of_ip: BTreeMap::new(),
         }
     }
 }

@@ -41,10 +41,18 @@ pub(crate) async fn serve(context: &Context, handle: &ConnectionHandle, connecti
             outbound: &outbound,
             activity,
             metrics: &context.metrics,
+            request_times: &context.request_times,
+            connection: &handle.info,
             sender: &mut sender,
         };
-        let mut reader =
-            Reader { context, connection: &handle.info, outbound: &outbound, activity, receiver: &mut receiver };
+        let mut reader = Reader {
+            context,
+            connection: &handle.info,
+            outbound: &outbound,
+            activity,
+            receiver: &mut receiver,
+            received: activity.opened(),
+        };
         tokio::select! {
             biased;
             () = context.reached(Phase::Stopped) => Close::Shutdown,

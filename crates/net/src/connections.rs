@@ -2,12 +2,14 @@
 
 use crate::config::{ConnectionLimits, ListenerLimits};
 use crate::connection::ConnectionHandle;
-use crate::quotas::{Admission, Quotas, TooManyFromAddress};
+use crate::handler::ConnectionInfo;
+use crate::quotas::{Admission, Quotas, RefusedAddress};
 use ottla_runtime::Instant;
 use ottla_runtime::watch;
 use ottla_telemetry::NetMetrics;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// All open connections of a node.
 pub(crate) struct Connections {
@@ -20,6 +22,23 @@ pub(crate) struct Connections {
 struct State {
     quotas: Quotas,
     open: BTreeMap<u64, Arc<ConnectionHandle>>,
+}
+
+/// An open connection and what it has moved.
+#[derive(Debug, Clone)]
+pub struct ConnectionUsage {
+    /// Who it is.
+    pub info: Arc<ConnectionInfo>,
+    /// How long it is open.
+    pub age: Duration,
+    /// How long nothing has moved on it.
+    pub idle: Duration,
+    /// Complete requests.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
 }
 
 /// A connection's place among the open ones, free again when this is dropped.
@@ -45,11 +64,7 @@ impl Connections {
     }
 
     /// Gives an accepted connection its place; may tell another one to go.
-    pub(crate) fn open(
-        self: &Arc<Self>,
-        now: Instant,
-        handle: Arc<ConnectionHandle>,
-    ) -> Result<Place, TooManyFromAddress> {
+    pub(crate) fn open(self: &Arc<Self>, now: Instant, handle: Arc<ConnectionHandle>) -> Result<Place, RefusedAddress> {
         let mut state = self.lock();
         state.quotas.open(now, &handle.info.listener, handle.info.peer.ip().to_canonical())?;
         if let Some(displaced) = state.must_make_room() {
@@ -58,6 +73,17 @@ impl Connections {
         state.open.insert(handle.info.id, handle.clone());
         self.metrics.connections.set(u64::from(state.quotas.total()));
         Ok(Place { connections: self.clone(), handle })
+    }
+
+    /// Every open connection, oldest first.
+    pub(crate) fn usage(&self, now: Instant) -> Vec<ConnectionUsage> {
+        let usage = |handle: &Arc<ConnectionHandle>| {
+            let (requests, bytes_received, bytes_sent) = handle.activity.totals();
+            let since = |then: Instant| now.saturating_duration_since(then);
+            let (age, idle) = (since(handle.activity.opened()), since(handle.activity.last()));
+            ConnectionUsage { info: handle.info.clone(), age, idle, requests, bytes_received, bytes_sent }
+        };
+        self.lock().open.values().map(usage).collect()
     }
 
     /// Replaces the limits.

@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use ottla_protocol::{ApiKey, Encoded, RequestHeader, versions};
 use ottla_runtime::{Instant, Part};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// Answers requests. Shared by all connections of all listeners.
 pub trait Handler: Send + Sync + 'static {
@@ -22,6 +23,12 @@ pub trait Handler: Send + Sync + 'static {
         let _ = listener;
         let row = versions::BROKER.iter().find(|row| row.api_key == api)?;
         Some((row.served_from, row.max))
+    }
+
+    /// The answer to a request of `connection` has left, or there is none; `worked` is how long the node was busy with it,
+    /// without what it waited for.
+    fn request_finished(&self, connection: &ConnectionInfo, worked: Duration) {
+        let _ = (connection, worked);
     }
 
     /// The connection is gone; nothing more of it will come.
@@ -73,6 +80,29 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// What the client said of itself with ApiVersions (KIP-511); set once, by the handler.
     pub software: OnceLock<ClientSoftware>,
+    /// `client.id` of its first request.
+    pub client_id: OnceLock<String>,
+    muted_until: Mutex<Option<Instant>>,
+}
+
+impl ConnectionInfo {
+    /// A connection that has sent nothing yet.
+    pub fn new(id: u64, listener: Arc<str>, peer: SocketAddr) -> ConnectionInfo {
+        let muted_until = Mutex::default();
+        ConnectionInfo { id, listener, peer, software: OnceLock::new(), client_id: OnceLock::new(), muted_until }
+    }
+
+    /// From now on no request of this connection is read before `time` (KIP-219). [`Reply::mute_until`] does the same from
+    /// when the reply is ready.
+    pub fn mute_until(&self, time: Instant) {
+        let mut muted = self.muted_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *muted = (*muted).max(Some(time));
+    }
+
+    /// Until when the connection rests.
+    pub fn muted_until(&self) -> Option<Instant> {
+        *self.muted_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// `client_software_name` and `client_software_version` of ApiVersions v3 and later.

@@ -24,8 +24,10 @@ mod quotas;
 mod reader;
 mod request;
 mod server;
+mod timing;
 mod writer;
 
 pub use config::{ConnectionLimits, ListenerConfig, ListenerLimits, NetConfig, UNLIMITED};
+pub use connections::ConnectionUsage;
 pub use handler::{ClientSoftware, ConnectionInfo, Handler, Outcome, Reply, Request, RequestCharge};
 pub use server::{BindError, BoundServer, Server};

@@ -2,6 +2,7 @@
 
 use crate::close::Close;
 use crate::handler::{Outcome, Reply};
+use crate::timing::Timing;
 use futures_util::future::BoxFuture;
 use ottla_runtime::{Instant, Part};
 use std::collections::VecDeque;
@@ -17,37 +18,37 @@ pub(crate) const OUTBOUND_BYTES_MAX: usize = 1024 * 1024;
 /// A place in the order of replies.
 pub(crate) enum Pending {
     /// The reply is here.
-    Ready(Reply),
+    Ready(Reply, Timing),
     /// It will come.
-    Later(BoxFuture<'static, Reply>),
+    Later(BoxFuture<'static, Reply>, Timing),
     /// The connection ends here.
     Close(Close),
 }
 
 impl Pending {
-    /// What the writer must do for an outcome; nothing for requests that get no reply.
-    pub(crate) fn from_outcome(outcome: Outcome) -> Option<Pending> {
+    /// What the writer must do for an outcome; for requests that get no reply their timing comes back.
+    pub(crate) fn from_outcome(outcome: Outcome, timing: Timing) -> Result<Pending, Timing> {
         match outcome {
-            Outcome::Reply(reply) => Some(Pending::Ready(reply)),
-            Outcome::Later(reply) => Some(Pending::Later(reply)),
-            Outcome::NoReply => None,
-            Outcome::Close { reason } => Some(Pending::Close(Close::ByHandler(reason))),
+            Outcome::Reply(reply) => Ok(Pending::Ready(reply, timing)),
+            Outcome::Later(reply) => Ok(Pending::Later(reply, timing)),
+            Outcome::NoReply => Err(timing),
+            Outcome::Close { reason } => Ok(Pending::Close(Close::ByHandler(reason))),
         }
     }
 
     /// Whether the connection is known to end here. What is awaited may still decide so.
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
-            Pending::Ready(reply) => reply.close.is_some(),
-            Pending::Later(_) => false,
+            Pending::Ready(reply, _) => reply.close.is_some(),
+            Pending::Later(..) => false,
             Pending::Close(_) => true,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Pending::Ready(reply) => bytes_in_memory(reply),
-            Pending::Later(_) | Pending::Close(_) => 0,
+            Pending::Ready(reply, _) => bytes_in_memory(reply),
+            Pending::Later(..) | Pending::Close(_) => 0,
         }
     }
 }
@@ -96,7 +97,7 @@ impl Outbound {
     pub(crate) fn push(&self, pending: Pending) {
         let mut state = self.lock();
         state.in_flight += 1;
-        if let Pending::Ready(reply) = &pending {
+        if let Pending::Ready(reply, _) = &pending {
             state.rest_until(reply.mute_until);
         }
         state.bytes += pending.bytes();

@@ -3,6 +3,8 @@
 //! - `max.connections`, node-wide and per listener (`listener.name.<name>.max.connections`): at the limit the listener
 //!   stops accepting, so new connections wait in the kernel's backlog.
 //! - `max.connection.creation.rate`, likewise: at most one second's worth in a burst, then evenly spaced.
+//! - `connection_creation_rate` of an address (KIP-612): a connection above it is held, unread, until it would have been
+//!   due, and then closed, as in Kafka.
 //! - `max.connections.per.ip` with `max.connections.per.ip.overrides`: a connection above it is closed at once.
 //!
 //! The inter-broker listener is protected, as in Kafka, when there is another one: it ignores the node-wide limits, and
@@ -25,11 +27,19 @@ pub(crate) enum Admission {
     Full,
 }
 
-/// A connection refused because its address has too many.
+/// Why a connection is refused for its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooManyFromAddress {
-    pub(crate) limit: u32,
+pub(crate) enum RefusedAddress {
+    /// It has too many.
+    TooMany { limit: u32 },
+    /// They come too fast; the next would have been due then.
+    TooFast { due: Instant },
 }
+
+/// Addresses whose rate is remembered, at most.
+const RATES_MAX: usize = 100_000;
+/// From this number on, addresses that have been quiet are forgotten.
+const FORGET_FROM: usize = 1024;
 
 /// Counts connections against the limits.
 pub(crate) struct Quotas {
@@ -38,6 +48,9 @@ pub(crate) struct Quotas {
     total: u32,
     listeners: BTreeMap<String, Listener>,
     by_address: BTreeMap<IpAddr, u32>,
+    /// Of addresses that have a limited rate and connected lately.
+    rates: BTreeMap<IpAddr, Rate>,
+    forget_at: usize,
 }
 
 struct Listener {
@@ -55,13 +68,16 @@ impl Quotas {
         });
         let listeners = listeners.collect();
         let rate = Rate::new(now, limits.max_connection_creation_rate);
-        Quotas { limits, rate, total: 0, listeners, by_address: BTreeMap::new() }
+        let (by_address, rates) = (BTreeMap::new(), BTreeMap::new());
+        Quotas { limits, rate, total: 0, listeners, by_address, rates, forget_at: FORGET_FROM }
     }
 
     /// Replaces the limits while running; connections above a lowered limit stay.
     pub(crate) fn update(&mut self, now: Instant, limits: ConnectionLimits, listeners: &[(String, ListenerLimits)]) {
         self.rate.set(now, limits.max_connection_creation_rate);
         self.limits = limits;
+        let limits = &self.limits;
+        self.rates.retain(|address, rate| rate.per_second == limits.rate_of(address));
         for (name, limits) in listeners {
             if let Some(listener) = self.listeners.get_mut(name) {
                 listener.rate.set(now, limits.max_connection_creation_rate);
@@ -83,7 +99,8 @@ impl Quotas {
     }
 
     /// Counts an accepted connection, or refuses it.
-    pub(crate) fn open(&mut self, now: Instant, listener: &str, address: IpAddr) -> Result<(), TooManyFromAddress> {
+    pub(crate) fn open(&mut self, now: Instant, listener: &str, address: IpAddr) -> Result<(), RefusedAddress> {
+        self.take_rate(now, address)?;
         let protected = self.is_protected(listener);
         let own = self.listeners.get_mut(listener).expect("every listener has an entry");
         own.rate.take(now);
@@ -96,11 +113,33 @@ impl Quotas {
             if *count == 0 {
                 self.by_address.remove(&address);
             }
-            return Err(TooManyFromAddress { limit });
+            return Err(RefusedAddress::TooMany { limit });
         }
         *count += 1;
         own.count += 1;
         self.total += 1;
+        Ok(())
+    }
+
+    /// Counts a connection against the rate of its address.
+    fn take_rate(&mut self, now: Instant, address: IpAddr) -> Result<(), RefusedAddress> {
+        let per_second = self.limits.rate_of(&address);
+        if per_second == UNLIMITED {
+            return Ok(());
+        }
+        if self.rates.len() >= self.forget_at && !self.rates.contains_key(&address) {
+            self.rates.retain(|_, rate| rate.due > now);
+            self.forget_at = (2 * self.rates.len()).clamp(FORGET_FROM, RATES_MAX);
+            if self.rates.len() >= RATES_MAX {
+                self.rates.pop_first();
+            }
+        }
+        let rate = self.rates.entry(address).or_insert_with(|| Rate::new(now, per_second));
+        let due = rate.next_free(now);
+        if due > now {
+            return Err(RefusedAddress::TooFast { due });
+        }
+        rate.take(now);
         Ok(())
     }
 
@@ -130,6 +169,13 @@ impl Quotas {
     /// Connections that are open.
     pub(crate) fn total(&self) -> u32 {
         self.total
+    }
+}
+
+impl ConnectionLimits {
+    /// Connections per second that an address may open.
+    fn rate_of(&self, address: &IpAddr) -> u32 {
+        *self.creation_rate_of_ip.get(address).unwrap_or(&self.creation_rate_per_ip)
     }
 }
 
@@ -194,11 +240,43 @@ mod tests {
         });
         quotas.open(now, "PLAINTEXT", CLIENT).unwrap();
         quotas.open(now, "INTERNAL", CLIENT).unwrap();
-        assert_eq!(quotas.open(now, "PLAINTEXT", CLIENT), Err(TooManyFromAddress { limit: 2 }));
-        assert_eq!(quotas.open(now, "PLAINTEXT", OTHER), Err(TooManyFromAddress { limit: 0 }));
+        assert_eq!(quotas.open(now, "PLAINTEXT", CLIENT), Err(RefusedAddress::TooMany { limit: 2 }));
+        assert_eq!(quotas.open(now, "PLAINTEXT", OTHER), Err(RefusedAddress::TooMany { limit: 0 }));
         quotas.close("PLAINTEXT", CLIENT);
         quotas.open(now, "PLAINTEXT", CLIENT).unwrap();
         assert_eq!(quotas.total(), 2);
+    }
+
+    #[test]
+    fn an_address_that_comes_too_fast_is_told_when_it_is_due() {
+        let now = Instant::now();
+        let mut quotas = quotas(now, |limits, _| {
+            limits.creation_rate_per_ip = 10;
+            limits.creation_rate_of_ip.insert(CLIENT, 2);
+        });
+        quotas.open(now, "PLAINTEXT", CLIENT).unwrap();
+        quotas.open(now, "PLAINTEXT", CLIENT).unwrap();
+        let due = now + Duration::from_millis(500);
+        assert_eq!(quotas.open(now, "INTERNAL", CLIENT), Err(RefusedAddress::TooFast { due }));
+        assert_eq!(quotas.total(), 2);
+        for _ in 0..10 {
+            quotas.open(now, "PLAINTEXT", OTHER).unwrap();
+        }
+        assert!(quotas.open(now, "PLAINTEXT", OTHER).is_err());
+        quotas.open(due, "PLAINTEXT", CLIENT).unwrap();
+        quotas.update(now, ConnectionLimits::default(), &[]);
+        quotas.open(now, "PLAINTEXT", OTHER).unwrap();
+    }
+
+    #[test]
+    fn rates_of_quiet_addresses_are_forgotten() {
+        let mut now = Instant::now();
+        let mut quotas = quotas(now, |limits, _| limits.creation_rate_per_ip = 1);
+        for n in 0..5000u32 {
+            quotas.open(now, "PLAINTEXT", IpAddr::V4(n.into())).unwrap();
+            now += Duration::from_millis(10);
+        }
+        assert!(quotas.rates.len() <= 2 * FORGET_FROM, "{}", quotas.rates.len());
     }
 
     #[test]

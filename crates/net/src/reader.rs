@@ -9,8 +9,9 @@ use crate::malformed::Malformed;
 use crate::outbound::{Outbound, Pending};
 use crate::request::parse_header;
 use crate::server::{Context, Phase};
+use crate::timing::Timing;
 use bytes::Bytes;
-use ottla_runtime::Receiver;
+use ottla_runtime::{Instant, Receiver};
 use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) outbound: &'a Outbound,
     pub(crate) activity: &'a Activity,
     pub(crate) receiver: &'a mut Receiver,
+    /// When bytes last came.
+    pub(crate) received: Instant,
 }
 
 impl Reader<'_> {
@@ -40,8 +43,8 @@ impl Reader<'_> {
                 next = self.next_request(&mut framer) => next,
             };
             match next {
-                Ok(request) => {
-                    let ends_here = self.handle(request).await;
+                Ok((request, received)) => {
+                    let ends_here = self.handle(request, received).await;
                     if ends_here {
                         return std::future::pending().await;
                     }
@@ -55,24 +58,39 @@ impl Reader<'_> {
         }
     }
 
-    async fn next_request(&mut self, framer: &mut Framer) -> Result<Request, Close> {
+    /// The next request, and when its last byte came.
+    async fn next_request(&mut self, framer: &mut Framer) -> Result<(Request, Instant), Close> {
         self.outbound.room().await;
         self.rest().await;
         let (frame, charge) = self.read_frame(framer).await?;
         self.context.metrics.requests.increment();
+        self.activity.count_request();
         let size = frame.len();
         let handler = &*self.context.handler;
         let served = |api| handler.served_versions(&self.connection.listener, api);
         let (header, body) = parse_header(frame, served).map_err(Close::Malformed)?;
-        Ok(Request { connection: self.connection.clone(), header, body, size, charge: RequestCharge::new(charge) })
+        self.connection.client_id.get_or_init(|| header.client_id.clone().unwrap_or_default());
+        let charge = RequestCharge::new(charge);
+        let request = Request { connection: self.connection.clone(), header, body, size, charge };
+        Ok((request, self.received))
     }
 
     /// Returns whether the connection ends with this request: nothing after it is handled.
-    async fn handle(&self, request: Request) -> bool {
+    async fn handle(&self, request: Request, received: Instant) -> bool {
+        let context = self.context;
         let working = self.activity.working();
-        let outcome = self.context.handler.call(request).await;
+        let mut timing = Timing::begin(&request.header, received, context.runtime.now());
+        let outcome = context.handler.call(request).await;
         drop(working);
-        let Some(pending) = Pending::from_outcome(outcome) else { return false };
+        let now = context.runtime.now();
+        timing.worked(now);
+        let pending = match Pending::from_outcome(outcome, timing) {
+            Ok(pending) => pending,
+            Err(timing) => {
+                context.request_times.finish(self.connection, timing, now);
+                return false;
+            }
+        };
         let ends_here = pending.ends_connection();
         self.outbound.push(pending);
         ends_here
@@ -80,7 +98,8 @@ impl Reader<'_> {
 
     /// Waits out a throttle time (KIP-219).
     async fn rest(&self) {
-        while let Some(until) = self.outbound.muted_until().filter(|until| *until > self.context.runtime.now()) {
+        let muted_until = || self.outbound.muted_until().max(self.connection.muted_until());
+        while let Some(until) = muted_until().filter(|until| *until > self.context.runtime.now()) {
             let _working = self.activity.working();
             self.context.runtime.sleep_until(until).await;
         }
@@ -137,7 +156,8 @@ impl Reader<'_> {
             claim.received(bytes);
         }
         self.context.metrics.bytes_received.add(bytes);
-        self.activity.touch(self.context.runtime.now());
+        self.received = self.context.runtime.now();
+        self.activity.received(bytes, self.received);
         Ok(())
     }
 }

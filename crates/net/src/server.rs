@@ -9,16 +9,17 @@ use crate::accept::accept_connections;
 use crate::budget::Budget;
 use crate::close::Closing;
 use crate::config::{ConnectionLimits, ListenerLimits, NetConfig};
-use crate::connections::Connections;
+use crate::connections::{ConnectionUsage, Connections};
 use crate::handler::Handler;
 use crate::quotas::Quotas;
+use crate::timing::RequestTimes;
 use ottla_runtime::watch;
 use ottla_runtime::{AbortOnDrop, Listener, Runtime};
 use ottla_telemetry::NetMetrics;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 /// Why a listener could not be bound.
@@ -95,14 +96,16 @@ impl BoundServer {
         let relief = runtime.spawn("net.relieve_pressure", budget.clone().relieve_pressure()).abort_on_drop();
         let context = Arc::new(Context {
             runtime,
+            request_times: RequestTimes::new(metrics.clone(), handler.clone(), config.slow_request_log_threshold, now),
             handler,
-            config,
             budget,
             metrics,
+            config,
             closing: Closing::new(now),
             connections,
             phase: watched,
             next_connection_id: AtomicU64::new(0),
+            connections_held: AtomicUsize::new(0),
         });
         let addresses = listeners.iter().map(|(name, bound)| (name.clone(), bound.local_addr())).collect();
         let accepting = listeners.into_iter().map(|(name, listener)| {
@@ -121,10 +124,13 @@ pub(crate) struct Context {
     pub(crate) config: NetConfig,
     pub(crate) budget: Arc<Budget>,
     pub(crate) metrics: NetMetrics,
+    pub(crate) request_times: RequestTimes,
     pub(crate) closing: Closing,
     pub(crate) connections: Arc<Connections>,
     phase: watch::Receiver<Phase>,
     pub(crate) next_connection_id: AtomicU64,
+    /// Connections that are held unread because they came too fast.
+    pub(crate) connections_held: AtomicUsize,
 }
 
 impl Context {
@@ -163,6 +169,11 @@ impl Server {
     /// What was counted so far.
     pub fn metrics(&self) -> &NetMetrics {
         &self.context.metrics
+    }
+
+    /// Every open connection, as it is now.
+    pub fn connections(&self) -> Vec<ConnectionUsage> {
+        self.context.connections.usage(self.context.runtime.now())
     }
 
     /// Replaces the limits of connections while running. Connections above a lowered limit stay.

@@ -2,8 +2,9 @@
 
 use crate::activity::Activity;
 use crate::close::Close;
-use crate::handler::Reply;
+use crate::handler::{ConnectionInfo, Reply};
 use crate::outbound::{Outbound, Pending, bytes_in_memory};
+use crate::timing::{RequestTimes, Timing};
 use futures_util::future::{BoxFuture, poll_immediate};
 use ottla_runtime::{FileRange, Part, Runtime, Sender};
 use ottla_telemetry::NetMetrics;
@@ -19,6 +20,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) outbound: &'a Outbound,
     pub(crate) activity: &'a Activity,
     pub(crate) metrics: &'a NetMetrics,
+    pub(crate) request_times: &'a RequestTimes,
+    pub(crate) connection: &'a ConnectionInfo,
     pub(crate) sender: &'a mut Sender,
 }
 
@@ -26,7 +29,8 @@ pub(crate) struct Writer<'a> {
 #[derive(Default)]
 struct Batch {
     parts: Vec<Part>,
-    replies: usize,
+    /// One for each reply.
+    timings: Vec<Timing>,
     /// Bytes that [`Outbound`] counted when the replies were pushed.
     counted: usize,
     in_memory: usize,
@@ -36,19 +40,25 @@ struct Batch {
 impl Writer<'_> {
     /// Runs until the socket fails or the order of replies ends; says why the connection ends.
     pub(crate) async fn run(&mut self) -> Close {
-        let mut ahead: Option<BoxFuture<'static, Reply>> = None;
+        let mut ahead: Option<(BoxFuture<'static, Reply>, Timing)> = None;
         loop {
             let first = match ahead.take() {
-                Some(reply) => Pending::Later(reply),
+                Some((reply, timing)) => Pending::Later(reply, timing),
                 None => self.outbound.next().await,
             };
             let mut batch = Batch::default();
             self.add_first(&mut batch, first).await;
             ahead = self.add_what_is_ready(&mut batch).await;
+            let begun = self.runtime.now();
+            batch.timings.iter_mut().for_each(|timing| timing.queued(begun));
             if let Err(error) = self.send(std::mem::take(&mut batch.parts)).await {
                 return Close::Socket(error);
             }
-            self.outbound.sent(batch.replies, batch.counted);
+            self.outbound.sent(batch.timings.len(), batch.counted);
+            let sent = self.runtime.now();
+            for timing in batch.timings {
+                self.request_times.finish(self.connection, timing, sent);
+            }
             if let Some(close) = batch.close {
                 return close;
             }
@@ -57,40 +67,55 @@ impl Writer<'_> {
 
     async fn add_first(&self, batch: &mut Batch, first: Pending) {
         match first {
-            Pending::Ready(reply) => self.add_counted(batch, reply),
-            Pending::Later(reply) => {
+            Pending::Ready(reply, timing) => self.add_counted(batch, reply, timing),
+            Pending::Later(mut reply, mut timing) => {
                 let working = self.activity.working();
-                let reply = reply.await;
+                let reply = match self.look(&mut reply, &mut timing).await {
+                    Some(reply) => reply,
+                    None => {
+                        let reply = reply.await;
+                        timing.waited(self.runtime.now());
+                        reply
+                    }
+                };
                 drop(working);
                 self.activity.touch(self.runtime.now());
-                self.add(batch, reply);
+                self.add(batch, reply, timing);
             }
             Pending::Close(close) => batch.close = Some(close),
         }
     }
 
+    /// Lets an answer that comes later work until it has to wait.
+    async fn look(&self, reply: &mut BoxFuture<'static, Reply>, timing: &mut Timing) -> Option<Reply> {
+        timing.queued(self.runtime.now());
+        let reply = poll_immediate(reply).await;
+        timing.worked(self.runtime.now());
+        reply
+    }
+
     /// Adds small replies that need no waiting; returns the first that does.
-    async fn add_what_is_ready(&self, batch: &mut Batch) -> Option<BoxFuture<'static, Reply>> {
+    async fn add_what_is_ready(&self, batch: &mut Batch) -> Option<(BoxFuture<'static, Reply>, Timing)> {
         while batch.close.is_none() && batch.in_memory < BATCH_BYTES {
             match self.outbound.try_next()? {
-                Pending::Ready(reply) => self.add_counted(batch, reply),
+                Pending::Ready(reply, timing) => self.add_counted(batch, reply, timing),
                 Pending::Close(close) => batch.close = Some(close),
-                Pending::Later(mut reply) => match poll_immediate(&mut reply).await {
-                    Some(reply) => self.add(batch, reply),
-                    None => return Some(reply),
+                Pending::Later(mut reply, mut timing) => match self.look(&mut reply, &mut timing).await {
+                    Some(reply) => self.add(batch, reply, timing),
+                    None => return Some((reply, timing)),
                 },
             }
         }
         None
     }
 
-    fn add_counted(&self, batch: &mut Batch, reply: Reply) {
+    fn add_counted(&self, batch: &mut Batch, reply: Reply, timing: Timing) {
         batch.counted += bytes_in_memory(&reply);
-        self.add(batch, reply);
+        self.add(batch, reply, timing);
     }
 
-    fn add(&self, batch: &mut Batch, reply: Reply) {
-        batch.replies += 1;
+    fn add(&self, batch: &mut Batch, reply: Reply, timing: Timing) {
+        batch.timings.push(timing);
         batch.in_memory += bytes_in_memory(&reply);
         self.outbound.rest_until(reply.mute_until);
         batch.parts.extend(reply.parts);
@@ -102,7 +127,7 @@ impl Writer<'_> {
             let bytes = turn.iter().map(Part::len).sum();
             self.sender.send(turn).await?;
             self.metrics.bytes_sent.add(bytes);
-            self.activity.touch(self.runtime.now());
+            self.activity.sent(bytes, self.runtime.now());
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Why a node does not start.
 
 use ottla_controller::RegistrationError;
+use ottla_http::HttpBindError;
 use ottla_metadata::ControllerError;
 use ottla_net::BindError;
 use ottla_quorum::OpenError;
@@ -15,6 +16,13 @@ pub enum StartError {
     /// A port is taken, or an address is not this machine's.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The port of `http.listener` is taken, or the address is not this machine's.
+    #[error(transparent)]
+    Http(#[from] HttpBindError),
+    /// OpenTelemetry's variables name an endpoint that is none.
+    #[cfg(feature = "otel")]
+    #[error(transparent)]
+    OpenTelemetry(#[from] ottla_http::otlp::EndpointError),
     /// The log directories cannot be used.
     #[error(transparent)]
     LogDirs(#[from] LogDirsError),

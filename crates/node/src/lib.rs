@@ -5,17 +5,22 @@
 //! registers: every partition that it leads gets a new leader epoch; 5. the broker pairs its logs with the metadata;
 //! 6. the listeners serve. Logs that need recovery are recovered meanwhile.
 //!
-//! [`Node::shutdown`] goes the other way and leaves everything clean.
+//! [`Node::shutdown`] goes the other way and leaves everything clean. [`EmbeddedNode`] is a node for tests, in memory.
 
+mod embedded;
 mod error;
 mod listeners;
+mod observe;
 
+pub use embedded::{EmbeddedError, EmbeddedNode, EmbeddedNodeBuilder, NodeFailed};
 pub use error::StartError;
 
 use listeners::{advertised_endpoints, net_config};
+use observe::{Observer, Serving};
 use ottla_broker::{Broker, BrokerHandler, BrokerParts};
 use ottla_config::BrokerConfig;
 use ottla_controller::{Controller, ControllerConfig, LocalBroker};
+use ottla_http::{BoundHttp, HttpServer};
 use ottla_net::{BoundServer, Server};
 use ottla_quorum::{NoPeers, QuorumConfig};
 use ottla_runtime::{AbortOnDrop, Runtime};
@@ -40,6 +45,10 @@ pub struct Node {
     metrics: Metrics,
     addresses: Vec<(String, SocketAddr)>,
     cluster_id: Uuid,
+    observer: Arc<Observer>,
+    http: Option<HttpServer>,
+    #[cfg(feature = "otel")]
+    _exporter: Option<ottla_http::otlp::Exporter>,
     _limits: AbortOnDrop<()>,
 }
 
@@ -51,6 +60,16 @@ impl Node {
     pub async fn start(runtime: &Runtime, config: BrokerConfig) -> Result<Node, StartError> {
         check_supported(&config)?;
         let metrics = Metrics::new();
+        let observer = Observer::new(runtime, &config, &metrics);
+        // First, so that a node can be looked at while it starts.
+        let http = match &config.network.http_listener {
+            Some(address) => {
+                Some(BoundHttp::bind(address).await?.serve(runtime, ottla_http::observe::router(observer.clone())))
+            }
+            None => None,
+        };
+        #[cfg(feature = "otel")]
+        let _exporter = ottla_http::otlp::start_from_env(runtime, observer.clone())?;
         let bound = BoundServer::bind(runtime, net_config(&config)?).await?;
         let log_dirs = LogDirs::open(runtime, log_dirs_options(&config)).await?;
         let wanted = wanted_cluster_id(&log_dirs)?;
@@ -75,17 +94,43 @@ impl Node {
         })
         .await?;
         let names = config.listeners.iter().map(|listener| listener.name.clone());
-        let addresses = names.filter_map(|name| bound.local_addr(&name).map(|address| (name, address))).collect();
+        let addresses: Vec<(String, SocketAddr)> =
+            names.filter_map(|name| bound.local_addr(&name).map(|address| (name, address))).collect();
         let handler = BrokerHandler::new(Arc::clone(&broker), config.controller_listener_names.clone());
         let server = Arc::new(bound.serve(Arc::new(handler), metrics.net.clone()));
         let limits = runtime
             .spawn("node.follow-limits", listeners::follow_limits(Arc::clone(&server), config, controller.images()));
-        Ok(Node { server, broker, controller, metrics, addresses, cluster_id, _limits: limits.abort_on_drop() })
+        let (server_shown, broker_shown) = (Arc::clone(&server), Arc::clone(&broker));
+        observer.is_ready(Serving {
+            server: server_shown,
+            broker: broker_shown,
+            cluster_id,
+            addresses: addresses.clone(),
+        });
+        let _limits = limits.abort_on_drop();
+        Ok(Node {
+            server,
+            broker,
+            controller,
+            metrics,
+            addresses,
+            cluster_id,
+            observer,
+            http,
+            #[cfg(feature = "otel")]
+            _exporter,
+            _limits,
+        })
     }
 
     /// Name and bound address of every listener.
     pub fn addresses(&self) -> &[(String, SocketAddr)] {
         &self.addresses
+    }
+
+    /// Bound address of `http.listener`, if there is one.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::local_addr)
     }
 
     /// The cluster's id.
@@ -100,6 +145,7 @@ impl Node {
 
     /// Answers what was begun, closes every log cleanly and ends.
     pub async fn shutdown(self) {
+        self.observer.is_stopping();
         self.server.shutdown(DRAIN_PATIENCE).await;
         self.broker.shutdown().await;
         self.controller.shutdown().await;

@@ -20,6 +20,7 @@ pub(crate) fn net_config(config: &BrokerConfig) -> Result<NetConfig, StartError>
         socket_request_max_bytes: u32::try_from(network.socket_request_max_bytes).unwrap_or(u32::MAX),
         queued_max_request_bytes: network.queued_max_request_bytes.unwrap_or(NetConfig::QUEUED_MAX_REQUEST_BYTES),
         connections_max_idle: network.connections_max_idle_ms.map(Duration::from_millis),
+        slow_request_log_threshold: network.slow_request_log_threshold_ms.map(Duration::from_millis),
         ..defaults
     })
 }
@@ -61,6 +62,7 @@ fn connection_limits(config: &BrokerConfig) -> Result<ConnectionLimits, StartErr
         max_connection_creation_rate: network.max_connection_creation_rate,
         max_connections_per_ip: count(network.max_connections_per_ip),
         per_ip_overrides: overrides.collect::<Result<_, StartError>>()?,
+        ..ConnectionLimits::default()
     })
 }
 
@@ -76,19 +78,32 @@ fn address(host: &str) -> Result<IpAddr, StartError> {
     }
 }
 
+/// The quotas of addresses.
+fn with_rates_of_addresses(limits: ConnectionLimits, image: &MetadataImage) -> ConnectionLimits {
+    let (creation_rate_of_ip, default) = image.client_limits().connection_rates();
+    let creation_rate_per_ip = default.unwrap_or(limits.creation_rate_per_ip);
+    ConnectionLimits { creation_rate_of_ip, creation_rate_per_ip, ..limits }
+}
+
 /// Applies limits that are changed at runtime.
 pub(crate) async fn follow_limits(
     server: Arc<Server>,
     config: BrokerConfig,
     mut images: watch::Receiver<Arc<MetadataImage>>,
 ) {
-    while images.changed().await.is_ok() {
-        let now = images.borrow_and_update().broker_config(&config);
+    loop {
+        // First those that were set before this start.
+        let image = Arc::clone(&images.borrow_and_update());
+        let now = image.broker_config(&config);
         // Values were checked when they were set; one that is wrong all the same changes nothing.
         if let Ok(connections) = connection_limits(&now) {
+            let connections = with_rates_of_addresses(connections, &image);
             let listeners: Vec<_> =
                 now.listeners.iter().map(|l| (l.name.clone(), listener_limits(&now, &l.name))).collect();
             server.update_limits(connections, &listeners);
+        }
+        if images.changed().await.is_err() {
+            return;
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - [`Reader`] and [`Writer`] are the primitives under the generated code. A reader never trusts a length or count: it
 //!   is bounded by what remains in the frame, and the memory that decoding may take is bounded by the frame's size.
 //! - [`RequestHeader`] and [`ResponseHeader`] precede every body; [`frame`] puts size, header and body together.
+//! - [`JsonMessage`] shows records of logs as Kafka's tools do.
 //! - [`versions`] is the one table of what this broker advertises and serves.
 //!
 //! Record batches stay opaque byte slices here ([`Records`]); `ottla-records` knows what is in them.
@@ -15,6 +16,7 @@ pub mod frame;
 #[allow(clippy::all)]
 pub mod generated;
 mod header;
+mod json;
 mod message;
 mod reader;
 mod record_types;
@@ -26,6 +28,7 @@ pub use api_key::{ApiInfo, Listener};
 pub use error::{DecodeError, EncodeError};
 pub use generated::*;
 pub use header::{RequestHeader, ResponseHeader};
+pub use json::{JsonMessage, JsonWriter};
 pub use message::{Message, Request};
 pub use reader::Reader;
 pub use records::{Encoded, Records, Splice};

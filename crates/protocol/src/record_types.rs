@@ -40,6 +40,13 @@ macro_rules! framed_records {
                 }
             }
 
+            /// The record's fields as JSON, of the version that it was written in.
+            pub fn write_json(&self, j: &mut crate::JsonWriter<'_>, version: i16) {
+                match self {
+                    $($name::$variant(record) => crate::JsonMessage::write_json(record, j, version),)*
+                }
+            }
+
             /// The record with frame version, type and version in front.
             ///
             /// # Errors
@@ -100,6 +107,13 @@ macro_rules! coordinator_records {
                 }
             }
 
+            /// The key's fields as JSON.
+            pub fn write_json(&self, j: &mut crate::JsonWriter<'_>) {
+                match self {
+                    $($keys::$variant(key) => crate::JsonMessage::write_json(key, j, 0),)*
+                }
+            }
+
             /// The key as it stands in a record. Keys have one version, 0.
             ///
             /// # Errors
@@ -145,6 +159,13 @@ macro_rules! coordinator_records {
             pub fn max_version(&self) -> i16 {
                 match self {
                     $($values::$variant(_) => <$value as crate::Message>::MAX_VERSION,)*
+                }
+            }
+
+            /// The value's fields as JSON, of the version that it was written in.
+            pub fn write_json(&self, j: &mut crate::JsonWriter<'_>, version: i16) {
+                match self {
+                    $($values::$variant(value) => crate::JsonMessage::write_json(value, j, version),)*
                 }
             }
 

@@ -55,6 +55,29 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// Decompresses all of `compressed`, for what is no record batch.
+///
+/// # Errors
+/// A text, when the bytes are no such stream or hold more than `bytes_max` bytes.
+pub fn decompress(codec: Compression, compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, String> {
+    let too_large = || format!("it holds more than {bytes_max} bytes");
+    let Some(mut decoder) = Decoder::open(codec, compressed).map_err(|fault| fault.at(0, codec).to_string())? else {
+        return if compressed.len() > bytes_max { Err(too_large()) } else { Ok(compressed.to_vec()) };
+    };
+    let (mut out, mut filled) = (Vec::new(), 0);
+    loop {
+        match decoder.fill(&mut out, filled, bytes_max - filled).map_err(|fault| fault.at(0, codec).to_string())? {
+            0 => break,
+            bytes => filled += bytes,
+        }
+        if filled > bytes_max {
+            return Err(too_large());
+        }
+    }
+    out.truncate(filled);
+    Ok(out)
+}
+
 fn read_into(decoder: &mut impl Read, out: &mut Vec<u8>, at: usize, bytes_max: usize) -> Result<usize, RecordFault> {
     let end = at + READ_BYTES.min(bytes_max.saturating_add(1));
     if out.len() < end {

@@ -34,6 +34,7 @@ pub use compact::{BatchRetention, CompactError, CompactLimits, Compacted, Compac
 pub use compress::SnappyFraming;
 pub use compression::{Compression, CompressionSpec, UnknownCompression};
 pub use control::{ControlRecordType, EndTxnMarker};
+pub use decompress::decompress;
 pub use error::BatchError;
 pub use header::{BATCH_HEADER_LEN, BatchHeader, LOG_OVERHEAD, MAGIC_V2, NO_TIMESTAMP, TimestampType, stamp};
 pub use iterate::{RECORD_BYTES_MAX, Records, read_all};

@@ -6,16 +6,20 @@ use crate::sim::SimFile;
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open file. Clones share it; it is closed (on a storage thread) when the last is dropped.
 ///
 /// 1. `write_at` and `set_len` change the page cache and return at once; readers see them immediately.
 /// 2. `sync` makes everything that returned before it began survive a power loss.
 ///
-/// A failed `sync` must not be retried: the system has forgotten which data was lost.
+/// A failed `sync` must not be retried: the system has forgotten which data was lost. It takes the pages that it could not
+/// write for clean and may drop them at any time, so that the file shows older bytes or zeros in their place. Therefore
+/// nothing is read from such a file any more, nor sent: whoever opens it anew sees what is left and has to judge it.
 #[derive(Clone, Debug)]
 pub struct File {
     kind: FileKind,
+    sync_failed: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Debug)]
@@ -26,18 +30,22 @@ pub(crate) enum FileKind {
 }
 
 pub(crate) fn real(file: RealFile) -> File {
-    File { kind: FileKind::Real(Arc::new(file)) }
+    File::new(FileKind::Real(Arc::new(file)))
 }
 
 pub(crate) fn memory(file: Arc<MemoryFile>) -> File {
-    File { kind: FileKind::Memory(file) }
+    File::new(FileKind::Memory(file))
 }
 
 pub(crate) fn sim(file: Arc<SimFile>) -> File {
-    File { kind: FileKind::Sim(file) }
+    File::new(FileKind::Sim(file))
 }
 
 impl File {
+    fn new(kind: FileKind) -> File {
+        File { kind, sync_failed: Arc::default() }
+    }
+
     /// Writes `bufs` one after another from byte `offset` on, into the page cache. Synchronous and short: no disk is waited
     /// for (unless the system throttles writers that dirty memory faster than the disk takes it).
     ///
@@ -81,25 +89,35 @@ impl File {
     }
 
     pub(crate) async fn sync_at(&self, site: &str) -> io::Result<()> {
-        match &self.kind {
+        let synced = match &self.kind {
             FileKind::Real(file) => file.sync().await,
             FileKind::Memory(_) => Ok(()),
             FileKind::Sim(file) => file.sync(site).await,
+        };
+        if synced.is_err() {
+            self.sync_failed.store(true, Ordering::Release);
         }
+        synced
     }
 
     /// `len` bytes from `offset` on; fewer only where the file ends. Served inline from the page cache where it can, else on a
     /// storage thread. The caller bounds `len`.
+    ///
+    /// # Errors
+    /// Whatever stopped it; a sync that failed before, or meanwhile.
     pub async fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        match &self.kind {
-            FileKind::Real(file) => file.read_at(offset, len).await,
-            FileKind::Memory(file) => Ok(file.read_at(offset, len)),
-            FileKind::Sim(file) => file.read_at(offset, len).await,
-        }
+        let bytes = match &self.kind {
+            FileKind::Real(file) => file.read_at(offset, len).await?,
+            FileKind::Memory(file) => file.read_at(offset, len),
+            FileKind::Sim(file) => file.read_at(offset, len).await?,
+        };
+        self.check_synced()?;
+        Ok(bytes)
     }
 
     /// As [`File::read_at`], when all of it is in the page cache; `None` otherwise. Never blocks.
     pub fn read_resident(&self, offset: u64, len: usize) -> Option<Bytes> {
+        self.check_synced().ok()?;
         match &self.kind {
             FileKind::Real(file) => file.read_resident(offset, len),
             FileKind::Memory(file) => Some(file.read_at(offset, len)),
@@ -121,6 +139,20 @@ impl File {
         match &self.kind {
             FileKind::Real(file) => file.start_writeback(offset, len).await,
             FileKind::Memory(_) | FileKind::Sim(_) => {}
+        }
+    }
+
+    /// Whether a sync has failed, of this handle or a clone.
+    pub fn has_failed_sync(&self) -> bool {
+        self.sync_failed.load(Ordering::Acquire)
+    }
+
+    /// # Errors
+    /// A sync has failed: what the file shows need not be what was written.
+    pub(crate) fn check_synced(&self) -> io::Result<()> {
+        match self.has_failed_sync() {
+            true => Err(io::Error::other("a sync of this file has failed: what it shows may not be what was written")),
+            false => Ok(()),
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod disk;
 mod error;
+mod executor;
 mod file;
 mod memory;
 mod net;
@@ -25,6 +26,7 @@ pub mod watch;
 
 pub use disk::{DirEntry, Disk, Lane, LockGuard, OpenMode, Space};
 pub use error::is_disk_full;
+pub use executor::Executor;
 pub use file::{File, FileRange};
 pub use net::{Connection, ListenOptions, Listener, Part, Receiver, Sender};
 pub use panics::install_abort_on_panic_hook;

@@ -1,7 +1,8 @@
 //! What a life of the node meets, drawn from the seed.
 
-use crate::NODE;
+use crate::life::Stage;
 use crate::oracle::Oracle;
+use crate::{Load, NODE};
 use ottla_runtime::Runtime;
 use ottla_runtime::sim::{Outage, World};
 use std::path::Path;
@@ -23,6 +24,10 @@ const PLACES: &[&str] = &[
     "/b/",
     "metadata",
 ];
+
+/// The same under the load of groups.
+const GROUP_PLACES: &[&str] =
+    &["", ".log", ".index", "__consumer_offsets", "keyed-", "cleaner-offset", "cleaned", "metadata"];
 
 /// How a life ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +102,8 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Draws a life.
-    pub(crate) fn draw(world: &World, clients: u64, mostly_power_losses: bool) -> Plan {
+    pub(crate) fn draw(stage: &Stage, mostly_power_losses: bool) -> Plan {
+        let world = &stage.world;
         let chance = |percent: u64| world.random_range(0..100) < percent;
         let millis = |range: std::ops::Range<u64>| Duration::from_millis(world.random_range(range));
         let outage = match mostly_power_losses || chance(50) {
@@ -110,10 +116,10 @@ impl Plan {
             25..50 => Some((world.random_range(1..2500), outage)),
             _ => None,
         };
-        let early = (outage_at.is_none() && !mostly_power_losses && chance(15)).then(|| draw_fault(world, clients));
+        let early = (outage_at.is_none() && !mostly_power_losses && chance(15)).then(|| draw_fault(stage));
         let verify_first = outage_at.is_none() && early.is_none() && chance(60);
         let count = if mostly_power_losses { 0 } else { world.random_range(0..4) };
-        let faults = (0..count).map(|_| (millis(0..800), draw_fault(world, clients))).collect();
+        let faults = (0..count).map(|_| (millis(0..800), draw_fault(stage))).collect();
         let end = if chance(if mostly_power_losses { 10 } else { 25 }) { End::Terminate } else { End::Outage(outage) };
         let rest = if mostly_power_losses { millis(0..1500) } else { millis(0..4000) };
         Plan { outage_at, early, verify_first, faults, rest, end, power_loss_behind: chance(30), pause: millis(0..300) }
@@ -144,8 +150,13 @@ impl Plan {
     }
 }
 
-fn draw_fault(world: &World, clients: u64) -> Fault {
-    let place = PLACES[world.random_range(0..PLACES.len() as u64) as usize];
+fn draw_fault(stage: &Stage) -> Fault {
+    let Stage { world, clients, .. } = stage;
+    let places = match stage.load {
+        Load::Logs => PLACES,
+        Load::Groups => GROUP_PLACES,
+    };
+    let place = places[world.random_range(0..places.len() as u64) as usize];
     let count = if world.random_range(0..3) == 0 { world.random_range(2..20) } else { 1 } as u32;
     let millis = |range: std::ops::Range<u64>| Duration::from_millis(world.random_range(range));
     match world.random_range(0..12) {
@@ -154,7 +165,7 @@ fn draw_fault(world: &World, clients: u64) -> Fault {
         5 => Fault::FailReads { place, count },
         6 => Fault::SlowSyncs { place, count, time: millis(100..7000) },
         7..9 => Fault::FullDisk { left: world.random_range(0..60_000), time: millis(100..4000) },
-        9 => Fault::Cut { client: client_name(world.random_range(0..clients)), time: millis(50..3000) },
+        9 => Fault::Cut { client: client_name(world.random_range(0..*clients)), time: millis(50..3000) },
         10 => match world.random_range(0..2) {
             0 => Fault::Clock { skew_ms: world.random_range(0..120_000) as i64 - 60_000 },
             _ => Fault::ColdReads { percent: world.random_range(0..101) as u8 },

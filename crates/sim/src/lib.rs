@@ -2,15 +2,16 @@
 //! going wrong that can, compared with what was promised.
 //!
 //! 1. A seed gives a [`World`](ottla_runtime::sim::World), and from it every choice below.
-//! 2. `workload` keeps the node busy from client nodes of their own: idempotent producers with several batches in
-//!    flight, plain ones with every `acks`, consumers with fetch sessions, DeleteRecords, lookups, topics that come and
-//!    go, configs and partitions that change.
+//! 2. `workload` keeps the node busy from client nodes of their own, with one of two [loads](Load). Logs: idempotent
+//!    producers with several batches in flight, plain ones with every `acks`, consumers with fetch sessions, DeleteRecords,
+//!    lookups, topics that come and go, configs and partitions that change. Groups: members of a classic group and of one
+//!    of KIP-848 that come, go, fall silent and return, and a compacted topic.
 //! 3. `life` runs the node's process through many lives. `faults` draws what each of them meets, and how it ends: a
 //!    crash, a power loss, SIGTERM, at a time or inside the n-th disk operation.
 //! 4. `oracle` records every promise that a client was given and checks every answer against all of them; `verify` reads
 //!    everything back after restarts.
 //!
-//! Equal seeds give equal runs, so a [`Failure`] is replayed by its seed.
+//! Equal seeds give equal runs, so a [`Failure`] is replayed by its seed. [`planted`] shows that errors are found.
 
 mod faults;
 mod life;
@@ -26,7 +27,7 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
-pub use options::Options;
+pub use options::{Load, LoadedSeed, Options};
 pub use report::{Counts, Failure, Report};
 pub use run::run;
 

@@ -1,16 +1,18 @@
 //! One life of the node's process, from its start to its end.
 
-use crate::NODE;
 use crate::faults::{self, End, Plan};
 use crate::oracle::{Check, Down, Oracle, broken};
+use crate::planted::{GroupError, Planted};
 use crate::verify;
 use crate::workload::Workload;
+use crate::{Load, NODE};
 use ottla_config::BrokerConfig;
 use ottla_node::Node;
 use ottla_runtime::sim::{Outage, World};
 use ottla_runtime::watch;
 use ottla_runtime::{Runtime, TaskHandle};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// A start without faults takes no longer.
@@ -37,6 +39,23 @@ const CONFIGS: &[(&str, &str)] = &[
     ("offsets.topic.replication.factor", "1"),
 ];
 
+/// Besides them under the load of groups: short sessions, and a cleaner that never rests.
+const GROUP_CONFIGS: &[(&str, &str)] = &[
+    ("group.min.session.timeout.ms", "500"),
+    ("group.consumer.min.session.timeout.ms", "1000"),
+    ("group.consumer.session.timeout.ms", "2000"),
+    ("group.consumer.min.heartbeat.interval.ms", "100"),
+    ("group.consumer.heartbeat.interval.ms", "300"),
+    ("group.consumer.assignment.interval.ms", "0"),
+    ("offsets.topic.num.partitions", "2"),
+    ("log.cleaner.backoff.ms", "100"),
+    ("log.cleaner.min.cleanable.ratio", "0.01"),
+    ("log.cleaner.delete.retention.ms", "700"),
+    ("log.cleaner.dedupe.buffer.size", "2097152"),
+];
+/// Directories of the offsets topic's partitions.
+const OFFSETS_LOGS: &str = "__consumer_offsets-";
+
 /// The simulation, as the driver sees it.
 #[derive(Clone)]
 pub(crate) struct Stage {
@@ -44,8 +63,9 @@ pub(crate) struct Stage {
     pub(crate) oracle: Oracle,
     /// A machine of its own, for the driver's clock and its readings.
     pub(crate) observer: Runtime,
+    pub(crate) load: Load,
     pub(crate) clients: u64,
-    pub(crate) ignored_sync: Option<String>,
+    pub(crate) planted: Option<Planted>,
 }
 
 /// How far a process has come.
@@ -77,14 +97,17 @@ impl Stage {
         self.tell(format!("life {life} begins: {}", told(plan)));
         let runtime = self.world.node(NODE);
         let disk = self.world.disk_faults(NODE);
-        if let Some(site) = self.ignored_sync.clone() {
+        if let Some(site) = self.planted.as_ref().and_then(Planted::site) {
             disk.ignore_syncs(move |passed| passed == site);
+        }
+        if self.has(GroupError::OffsetsUnsynced) {
+            disk.ignore_syncs_of(OFFSETS_LOGS);
         }
         if let Some((operations, outage)) = plan.outage_at {
             disk.plan_outage(operations, outage);
         }
         let (progress, watching) = watch::channel(Progress::Starting);
-        let process = runtime.spawn("process", process(runtime.clone(), progress));
+        let process = runtime.spawn("process", process(runtime.clone(), self.config(), progress));
         let ended = tokio::select! {
             biased;
             () = self.world.down(NODE) => None,
@@ -192,11 +215,46 @@ impl Stage {
             self.oracle.node_is_down(Down::PowerLoss, self.now());
         }
         faults::clear(&self.world, self.clients);
+        if self.has(GroupError::OffsetsLost) {
+            self.lose_offsets().await;
+        }
         self.observer.sleep(plan.pause).await;
         match ended {
             Some(Ended::Refused(error)) => self.judge_refusal(plan, &error),
             _ => Ok(()),
         }
+    }
+
+    /// Whether this error of groups is planted.
+    pub(crate) fn has(&self, error: GroupError) -> bool {
+        self.planted == Some(Planted::Group(error))
+    }
+
+    /// Removes the offsets topic's logs while no process runs.
+    async fn lose_offsets(&self) {
+        let runtime = self.world.node(NODE);
+        for dir in ["/data/a", "/data/b"].map(Path::new) {
+            let names = runtime.disk().list(dir).await.unwrap_or_default();
+            for entry in names.iter().filter(|entry| entry.name.starts_with(OFFSETS_LOGS)) {
+                let gone = runtime.disk().remove_dir_all(&dir.join(&entry.name)).await;
+                self.tell(format!("{} is removed: {gone:?}", entry.name));
+            }
+        }
+        self.world.take_down(NODE, Outage::Crash);
+    }
+
+    fn config(&self) -> BrokerConfig {
+        let more = match self.load {
+            Load::Logs => &[],
+            Load::Groups => GROUP_CONFIGS,
+        };
+        let named = |(name, value): &(&str, &str)| ((*name).to_string(), (*value).to_string());
+        let mut configs: BTreeMap<String, String> = CONFIGS.iter().chain(more).map(named).collect();
+        if self.has(GroupError::SessionsNeverEnd) {
+            configs.insert("group.consumer.session.timeout.ms".to_string(), "3600000".to_string());
+            configs.insert("group.consumer.max.session.timeout.ms".to_string(), "3600000".to_string());
+        }
+        BrokerConfig::parse(configs).expect("the configs of the simulated node are valid")
     }
 
     /// A node may refuse to start while its disk fails, and must then say what to do.
@@ -228,8 +286,8 @@ fn told(plan: &Plan) -> String {
 }
 
 /// What the binary does: start, serve, close at SIGTERM.
-async fn process(runtime: Runtime, progress: watch::Sender<Progress>) -> Ended {
-    let node = match Node::start(&runtime, config()).await {
+async fn process(runtime: Runtime, config: BrokerConfig, progress: watch::Sender<Progress>) -> Ended {
+    let node = match Node::start(&runtime, config).await {
         Ok(node) => node,
         Err(error) => return Ended::Refused(error.to_string()),
     };
@@ -238,10 +296,4 @@ async fn process(runtime: Runtime, progress: watch::Sender<Progress>) -> Ended {
     let _ = runtime.shutdown_signal().await;
     node.shutdown().await;
     Ended::Cleanly
-}
-
-fn config() -> BrokerConfig {
-    let configs: BTreeMap<String, String> =
-        CONFIGS.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
-    BrokerConfig::parse(configs).expect("the configs of the simulated node are valid")
 }

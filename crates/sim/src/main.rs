@@ -1,41 +1,48 @@
-//! Replays seeds: `cargo run --package ottla-sim -- --seed 7 --seed 8`. `cargo xtask sim` calls it with fresh ones.
+//! Replays seeds: `cargo run --package ottla-sim -- --seed 7 --seed groups:8`. `cargo xtask sim` calls it with fresh ones.
 
 use clap::Parser;
-use ottla_sim::{Counts, Options, planted, run};
+use ottla_sim::planted::{self, Planted};
+use ottla_sim::{Counts, LoadedSeed, Options, run};
 use std::process::ExitCode;
 use std::time::Duration;
 
 #[derive(Parser)]
 #[command(name = "ottla-sim", about = "Simulates whole nodes")]
 struct Args {
-    /// Run this seed (repeatable).
+    /// Run this seed, under the load of groups if it reads groups:SEED (repeatable).
     #[arg(long, value_name = "SEED")]
-    seed: Vec<u64>,
+    seed: Vec<LoadedSeed>,
     /// Lives of the node in each run.
     #[arg(long)]
     lives: Option<u32>,
     /// Power losses only.
     #[arg(long)]
     power_losses: bool,
-    /// This sync site does nothing.
-    #[arg(long, value_name = "SITE")]
-    ignore_sync: Option<String>,
+    /// Plant this error: a sync site that does nothing, or an error of groups.
+    #[arg(long, value_name = "NAME")]
+    plant: Option<Planted>,
     /// Print everything that happened.
     #[arg(long)]
     trace: bool,
-    /// Show that each sync site is needed, with at most so many seeds for each.
-    #[arg(long, value_name = "SEEDS")]
-    planted: Option<u64>,
+    /// List the errors that can be planted.
+    #[arg(long)]
+    list_planted: bool,
+    /// Look for a run that fails with the planted error, with at most so many seeds.
+    #[arg(long, value_name = "SEEDS", requires = "plant")]
+    find: Option<u64>,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let (mut passed, mut failed) = (0, 0);
-    if let Some(tries) = args.planted {
-        for finding in planted::every_site(tries) {
-            println!("{finding}");
-            if finding.is_as_expected() { passed += 1 } else { failed += 1 }
-        }
+    if args.list_planted {
+        planted::names().iter().for_each(|name| println!("{name}"));
+        return ExitCode::SUCCESS;
+    }
+    if let Some((planted, tries)) = args.plant.as_ref().zip(args.find) {
+        let finding = planted.find(tries);
+        println!("{finding}");
+        return if finding.is_as_expected() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let (mut counts, mut simulated) = (Counts::default(), Duration::ZERO);
     for seed in &args.seed {
@@ -65,12 +72,12 @@ fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn options(args: &Args, seed: u64) -> Options {
-    let defaults = Options::new(seed);
+fn options(args: &Args, seed: LoadedSeed) -> Options {
+    let defaults = Options::new(seed.load, seed.seed);
     Options {
         lives: args.lives.unwrap_or(defaults.lives),
         mostly_power_losses: args.power_losses,
-        ignored_sync: args.ignore_sync.clone(),
+        planted: args.plant.clone(),
         keep_trace: args.trace,
         ..defaults
     }

@@ -1,34 +1,95 @@
 //! What a run is asked to do.
 
+use crate::planted::Planted;
+use std::fmt;
+use std::str::FromStr;
+
+/// What keeps the node busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Load {
+    /// Producers, consumers, retention, DeleteRecords, topics that change.
+    #[default]
+    Logs,
+    /// Consumer groups of both protocols, and a compacted topic.
+    Groups,
+}
+
+impl Load {
+    /// What stands in front of a seed that is run under this load.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Load::Logs => "",
+            Load::Groups => "groups:",
+        }
+    }
+}
+
+/// A seed and the load that it is run under, as in `23` and `groups:23`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadedSeed {
+    /// The load.
+    pub load: Load,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl FromStr for LoadedSeed {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<LoadedSeed, Self::Err> {
+        let (load, seed) = match text.strip_prefix(Load::Groups.prefix()) {
+            Some(seed) => (Load::Groups, seed),
+            None => (Load::Logs, text),
+        };
+        Ok(LoadedSeed { load, seed: seed.parse()? })
+    }
+}
+
+impl fmt::Display for LoadedSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.load.prefix(), self.seed)
+    }
+}
+
 /// A run. Everything else follows from the seed.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The seed.
     pub seed: u64,
+    /// What keeps the node busy.
+    pub load: Load,
     /// Lives of the node's process, besides the last one, in which everything is checked in peace.
     pub lives: u32,
     /// Whether power losses are what mostly ends a life, early and often, and nothing else goes wrong: what the
     /// planted switches need.
     pub mostly_power_losses: bool,
-    /// A sync site that does nothing and reports success: the run must then fail.
-    pub ignored_sync: Option<String>,
+    /// An error that was planted: some run must then fail.
+    pub planted: Option<Planted>,
     /// Whether a failure carries the world's whole trace.
     pub keep_trace: bool,
 }
 
 impl Options {
     /// The usual run of a seed.
-    pub fn new(seed: u64) -> Options {
-        Options { seed, lives: 8, mostly_power_losses: false, ignored_sync: None, keep_trace: false }
-    }
-
-    /// A run that looks for the harm that ignoring `site` does.
-    pub fn planted(seed: u64, site: &str) -> Options {
-        Options { ignored_sync: Some(site.to_string()), ..Options::power_losses(seed) }
+    pub fn new(load: Load, seed: u64) -> Options {
+        Options { seed, load, lives: 8, mostly_power_losses: false, planted: None, keep_trace: false }
     }
 
     /// A run of power losses only.
-    pub fn power_losses(seed: u64) -> Options {
-        Options { mostly_power_losses: true, ..Options::new(seed) }
+    pub fn power_losses(load: Load, seed: u64) -> Options {
+        Options { mostly_power_losses: true, ..Options::new(load, seed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_names_its_load() {
+        for text in ["23", "groups:7"] {
+            assert_eq!(text.parse::<LoadedSeed>().unwrap().to_string(), text);
+        }
+        assert!("logs".parse::<LoadedSeed>().is_err());
     }
 }

@@ -3,15 +3,21 @@
 //! It knows only what clients see, never what the node holds. A client takes a [`Sent`] before it asks, and brings the
 //! answer with it; a broken promise is an `Err(Broken)`, which ends the run.
 
+mod groups;
+mod keyed;
 mod partition;
 mod records;
 mod topics;
 
+pub(crate) use groups::{GroupSent, Shares};
+pub(crate) use keyed::KeyedReading;
 pub(crate) use partition::{Backing, Sent};
 pub(crate) use topics::FoundTopic;
 
 use crate::report::Counts;
 use crate::story::Story;
+use groups::GroupHistory;
+use keyed::KeyedBook;
 use ottla_records::Record;
 use ottla_runtime::Instant;
 use ottla_types::Uuid;
@@ -75,11 +81,15 @@ pub(crate) struct Oracle {
 struct State {
     started: Instant,
     life: u32,
+    /// Processes that have ended.
+    ends: u32,
     health: Health,
     records: RecordBook,
     partitions: BTreeMap<PartitionKey, PartitionHistory>,
     topics: Topics,
     producer_ids: BTreeSet<i64>,
+    groups: BTreeMap<Arc<str>, GroupHistory>,
+    keyed: KeyedBook,
     wall_clock_ms: i64,
     counts: Counts,
     story: Story,
@@ -90,11 +100,14 @@ impl Oracle {
         let state = State {
             started,
             life: 0,
+            ends: 0,
             health: Health::default(),
             records: RecordBook::default(),
             partitions: BTreeMap::new(),
             topics: Topics::default(),
             producer_ids: BTreeSet::new(),
+            groups: BTreeMap::new(),
+            keyed: KeyedBook::default(),
             wall_clock_ms: 0,
             counts: Counts::default(),
             story: Story::default(),
@@ -163,6 +176,7 @@ impl Oracle {
     /// The process is gone, and perhaps the machine with it.
     pub(crate) fn node_is_down(&self, down: Down, now: Instant) {
         let state = &mut *self.state();
+        state.ends += 1;
         match down {
             Down::Cleanly => state.counts.shutdowns += 1,
             Down::Crash => state.counts.crashes += 1,

@@ -1,15 +1,19 @@
-//! The planted switches: with any single sync turned off, some run must fail. Each seed is run twice: with power losses only,
-//! which finds most, and as usual, because some syncs are needed when a process crash or a failed fsync comes first.
+//! Planted errors: with any one of them, some run must fail. So it is shown that every sync is needed, and that the oracle
+//! sees what a broken coordinator would do.
+//!
+//! Each seed is run twice: with power losses only, which finds most, and as usual, because some errors need a process
+//! crash or a failed fsync first.
 
-use crate::{Options, run};
+use crate::{Load, Options, run};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 
 /// Runs in which sync sites are looked for.
-const DISCOVERY_SEEDS: u64 = 6;
+const DISCOVERY_SEEDS: u64 = 4;
 
-/// Seeds for a site of which nothing is expected.
-const INVISIBLE_SEEDS: u64 = 10;
+/// Seeds for an error of which nothing is expected.
+const INVISIBLE_SEEDS: u64 = 5;
 
 /// Sites whose loss no client can see, and why.
 pub const INVISIBLE: &[(&str, &str)] = &[
@@ -23,58 +27,152 @@ pub const INVISIBLE: &[(&str, &str)] = &[
         "quorum.identity.dir",
         "the first segment of the metadata log syncs the same directory before anything is committed",
     ),
+    ("storage.cleaner-offsets.file", "how far a log was compacted is no promise: it is compacted again"),
+    ("storage.cleaner-offsets.dir", "how far a log was compacted is no promise: it is compacted again"),
     ("storage.recovered-metadata", "a directory that names no topic id is taken for the topic of its name"),
     ("storage.recovered-log-dir", "the dirty marker's sync of the same directory comes before it at every start"),
 ];
 
-/// What turning one site off led to.
+/// An error that was planted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Planted {
+    /// A sync site does nothing and reports success.
+    Sync(String),
+    /// Something is wrong with groups.
+    Group(GroupError),
+}
+
+/// What can be wrong with groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupError {
+    /// No sync of the offsets topic reaches the disk: what is answered is not committed.
+    OffsetsUnsynced,
+    /// The offsets topic is gone when the coordinator loads again.
+    OffsetsLost,
+    /// A commit is answered without having been made.
+    CommitDropped,
+    /// A commit of a member that was fenced is answered as if it were made.
+    CommitUnfenced,
+    /// Members are told a partition that another one has.
+    AssignedTwice,
+    /// A member that is not heard of any more keeps its partitions.
+    SessionsNeverEnd,
+}
+
+/// Every error of groups, with its name.
+const GROUP_ERRORS: &[(GroupError, &str)] = &[
+    (GroupError::OffsetsUnsynced, "offsets-unsynced"),
+    (GroupError::OffsetsLost, "offsets-lost"),
+    (GroupError::CommitDropped, "commit-dropped"),
+    (GroupError::CommitUnfenced, "commit-unfenced"),
+    (GroupError::AssignedTwice, "assigned-twice"),
+    (GroupError::SessionsNeverEnd, "sessions-never-end"),
+];
+
+impl fmt::Display for Planted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Planted::Sync(site) => write!(f, "without {site}"),
+            Planted::Group(error) => {
+                let name = GROUP_ERRORS.iter().find(|(known, _)| known == error).map_or("", |(_, name)| name);
+                write!(f, "with {name}")
+            }
+        }
+    }
+}
+
+impl FromStr for Planted {
+    type Err = std::convert::Infallible;
+
+    /// The name of an error of groups; any other text is a sync site.
+    fn from_str(text: &str) -> Result<Planted, Self::Err> {
+        let error = GROUP_ERRORS.iter().find(|(_, name)| *name == text).map(|(error, _)| Planted::Group(*error));
+        Ok(error.unwrap_or_else(|| Planted::Sync(text.to_string())))
+    }
+}
+
+impl Planted {
+    /// The site whose sync does nothing.
+    pub(crate) fn site(&self) -> Option<String> {
+        match self {
+            Planted::Sync(site) => Some(site.clone()),
+            Planted::Group(_) => None,
+        }
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        let Planted::Sync(site) = self else { return None };
+        INVISIBLE.iter().find(|(name, _)| name == site).map(|(_, reason)| *reason)
+    }
+
+    /// The loads under which it can show.
+    fn loads(&self) -> &'static [Load] {
+        match self {
+            Planted::Sync(_) => &[Load::Logs, Load::Groups],
+            Planted::Group(_) => &[Load::Groups],
+        }
+    }
+
+    /// Runs with this error until one fails, with at most so many seeds.
+    pub fn find(&self, tries: u64) -> Finding {
+        let tries = if self.reason().is_some() { tries.min(INVISIBLE_SEEDS) } else { tries };
+        let failing = (0..tries).find_map(|seed| {
+            let runs =
+                self.loads().iter().flat_map(|&load| [Options::power_losses(load, seed), Options::new(load, seed)]);
+            let mut runs = runs.map(|options| Options { planted: Some(self.clone()), ..options });
+            runs.find_map(|options| run(&options).err())
+        });
+        let outcome = failing.map(|failure| (format!("{}{}", failure.load.prefix(), failure.seed), failure.broken));
+        Finding { planted: self.clone(), outcome: outcome.ok_or(tries) }
+    }
+}
+
+/// What an error led to.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// The sync site.
-    pub site: String,
+    /// The error.
+    pub planted: Planted,
     /// The seed that failed, and what it said; or how many were tried.
-    pub outcome: Result<(u64, String), u64>,
+    pub outcome: Result<(String, String), u64>,
 }
 
 impl Finding {
     /// Whether the harm was found, or there is a reason why it cannot be.
     pub fn is_as_expected(&self) -> bool {
-        self.outcome.is_ok() || reason(&self.site).is_some()
+        self.outcome.is_ok() || self.planted.reason().is_some()
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.outcome, reason(&self.site)) {
-            (Ok((seed, broken)), _) => write!(f, "without {}: seed {seed}: {broken}", self.site),
-            (Err(tries), Some(reason)) => write!(f, "without {}: nothing in {tries} runs, because {reason}", self.site),
-            (Err(tries), None) => write!(f, "without {}: NOTHING in {tries} runs", self.site),
+        let planted = &self.planted;
+        match (&self.outcome, planted.reason()) {
+            (Ok((seed, broken)), _) => write!(f, "{planted}: seed {seed}: {broken}"),
+            (Err(tries), Some(reason)) => write!(f, "{planted}: nothing with {tries} seeds, because {reason}"),
+            (Err(tries), None) => write!(f, "{planted}: NOTHING with {tries} seeds"),
         }
     }
 }
 
-fn reason(site: &str) -> Option<&'static str> {
-    INVISIBLE.iter().find(|(name, _)| *name == site).map(|(_, reason)| *reason)
+/// The names of every error: of groups, and every sync site that some runs pass.
+pub fn names() -> Vec<String> {
+    let usual =
+        |load| (0..DISCOVERY_SEEDS).flat_map(move |seed| [Options::new(load, seed), Options::power_losses(load, seed)]);
+    let runs = usual(Load::Logs).chain(usual(Load::Groups));
+    let sites: BTreeSet<String> =
+        runs.filter_map(|options| run(&options).ok()).flat_map(|report| report.sync_sites.into_keys()).collect();
+    GROUP_ERRORS.iter().map(|(_, name)| (*name).to_string()).chain(sites).collect()
 }
 
-/// Every sync site that some runs pass.
-pub fn sites() -> BTreeSet<String> {
-    let runs = (0..DISCOVERY_SEEDS).flat_map(|seed| [Options::new(seed), Options::power_losses(seed)]);
-    runs.filter_map(|options| run(&options).ok()).flat_map(|report| report.sync_sites.into_keys()).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Turns `site` off in at most `tries` runs, until one fails.
-pub fn one_site(site: &str, tries: u64) -> Finding {
-    let tries = if reason(site).is_some() { tries.min(INVISIBLE_SEEDS) } else { tries };
-    let failing = (0..tries).find_map(|seed| {
-        let usual = Options { ignored_sync: Some(site.to_string()), ..Options::new(seed) };
-        let failure = [Options::planted(seed, site), usual].iter().find_map(|options| run(options).err())?;
-        Some((seed, failure.broken))
-    });
-    Finding { site: site.to_string(), outcome: failing.ok_or(tries) }
-}
-
-/// Turns every site off, one after the other.
-pub fn every_site(tries: u64) -> impl Iterator<Item = Finding> {
-    sites().into_iter().map(move |site| one_site(&site, tries))
+    #[test]
+    fn errors_have_names() {
+        for (error, name) in GROUP_ERRORS {
+            assert_eq!(name.parse(), Ok(Planted::Group(*error)));
+        }
+        assert_eq!("storage.segment".parse(), Ok(Planted::Sync("storage.segment".to_string())));
+    }
 }

@@ -1,5 +1,6 @@
 //! How a run ended.
 
+use crate::Load;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
@@ -51,6 +52,12 @@ pub struct Counts {
     pub storage_errors: u64,
     /// Readings of everything.
     pub verifications: u64,
+    /// Offsets that a group's member committed, partition by partition.
+    pub commits: u64,
+    /// Assignments that members of groups were told.
+    pub assignments: u64,
+    /// The most offsets that a reading of a compacted partition found gone.
+    pub compacted: u64,
 }
 
 impl AddAssign for Counts {
@@ -69,6 +76,9 @@ impl AddAssign for Counts {
             topic_changes,
             storage_errors,
             verifications,
+            commits,
+            assignments,
+            compacted,
         } = other;
         self.lives += lives;
         self.crashes += crashes;
@@ -83,6 +93,9 @@ impl AddAssign for Counts {
         self.topic_changes += topic_changes;
         self.storage_errors += storage_errors;
         self.verifications += verifications;
+        self.commits += commits;
+        self.assignments += assignments;
+        self.compacted += compacted;
     }
 }
 
@@ -92,7 +105,7 @@ impl fmt::Display for Counts {
             f,
             "{} lives ({} crashes, {} power losses, {} shutdowns, {} refused starts), {} faults, {} records \
              acknowledged, {} read, {} deletions, {} log starts raised, {} topic changes, {} storage errors, {} \
-             verifications",
+             verifications, {} commits, {} assignments, {} offsets compacted",
             self.lives,
             self.crashes,
             self.power_losses,
@@ -106,6 +119,9 @@ impl fmt::Display for Counts {
             self.topic_changes,
             self.storage_errors,
             self.verifications,
+            self.commits,
+            self.assignments,
+            self.compacted,
         )
     }
 }
@@ -115,6 +131,8 @@ impl fmt::Display for Counts {
 pub struct Failure {
     /// The seed that shows it.
     pub seed: u64,
+    /// The load that it was under.
+    pub load: Load,
     /// What was promised and what was found.
     pub broken: String,
     /// The last things that happened before, oldest first.
@@ -125,11 +143,11 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}: {}", self.seed, self.broken)?;
+        writeln!(f, "seed {}{}: {}", self.load.prefix(), self.seed, self.broken)?;
         for line in &self.story {
             writeln!(f, "  {line}")?;
         }
-        write!(f, "replay: cargo xtask sim --seed {}", self.seed)
+        write!(f, "replay: cargo xtask sim --seed {}{}", self.load.prefix(), self.seed)
     }
 }
 

@@ -25,7 +25,8 @@ pub fn run(options: &Options) -> Result<Report, Failure> {
     let ended = catch_unwind(AssertUnwindSafe(|| world.run(drive(&world, options, &told))));
     let story = told.get().map(Oracle::story).unwrap_or_default();
     let trace = || if options.keep_trace { world.trace() } else { Vec::new() };
-    let failure = |broken: String| Failure { seed: options.seed, broken, story: story.clone(), trace: trace() };
+    let (seed, load) = (options.seed, options.load);
+    let failure = |broken: String| Failure { seed, load, broken, story: story.clone(), trace: trace() };
     let simulated = match ended {
         Ok(Ok(simulated)) => simulated,
         Ok(Err(Broken(what))) => return Err(failure(what)),
@@ -44,8 +45,9 @@ async fn drive(world: &World, options: &Options, told: &OnceLock<Oracle>) -> Che
         world: world.clone(),
         oracle: oracle.clone(),
         observer: observer.clone(),
-        clients: workload::clients(),
-        ignored_sync: options.ignored_sync.clone(),
+        load: options.load,
+        clients: workload::clients(options.load),
+        planted: options.planted.clone(),
     };
     // The first broken promise of a client task ends the run.
     let (failed, mut failure) = watch::channel(None);
@@ -64,9 +66,9 @@ async fn drive(world: &World, options: &Options, told: &OnceLock<Oracle>) -> Che
 async fn play(stage: &Stage, options: &Options, failed: &watch::Sender<Option<String>>) -> Check {
     // Both machines have their place in the network before the first client looks for them.
     let _: Runtime = stage.world.node(crate::NODE);
-    let workload = Workload::start(&stage.world, &stage.oracle, failed);
+    let workload = Workload::start(stage, failed);
     for _ in 0..options.lives {
-        let plan = Plan::draw(&stage.world, stage.clients, options.mostly_power_losses);
+        let plan = Plan::draw(stage, options.mostly_power_losses);
         stage.live(&plan, None).await?;
     }
     stage.oracle.tell(stage.observer.now(), "from now on nothing goes wrong");

@@ -1,9 +1,10 @@
 //! Reads everything back, and compares it with what was promised.
 
+use crate::Load;
 use crate::life::Stage;
 use crate::oracle::{Backing, Check, FoundTopic, PartitionKey, broken};
-use crate::workload::Actor;
 use crate::workload::reading::{self, Order};
+use crate::workload::{Actor, compacting, grouping};
 use ottla_client::{Acks, Admin, ClientError, FetchSpec, Isolation, OffsetSpec};
 use ottla_records::{BatchBuilder, Compression, TimestampType};
 use ottla_types::ErrorCode;
@@ -14,9 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Metadata, configs, and every record of every partition, which then also takes a new one.
+/// Metadata, configs, committed offsets, the last values of keys, and every record of every partition, which then also takes a new one.
 pub(crate) async fn everything(stage: &Stage) -> Check {
-    let actor = Actor::observer(&stage.observer, &stage.oracle);
+    let actor = Actor::observer(stage);
     metadata(&actor).await?;
     configs(&actor).await?;
     for key in stage.oracle.partitions(false) {
@@ -25,13 +26,17 @@ pub(crate) async fn everything(stage: &Stage) -> Check {
         patiently(&actor, &key, "be read", async || read_once(&actor, &key).await).await?;
     }
     writable(stage).await?;
+    if stage.load == Load::Groups {
+        patiently_all(&actor, "the compacted topic is to be read", async || compacting::read_all(&actor).await).await?;
+        patiently_all(&actor, "the groups are to tell their offsets", async || grouping::ask_all(&actor).await).await?;
+    }
     stage.oracle.count(|counts| counts.verifications += 1);
     Ok(())
 }
 
 /// Every partition takes a record with acks=all.
 pub(crate) async fn writable(stage: &Stage) -> Check {
-    let actor = Actor::observer(&stage.observer, &stage.oracle);
+    let actor = Actor::observer(stage);
     for key in stage.oracle.partitions(false) {
         patiently(&actor, &key, "be written to", async || write_once(&actor, &key).await).await?;
     }
@@ -75,6 +80,22 @@ async fn patiently(
             return broken(format!("{key} cannot {aim}: {error}"));
         }
         actor.client.forget_topic(&key.topic);
+        actor.runtime.sleep(PAUSE).await;
+    }
+}
+
+/// Tries until it works, or patience ends.
+async fn patiently_all(actor: &Actor, aim: &str, once: impl AsyncFn() -> Check<Result<(), ClientError>>) -> Check {
+    let deadline = actor.now() + PATIENCE;
+    loop {
+        let error = match once().await? {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        actor.expect(aim, &error, &[STALE, grouping::UNREADY].concat())?;
+        if actor.now() > deadline {
+            return broken(format!("{aim}: {error}"));
+        }
         actor.runtime.sleep(PAUSE).await;
     }
 }

@@ -5,21 +5,24 @@
 
 mod changing;
 mod churning;
+pub(crate) mod compacting;
 mod consuming;
 mod deleting;
+pub(crate) mod grouping;
 mod looking;
 mod producing;
 pub(crate) mod reading;
 mod sending;
 mod session;
-mod setup;
+pub(crate) mod setup;
 
-use crate::BOOTSTRAP;
 use crate::faults::client_name;
+use crate::life::Stage;
 use crate::oracle::{Check, Oracle, broken};
+use crate::planted::{GroupError, Planted};
+use crate::{BOOTSTRAP, Load};
 use ottla_client::{Client, ClientError, ClientOptions};
 use ottla_records::Compression;
-use ottla_runtime::sim::World;
 use ottla_runtime::watch;
 use ottla_runtime::{Instant, Runtime, TaskHandle};
 use ottla_types::ErrorCode;
@@ -34,6 +37,10 @@ pub(crate) struct Actor {
     pub(crate) runtime: Runtime,
     pub(crate) client: Client,
     pub(crate) oracle: Oracle,
+    name: String,
+    load: Load,
+    /// What is wrong with groups.
+    planted: Option<GroupError>,
     is_over: watch::Receiver<bool>,
 }
 
@@ -52,6 +59,21 @@ const ROLES: &[Role] = &[
     Role::Churn("churn-b"),
 ];
 
+/// The same under the load of groups.
+const GROUP_ROLES: &[Role] = &[
+    Role::SetUp,
+    Role::ProduceIdempotently,
+    Role::Send,
+    Role::WriteKeys,
+    Role::ReadKeys,
+    Role::JoinClassic,
+    Role::JoinClassic,
+    Role::JoinClassic,
+    Role::Join,
+    Role::Join,
+    Role::Join,
+];
+
 #[derive(Debug, Clone, Copy)]
 enum Role {
     SetUp,
@@ -62,6 +84,17 @@ enum Role {
     LookUp,
     Change,
     Churn(&'static str),
+    WriteKeys,
+    ReadKeys,
+    JoinClassic,
+    Join,
+}
+
+fn roles(load: Load) -> &'static [Role] {
+    match load {
+        Load::Logs => ROLES,
+        Load::Groups => GROUP_ROLES,
+    }
 }
 
 /// The running load.
@@ -71,17 +104,18 @@ pub(crate) struct Workload {
 }
 
 /// How many clients there are.
-pub(crate) fn clients() -> u64 {
-    ROLES.len() as u64
+pub(crate) fn clients(load: Load) -> u64 {
+    roles(load).len() as u64
 }
 
 impl Workload {
     /// Starts every task. The first broken promise is sent to `failed`.
-    pub(crate) fn start(world: &World, oracle: &Oracle, failed: &watch::Sender<Option<String>>) -> Workload {
+    pub(crate) fn start(stage: &Stage, failed: &watch::Sender<Option<String>>) -> Workload {
         let (over, is_over) = watch::channel(false);
-        let tasks = (0..).zip(ROLES).map(|(index, role)| {
-            let runtime = world.node(&client_name(index));
-            let actor = Actor::new(&runtime, oracle, is_over.clone());
+        let tasks = (0..).zip(roles(stage.load)).map(|(index, role)| {
+            let name = client_name(index);
+            let runtime = stage.world.node(&name);
+            let actor = Actor::new(&runtime, stage, name, is_over.clone());
             let failed = failed.clone();
             runtime.spawn("workload", async move {
                 let result = actor.play(*role).await;
@@ -109,14 +143,19 @@ impl Workload {
 }
 
 impl Actor {
-    fn new(runtime: &Runtime, oracle: &Oracle, is_over: watch::Receiver<bool>) -> Actor {
+    fn new(runtime: &Runtime, stage: &Stage, name: String, is_over: watch::Receiver<bool>) -> Actor {
         let client = Client::new(runtime, BOOTSTRAP, options()).expect("the address is well-formed");
-        Actor { runtime: runtime.clone(), client, oracle: oracle.clone(), is_over }
+        let (oracle, load) = (stage.oracle.clone(), stage.load);
+        let planted = match stage.planted {
+            Some(Planted::Group(error)) => Some(error),
+            _ => None,
+        };
+        Actor { runtime: runtime.clone(), client, oracle, name, load, planted, is_over }
     }
 
     /// One without an end, for the driver's own questions.
-    pub(crate) fn observer(runtime: &Runtime, oracle: &Oracle) -> Actor {
-        Actor::new(runtime, oracle, watch::channel(false).1)
+    pub(crate) fn observer(stage: &Stage) -> Actor {
+        Actor::new(&stage.observer, stage, "observer".to_string(), watch::channel(false).1)
     }
 
     async fn play(self, role: Role) -> Check {
@@ -129,6 +168,10 @@ impl Actor {
             Role::LookUp => looking::run(self).await,
             Role::Change => changing::run(self).await,
             Role::Churn(name) => churning::run(self, name).await,
+            Role::WriteKeys => compacting::write(self).await,
+            Role::ReadKeys => compacting::read(self).await,
+            Role::JoinClassic => grouping::classic::run(self).await,
+            Role::Join => grouping::modern::run(self).await,
         }
     }
 

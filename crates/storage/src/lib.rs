@@ -22,7 +22,10 @@ pub mod sites;
 pub mod txn_index;
 
 pub use config::LogConfig;
-pub use dirs::{FoundPartition, LogDir, LogDirState, LogDirs, LogDirsError, LogDirsOptions, Shutdown};
+pub use dirs::{
+    FoundPartition, Identity, LogDir, LogDirState, LogDirs, LogDirsError, LogDirsOptions, Shutdown, format, identity,
+    last_shutdown, lock_dir,
+};
 pub use error::{AppendError, LogError, OffsetOutOfRange};
 pub use log::{
     AbortedLookup, AppendOutcome, Appended, Cleanable, CleaningLoad, DeleteJob, FailedLog, FlushDone, FlushJob, Log,

@@ -34,6 +34,9 @@ pub const CHECKPOINT_LAG_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// On a small file system the limit is this part of it instead.
 pub const FREE_PART_MIN: u64 = 32;
+/// Log compaction leaves so much of a log directory free, of what it has when it takes no appends any more (or that part): a
+/// full directory can still be compacted, and other files still grow.
+pub const CLEANER_FREE_PART: u64 = 4;
 /// Appends to a full log directory are accepted again above this (or twice that part).
 pub const FREE_BYTES_RESUME: u64 = 32 * 1024 * 1024;
 /// The largest small file (checkpoint, marker, properties, producer snapshot) that is read whole.

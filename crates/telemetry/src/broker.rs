@@ -1,7 +1,7 @@
 //! Requests, partitions and what waits.
 
+use crate::Counter;
 use crate::table::metrics_table;
-use crate::{Counter, MetricInfo};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter;
 use prometheus_client::metrics::family::Family;
@@ -46,9 +46,4 @@ impl RequestCounters {
     pub fn of(&self, request: &'static str, error: &'static str) -> Counter {
         Counter(self.0.get_or_create_owned(&RequestLabels { request, error }))
     }
-}
-
-/// The rows of all tables, for documentation.
-pub fn all_metrics() -> impl Iterator<Item = &'static MetricInfo> {
-    crate::NetMetrics::INFO.iter().chain(BrokerMetrics::INFO).chain(crate::LogMetrics::INFO)
 }

@@ -1,54 +1,74 @@
-//! Log lines: text on stderr, one line per event.
+//! Log lines on stderr, one per event, as text or JSON; their levels can be changed while the process runs.
+//!
+//! A *logger* is a module path: `ottla_storage`, `ottla_net::quotas`. What has no level of its own follows the nearest
+//! logger above it, in the end `root` (Kafka's name for it).
 
+mod levels;
+
+pub use levels::{LOGGERS, LevelError, LogLevels, ROOT};
+
+use levels::Levels;
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use std::sync::OnceLock;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
+
+/// The variable that names the level when the command line does not.
+const LEVEL_VARIABLE: &str = "RUST_LOG";
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogSetupError {
     /// The level is neither a level nor a list of `target=level`.
-    #[error("'{0}' is no log level: use error, warn, info, debug or trace, or a list such as info,ottla_storage=debug")]
-    Level(String),
+    #[error(transparent)]
+    Level(#[from] LevelError),
     /// Something else in this process has set up logging before.
     #[error("logging is set up already")]
     Twice,
 }
 
-/// Sends log lines to stderr. The level is `level` if given, else the variable `RUST_LOG`, else `info`.
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people: time, level, logger, message, fields.
+    #[default]
+    Text,
+    /// For machines: one JSON object, with `timestamp`, `level`, `target`, `message` and the event's fields beside them.
+    Json,
+}
+
+static LEVELS: OnceLock<LogLevels> = OnceLock::new();
+
+/// The levels of this process, once [`init_logs`] or [`init_logs_as`] has set up logging.
+pub fn log_levels() -> Option<&'static LogLevels> {
+    LEVELS.get()
+}
+
+/// Sends text lines to stderr. The level is `level` if given, else the variable `RUST_LOG`, else `info`.
+///
+/// # Errors
+/// The level is none, or logging was set up before.
 pub fn init_logs(level: Option<&str>) -> Result<(), LogSetupError> {
-    let from_environment = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    init_logs_as(level, LogFormat::Text)
+}
+
+/// As [`init_logs`], in this format.
+///
+/// # Errors
+/// As [`init_logs`].
+pub fn init_logs_as(level: Option<&str>, format: LogFormat) -> Result<(), LogSetupError> {
+    let from_environment = std::env::var(LEVEL_VARIABLE).ok();
     let given = level.map(str::to_string).or(from_environment);
     let level = given.filter(|level| !level.is_empty()).unwrap_or_else(|| "info".to_string());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(&level)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init()
-        .map_err(|_| LogSetupError::Twice)
-}
-
-fn filter(level: &str) -> Result<EnvFilter, LogSetupError> {
-    // A bare word that is no level would silently be taken as a target.
-    let is_level = |word: &str| !word.is_empty() && word.parse::<tracing::level_filters::LevelFilter>().is_ok();
-    let well_formed = level.split(',').all(|part| part.contains('=') || is_level(part.trim()));
-    let error = || LogSetupError::Level(level.to_string());
-    if !well_formed {
-        return Err(error());
-    }
-    EnvFilter::try_new(level).map_err(|_| error())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::filter;
-
-    #[test]
-    fn levels_are_checked() {
-        for level in ["info", "WARN", "off", "info,ottla_storage=debug"] {
-            assert!(filter(level).is_ok(), "{level}");
+    let levels = Levels::parse(&level)?;
+    let (filter, handle) = reload::Layer::new(levels.to_targets());
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => {
+            fmt::layer().json().flatten_event(true).with_current_span(false).with_writer(std::io::stderr).boxed()
         }
-        for level in ["loud", "info,loud", "ottla=loud", ""] {
-            assert!(filter(level).is_err(), "{level}");
-        }
-    }
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().map_err(|_| LogSetupError::Twice)?;
+    LEVELS.set(LogLevels::new(levels, handle)).map_err(|_| LogSetupError::Twice)
 }

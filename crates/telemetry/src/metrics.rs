@@ -1,11 +1,18 @@
 //! All handles of one node, and their text form.
 
-use crate::{BrokerMetrics, LogMetrics, NetMetrics};
+use crate::client_metrics::ClientTelemetryMetrics;
+use crate::collector::Collected;
+use crate::{
+    BrokerMetrics, CleanerMetrics, Collector, GroupMetrics, LogMetrics, MetricInfo, NetMetrics, QuotaMetrics,
+    TransactionMetrics,
+};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// All handles of one node. Clones share the same numbers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Metrics {
     /// Connections and bytes.
     pub net: NetMetrics,
@@ -13,26 +20,97 @@ pub struct Metrics {
     pub broker: BrokerMetrics,
     /// Logs and their flushes.
     pub log: LogMetrics,
+    /// Log compaction.
+    pub cleaner: CleanerMetrics,
+    /// Consumer groups.
+    pub groups: GroupMetrics,
+    /// Transactions.
+    pub transactions: TransactionMetrics,
+    /// Client quotas.
+    pub quotas: QuotaMetrics,
+    /// What clients push (KIP-714).
+    pub client_telemetry: ClientTelemetryMetrics,
     registry: Arc<Registry>,
+    collectors: Arc<Mutex<Vec<Weak<dyn Collector>>>>,
+}
+
+/// The rows of all tables, for documentation.
+pub fn all_metrics() -> impl Iterator<Item = &'static MetricInfo> {
+    let tables = [
+        NetMetrics::INFO,
+        BrokerMetrics::INFO,
+        LogMetrics::INFO,
+        CleanerMetrics::INFO,
+        GroupMetrics::INFO,
+        TransactionMetrics::INFO,
+        QuotaMetrics::INFO,
+        ClientTelemetryMetrics::INFO,
+    ];
+    tables.into_iter().flatten().chain(crate::groups::FAMILIES.iter().copied())
 }
 
 impl Metrics {
     /// Handles that all stand at zero.
     pub fn new() -> Metrics {
         let (net, broker, log) = (NetMetrics::default(), BrokerMetrics::default(), LogMetrics::default());
+        let (cleaner, groups) = (CleanerMetrics::default(), GroupMetrics::default());
+        let transactions = TransactionMetrics::default();
+        let (quotas, client_telemetry) = (QuotaMetrics::default(), ClientTelemetryMetrics::default());
         let mut registry = Registry::default();
         net.register(&mut registry);
         broker.register(&mut registry);
         log.register(&mut registry);
-        Metrics { net, broker, log, registry: Arc::new(registry) }
+        registry.register_collector(Box::new(crate::process::Process));
+        cleaner.register(&mut registry);
+        groups.register(&mut registry);
+        transactions.register(&mut registry);
+        quotas.register(&mut registry);
+        client_telemetry.register(&mut registry);
+        let collectors = Arc::default();
+        let registry = Arc::new(registry);
+        Metrics { net, broker, log, cleaner, groups, transactions, quotas, client_telemetry, registry, collectors }
     }
 
-    /// Every number in Prometheus' (OpenMetrics) text format.
+    /// Asks this collector, too, at every [`Metrics::scrape`] from now on, as long as somebody else holds it.
+    pub fn add_collector(&self, collector: Weak<dyn Collector>) {
+        let mut collectors = self.collectors.lock().unwrap_or_else(PoisonError::into_inner);
+        collectors.retain(|known| known.strong_count() > 0);
+        collectors.push(collector);
+    }
+
+    /// Every number in Prometheus' (OpenMetrics) text format, also those that collectors compute.
+    pub async fn scrape(&self) -> String {
+        let collectors: Vec<Arc<dyn Collector>> = {
+            let collectors = self.collectors.lock().unwrap_or_else(PoisonError::into_inner);
+            collectors.iter().filter_map(Weak::upgrade).collect()
+        };
+        let mut families = Vec::new();
+        for collector in collectors {
+            families.extend(collector.collect().await);
+        }
+        self.text(families)
+    }
+
+    /// The numbers of all handles in the same format.
     pub fn encode(&self) -> String {
+        self.text(Vec::new())
+    }
+
+    fn text(&self, families: Vec<crate::Family>) -> String {
+        let mut collected = Registry::default();
+        collected.register_collector(Box::new(Collected(families)));
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+        encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &collected))
+            .and_then(|()| encode_eof(&mut text))
             .expect("writing into a String cannot fail");
         text
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Metrics").finish_non_exhaustive()
     }
 }
 
@@ -45,8 +123,10 @@ impl Default for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::all_metrics;
+    use crate::{Family, groups};
     use std::collections::BTreeSet;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
 
     #[test]
     fn what_is_counted_is_written() {
@@ -67,6 +147,51 @@ mod tests {
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }
+    }
+
+    struct Lags;
+
+    impl Collector for Lags {
+        fn collect(&self) -> Pin<Box<dyn Future<Output = Vec<Family>> + Send + '_>> {
+            Box::pin(async {
+                let mut lags = Family::new(&groups::LAG);
+                for (partition, lag) in [(0, 7), (1, -1)] {
+                    let labels = vec![("consumergroup", "a\"b".to_string()), ("partition", format!("{partition}"))];
+                    lags.push(labels, lag);
+                }
+                vec![lags, Family::of_value(&groups::GROUP_OFFSETS, 2)]
+            })
+        }
+    }
+
+    #[test]
+    fn collectors_are_asked_as_long_as_they_live() {
+        let metrics = Metrics::new();
+        let lags = Arc::new(Lags);
+        let weak: Weak<Lags> = Arc::downgrade(&lags);
+        metrics.add_collector(weak);
+        let scrape = || match pin!(metrics.scrape()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(text) => text,
+            Poll::Pending => panic!("this collector waits for nothing"),
+        };
+        let text = scrape();
+        for line in [
+            "# HELP kafka_consumergroup_lag Records between the committed offset of a group and the high watermark.",
+            "# TYPE kafka_consumergroup_lag gauge",
+            "kafka_consumergroup_lag{consumergroup=\"a\\\"b\",partition=\"0\"} 7",
+            "kafka_consumergroup_lag{consumergroup=\"a\\\"b\",partition=\"1\"} -1",
+            "kafka_coordinator_group_groupmetadatamanager_numoffsets 2",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
+        drop(lags);
+        assert!(!scrape().contains("kafka_consumergroup_lag"));
+        // What the process itself uses changes between two looks.
+        let steady = |text: String| -> Vec<String> {
+            text.lines().filter(|line| !line.starts_with("process_")).map(str::to_string).collect()
+        };
+        assert_eq!(steady(scrape()), steady(metrics.encode()));
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum MetricKind {
     Gauge,
     /// Distribution of durations in seconds.
     Histogram,
+    /// Distributions of durations in seconds, by API.
+    ApiTimes,
     /// Counters by API and error; its name ends in `_total` when written.
     RequestCounters,
 }
@@ -47,4 +49,19 @@ macro_rules! metrics_table {
     };
 }
 
+/// Makes constants out of rows, for series that a [`crate::Collector`] computes, and `FAMILIES` of them all.
+macro_rules! metric_families {
+    ($($(#[$doc:meta])* $constant:ident $kind:ident $name:literal $help:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub static $constant: crate::MetricInfo =
+                crate::MetricInfo { name: $name, kind: crate::MetricKind::$kind, help: $help };
+        )*
+
+        /// All of them.
+        pub(crate) static FAMILIES: &[&crate::MetricInfo] = &[$(&$constant,)*];
+    };
+}
+
+pub(crate) use metric_families;
 pub(crate) use metrics_table;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::schema::{Field, Kind, Message, Struct, Type, Versions};
-use super::{names, reading, writing};
+use super::{json, names, reading, writing};
 
 /// Requests whose hot path reads them without copying strings.
 const BORROWED: &[&str] = &["ProduceRequest", "FetchRequest", "MetadataRequest", "OffsetCommitRequest"];
@@ -15,6 +15,9 @@ pub(crate) fn generate(message: &Message, origin: &str) -> String {
         declare(&mut body, message, structure);
         default(&mut body, message, structure);
         implement(&mut body, message, structure);
+        if json::is_shown(message) {
+            json::implement(&mut body, message, structure);
+        }
     }
     if BORROWED.contains(&message.name.as_str()) {
         for structure in &message.structs {
@@ -36,7 +39,7 @@ pub(crate) fn header(origin: &str) -> String {
 fn imports(body: &str) -> String {
     let mut imports = String::new();
     let mut wire: Vec<&str> = vec![];
-    for name in ["ApiKey", "Message", "Reader", "Records", "Request", "Writer"] {
+    for name in ["ApiKey", "JsonMessage", "JsonWriter", "Message", "Reader", "Records", "Request", "Writer"] {
         if uses(body, name) {
             wire.push(name);
         }

@@ -2,7 +2,7 @@
 //!
 //! 1. `jars` finds the released jars (a given directory, or Maven into the cache) and reads the schema files in them.
 //! 2. `schema` parses and checks them: versions, types, defaults, tags.
-//! 3. `message` writes one Rust file per message (`reading`, `writing` hold the two halves); `tables` writes the
+//! 3. `message` writes one Rust file per message (`reading`, `writing` hold the two halves, `json` what tools show); `tables` writes the
 //!    lists over all messages: API keys, request and response enums, record types.
 //! 4. The result is written to `crates/protocol/src/generated/`, or with `--check` compared with what is there.
 //!
@@ -10,6 +10,7 @@
 //! `crates/protocol/schemas/` are our own node-to-node messages and pass through the same steps.
 
 pub(crate) mod jars;
+mod json;
 mod message;
 mod names;
 mod reading;

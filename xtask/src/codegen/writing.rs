@@ -152,7 +152,7 @@ fn elements(element: &Type, flex: &str, place: &str) -> String {
 }
 
 /// The condition that a field does not hold its default.
-fn differs_from_default(field: &Field) -> String {
+pub(super) fn differs_from_default(field: &Field) -> String {
     let ident = names::field(&field.name);
     let optional = field.is_option();
     match &field.ty {

@@ -5,7 +5,7 @@
 //! described in `compat/README.md`.
 
 pub(crate) mod peer;
-mod ready;
+pub(crate) mod ready;
 mod running;
 mod suite;
 mod suites;
@@ -18,7 +18,9 @@ use clap::ValueEnum;
 use crate::prepare::Workshop;
 use crate::tally::Tally;
 use running::Stage;
+use suite::Broker;
 
+pub(crate) use ready::answers;
 pub(crate) use suites::SUITES;
 
 /// Who answers.
@@ -96,7 +98,8 @@ pub(crate) fn run_selection(selection: &Selection, workshop: &mut Workshop) -> R
         if !selection.only.is_empty() && !selection.only.contains(suite.name) {
             continue;
         }
-        if selection.skip.contains(suite.name) {
+        let means_nothing = suite.broker == Broker::OttlaOnly && selection.peer == PeerKind::Kafka;
+        if selection.skip.contains(suite.name) || means_nothing {
             tally.skipped.push(suite.name.to_owned());
             continue;
         }

@@ -14,7 +14,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const API_VERSIONS_REQUEST: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
 
 /// Address of a broker just started with its standard output piped.
-pub(super) fn wait(child: &mut Child) -> Result<SocketAddr> {
+pub(crate) fn wait(child: &mut Child) -> Result<SocketAddr> {
     let mut output = BufReader::new(child.stdout.take().context("standard output is not piped")?);
     let mut line = String::new();
     output.read_line(&mut line)?;
@@ -35,7 +35,7 @@ pub(super) fn wait(child: &mut Child) -> Result<SocketAddr> {
 }
 
 /// One ApiVersions round trip.
-pub(super) fn answers(address: SocketAddr) -> Result<()> {
+pub(crate) fn answers(address: SocketAddr) -> Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(&API_VERSIONS_REQUEST)?;

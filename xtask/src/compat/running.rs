@@ -92,6 +92,15 @@ impl Stage {
         for need in suite.needs.iter().filter(|need| matches!(need, Need::KafkaJs | Need::ConfluentJs)) {
             command.env("NODE_PATH", workshop.get(*need)?);
         }
+        if suite.needs.contains(&Need::Ottla) {
+            command.env("COMPAT_OTTLA", self.own_copy(&workshop.get(Need::Ottla)?)?);
+        }
+        if suite.needs.contains(&Need::JavaClasses) {
+            command.env("COMPAT_CLASSPATH", class_path(workshop)?);
+        }
+        if suite.needs.contains(&Need::Go) {
+            command.env("COMPAT_GO", workshop.get(Need::Go)?);
+        }
         if suite.broker == Broker::Shared {
             let broker = self.shared_broker(&start)?;
             command
@@ -121,6 +130,9 @@ impl Stage {
     /// A whole run tests one program, also when somebody builds meanwhile.
     fn own_copy(&self, program: &Path) -> Result<PathBuf> {
         let copy = self.dir.join("ottla");
+        if copy.exists() {
+            return Ok(copy);
+        }
         std::fs::copy(program, &copy).with_context(|| format!("copying {}", program.display()))?;
         Ok(copy)
     }
@@ -258,6 +270,12 @@ fn end(child: &mut Child) {
     child.wait().ok();
 }
 
+/// Our Java classes and Kafka's.
+fn class_path(workshop: &mut Workshop) -> Result<String> {
+    let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
+    Ok(format!("{}:{}/*", classes.display(), jars.display()))
+}
+
 fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
     let compat = paths::root().join("compat");
     Ok(match program {
@@ -267,10 +285,9 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
             command
         }
         Program::Java(class) => {
-            let (classes, jars) = (workshop.get(Need::JavaClasses)?, workshop.get(Need::Jars)?);
             let mut command = Command::new("java");
             command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m", "-cp"]);
-            command.arg(format!("{}:{}/*", classes.display(), jars.display())).arg(class);
+            command.arg(class_path(workshop)?).arg(class);
             command
         }
         Program::Node(script) => {

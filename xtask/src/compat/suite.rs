@@ -37,6 +37,8 @@ pub(crate) enum Broker {
     Shared,
     /// The suite starts, kills and restarts its own.
     Own,
+    /// The suite starts the `ottla` program in ways that Kafka has not; it is left out against Kafka.
+    OttlaOnly,
 }
 
 /// Reads the lines of one suite as they come.

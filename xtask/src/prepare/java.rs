@@ -28,8 +28,8 @@ pub(super) fn classes(workshop: &mut Workshop) -> Result<PathBuf> {
     let jars = workshop.get(Need::Jars)?;
     let javac = workshop.debian("javac", "default-jdk-headless")?;
     let mut sources = Vec::new();
-    for folder in ["compat/java", "compat/streams", "compat/sweep", "compat/tools"] {
-        sources.extend(files_below(&paths::root().join(folder), &[".java"])?);
+    for folder in ["data", "java", "recipes", "scripts", "streams", "sweep", "tools"] {
+        sources.extend(files_below(&paths::root().join("compat").join(folder), &[".java"])?);
     }
     let inputs = contents(&sources)?;
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();

@@ -15,24 +15,25 @@ use workers::{Plan, Runs};
 
 /// Fresh seeds beside the committed ones.
 const FRESH_SEEDS: u64 = 2;
-/// Bound on what finding the harm of one missing sync may take.
-const PLANTED_SEEDS: u64 = 400;
+/// Bound on what finding a run that fails with one planted error may take.
+const PLANTED_SEEDS: u64 = 100;
 /// How long the long form of the test suite looks for new failures. Minutes.
 const LONG_MINUTES: u64 = 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Replay this seed (repeatable).
+    /// Replay this seed, under the load of groups if it reads groups:SEED (repeatable).
     #[arg(long, value_name = "SEED")]
-    seed: Vec<u64>,
+    seed: Vec<String>,
     /// Run so many committed seeds, and a few fresh ones.
     #[arg(long, value_name = "COUNT")]
     seeds: Option<usize>,
     /// Run fresh seeds for so long.
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<u64>,
-    /// Turn every sync off, one after the other, and look for the harm in at most so many runs.
-    #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "400")]
+    /// Plant one error after the other (every sync turned off, every error of groups), and look for a run that fails with it,
+    /// with at most so many seeds each.
+    #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "100")]
     planted: Option<u64>,
     /// Print everything that happens in a replayed seed.
     #[arg(long, requires = "seed")]
@@ -45,9 +46,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.trace {
         runs.plans.push(Plan::Trace(args.seed.clone()));
     } else {
-        runs.plans.extend(args.seed.iter().map(|seed| Plan::Seed(*seed)));
+        runs.plans.extend(args.seed.iter().cloned().map(Plan::Seed));
     }
-    runs.plans.extend(args.planted.map(Plan::Planted));
+    if let Some(tries) = args.planted {
+        runs.plans.extend(planted(tries)?);
+    }
     let is_default = runs.plans.is_empty() && args.minutes.is_none();
     if let Some(count) = args.seeds.or(is_default.then_some(usize::MAX)) {
         runs.plans.extend(committed(count)?);
@@ -65,7 +68,7 @@ pub(crate) fn step(committed_seeds: usize, is_long: bool) -> Result<Tally> {
     runs.plans.extend(committed(committed_seeds)?);
     runs.plans.extend(fresh().take(FRESH_SEEDS as usize));
     if is_long {
-        runs.plans.push(Plan::Planted(PLANTED_SEEDS));
+        runs.plans.extend(planted(PLANTED_SEEDS)?);
         runs.fresh_for = Some(Duration::from_secs(60 * LONG_MINUTES));
     }
     workers::run(runs)
@@ -75,11 +78,17 @@ fn committed(count: usize) -> Result<Vec<Plan>> {
     let path = paths::root().join("crates/sim/seeds.txt");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let lines = text.lines().filter_map(|line| line.split('#').next()).map(str::trim).filter(|line| !line.is_empty());
-    lines.take(count).map(|line| Ok(Plan::Seed(line.parse().with_context(|| format!("seed '{line}'"))?))).collect()
+    Ok(lines.take(count).map(|line| Plan::Seed(line.to_owned())).collect())
 }
 
-/// Seeds that nobody has run before.
+/// Every error that can be planted.
+fn planted(tries: u64) -> Result<Vec<Plan>> {
+    Ok(workers::planted_errors()?.into_iter().map(|error| Plan::Planted { error, tries }).collect())
+}
+
+/// Seeds that nobody has run before, under both loads in turn.
 fn fresh() -> impl Iterator<Item = Plan> {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    (since_1970.as_micros() as u64 % 1_000_000_000_000..).map(Plan::Seed)
+    let seeds = since_1970.as_micros() as u64 % 1_000_000_000_000..;
+    seeds.map(|seed| Plan::Seed(if seed % 2 == 0 { seed.to_string() } else { format!("groups:{seed}") }))
 }

@@ -14,11 +14,12 @@ use crate::test::cargo;
 /// What one process does.
 #[derive(Debug, Clone)]
 pub(super) enum Plan {
-    Seed(u64),
+    /// A seed, as the simulator reads it.
+    Seed(String),
     /// Seeds with everything that happens.
-    Trace(Vec<u64>),
-    /// All planted switches, with at most so many seeds each.
-    Planted(u64),
+    Trace(Vec<String>),
+    /// An error that some run must fail with, and the bound on seeds.
+    Planted { error: String, tries: u64 },
 }
 
 /// What is to be done.
@@ -67,12 +68,15 @@ impl Shared {
 
     fn execute(&self, plan: &Plan) {
         let (name, arguments) = match plan {
-            Plan::Seed(seed) => (format!("sim seed {seed}"), vec!["--seed".to_owned(), seed.to_string()]),
+            Plan::Seed(seed) => (format!("sim seed {seed}"), vec!["--seed".to_owned(), seed.clone()]),
             Plan::Trace(seeds) => {
-                let seeds = seeds.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]);
+                let seeds = seeds.iter().flat_map(|seed| ["--seed".to_owned(), seed.clone()]);
                 ("sim".to_owned(), seeds.chain(["--trace".to_owned()]).collect())
             }
-            Plan::Planted(tries) => ("sim planted".to_owned(), vec!["--planted".to_owned(), tries.to_string()]),
+            Plan::Planted { error, tries } => {
+                let arguments = ["--plant", error, "--find", &tries.to_string()].map(str::to_owned);
+                (format!("sim planted {error}"), arguments.to_vec())
+            }
         };
         let tally = match execute(&self.program, &arguments) {
             Ok((output, true)) => {
@@ -87,6 +91,14 @@ impl Shared {
         };
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(tally);
     }
+}
+
+/// The names of the errors that the simulator can plant.
+pub(super) fn planted_errors() -> Result<Vec<String>> {
+    let program = cargo::program("ottla-sim", "ottla-sim")?;
+    let (output, is_well) = execute(&program, &["--list-planted".to_owned()])?;
+    anyhow::ensure!(is_well, "the simulator does not list the errors that it can plant");
+    Ok(output.lines().map(str::to_owned).collect())
 }
 
 /// The program's output, and whether it ended well.

@@ -34,6 +34,12 @@ pub(crate) fn program(package: &str, binary: &str) -> Result<PathBuf> {
     build(package, binary, "dev")
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new().current_dir(paths::root()).no_deps().exec()?;
+    Ok(metadata.target_directory.into_std_path_buf())
+}
+
 /// Builds a binary in a cargo profile and returns its path.
 pub(crate) fn build(package: &str, binary: &str, profile: &str) -> Result<PathBuf> {
     let output = cargo()

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::cargo;
 use crate::prepare::{Need, Workshop};
 use crate::tally::Tally;
-use crate::{golden, paths, sim, tidy};
+use crate::{dist, golden, paths, sim, tidy};
 
 /// Which form was asked for.
 pub(super) struct Form {
@@ -45,6 +45,7 @@ pub(super) const STEPS: &[Step] = &[
         run: |form, _| simulate(form),
     },
     Step { name: "golden", about: "bytes of every message against Kafka's", quick: false, run: |_, shop| golden(shop) },
+    Step { name: "dist", about: "packages and image, made and tried", quick: false, run: |_, shop| dist::step(shop) },
 ];
 
 fn unit() -> Result<Tally> {

@@ -3,10 +3,12 @@
 //! Rules about the dependency graph read `cargo metadata`; rules about source text read every file that git
 //! knows or would know. Each rule is one case; a broken rule names each place.
 
+mod configs;
 mod dependencies;
 mod forbidden;
 mod layers;
 mod licences;
+mod quoted;
 mod scan;
 mod sizes;
 mod sources;
@@ -47,6 +49,9 @@ pub(crate) fn check() -> Result<Tally> {
         ("function-size", sizes::functions(&files)),
         ("forbidden-calls", forbidden::calls(&files)),
         ("unfinished-code", forbidden::unfinished(&files)),
+        ("config-effects", configs::effects(&files)),
+        ("quoted-files", quoted::check(&files)),
+        ("generated-docs", generated_docs()),
         ("machine-paths", sources::machine_paths(&files)),
         ("lock-file-hosts", sources::lock_file_hosts(&files)),
     ];
@@ -59,6 +64,12 @@ pub(crate) fn check() -> Result<Tally> {
         tally.failures.extend(verdict.broken.iter().map(|place| format!("tidy/{rule}: {place}")));
     }
     Ok(tally)
+}
+
+/// Pages that are made from declarations say what these say.
+fn generated_docs() -> Verdict {
+    let broken = crate::docs::stale().into_iter().map(|path| format!("{path} is stale: run `cargo xtask docs`"));
+    Verdict { broken: broken.collect(), notes: Vec::new() }
 }
 
 fn metadata() -> Result<Metadata> {

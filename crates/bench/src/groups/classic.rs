@@ -9,12 +9,12 @@ use ottla_protocol::join_group_response::JoinGroupResponse;
 use ottla_protocol::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 use ottla_types::ErrorCode;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PROTOCOL_TYPE: &str = "consumer";
 const PROTOCOL_NAME: &str = "range";
 /// `heartbeat.interval.ms` of Kafka's consumer.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
 /// While the group forms, so that everybody hears of a rebalance at once.
 const FORMING_INTERVAL: Duration = Duration::from_millis(50);
 const SESSION_TIMEOUT_MS: i32 = 45_000;
@@ -105,18 +105,17 @@ async fn stay(member: &Member, joined: &JoinGroupResponse) -> Result<bool, Clien
     };
     let first = member.spread(HEARTBEAT_INTERVAL);
     let mut was_complete = false;
+    let mut sent = Instant::now();
     loop {
         let complete = is_complete(&member.group, joined.generation_id);
-        member
-            .pause(if !complete {
-                FORMING_INTERVAL
-            } else if was_complete {
-                HEARTBEAT_INTERVAL
-            } else {
-                first
-            })
-            .await;
+        let interval = match (complete, was_complete) {
+            (false, _) => FORMING_INTERVAL,
+            (true, true) => HEARTBEAT_INTERVAL,
+            (true, false) => first,
+        };
+        member.pause_since(sent, interval).await;
         was_complete = complete;
+        sent = Instant::now();
         let response = member.connection.send(&request).await?;
         member.counts.heartbeats.fetch_add(1, Ordering::Relaxed);
         match error_code(response.error_code) {

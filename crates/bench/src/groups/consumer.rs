@@ -6,10 +6,10 @@ use ottla_protocol::consumer_group_heartbeat_request::{self, ConsumerGroupHeartb
 use ottla_protocol::consumer_group_heartbeat_response::Assignment;
 use ottla_types::ErrorCode;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `consumer.heartbeat.interval.ms` as the broker tells it by default.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// While it has not been assigned anything yet.
 const FORMING_INTERVAL: Duration = Duration::from_millis(100);
 const REBALANCE_TIMEOUT_MS: i32 = 300_000;
@@ -22,6 +22,7 @@ pub(super) async fn run(member: Member) -> Result<(), ClientError> {
     let mut is_settled = false;
     loop {
         let request = heartbeat(&member, &member_id, epoch, owned.take());
+        let sent = Instant::now();
         let response = member.connection.send(&request).await?;
         member.counts.heartbeats.fetch_add(1, Ordering::Relaxed);
         let error = error_code(response.error_code);
@@ -33,14 +34,13 @@ pub(super) async fn run(member: Member) -> Result<(), ClientError> {
             member.pause(FORMING_INTERVAL).await;
             continue;
         }
-        if epoch == 0 {
-            member.group.note_member();
-        } else if epoch != response.member_epoch {
+        if epoch != 0 && epoch != response.member_epoch {
             member.counts.rebalances.fetch_add(1, Ordering::Relaxed);
         }
+        member.group.note_epoch(member.index, response.member_epoch);
         epoch = response.member_epoch;
         owned = response.assignment.as_ref().map(owned_partitions);
-        let interval = if !member.group.is_full() {
+        let interval = if !member.group.is_formed() {
             FORMING_INTERVAL
         } else if is_settled {
             HEARTBEAT_INTERVAL
@@ -48,7 +48,7 @@ pub(super) async fn run(member: Member) -> Result<(), ClientError> {
             is_settled = true;
             member.spread(HEARTBEAT_INTERVAL)
         };
-        member.pause(interval).await;
+        member.pause_since(sent, interval).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Shards follow the metadata: one runs wherever this node leads a partition of `__consumer_offsets`.
 
 use super::partition_log::PartitionLog;
-use super::{Feed, GroupCoordinator};
+use super::{Feed, GroupCoordinator, effects};
 use crate::follow::Applied;
 use crate::tasks::{Stopping, Tasks};
 use ottla_config::BrokerConfig;
@@ -99,16 +99,23 @@ impl Follower {
         let coordinator = &self.coordinator;
         let Ok(partition) = coordinator.partitions.by_id(topic_id, index) else { return false };
         let (made_of, first) = (Arc::clone(&coordinator.told), Arc::clone(&coordinator.told));
+        // The shards belong to the coordinator.
+        let begun_by = Arc::downgrade(coordinator);
         coordinator.shards.start(index, || ShardParts {
             runtime: coordinator.runtime.clone(),
             name: Arc::from(partition.name().to_string()),
             log: Arc::new(PartitionLog::new(partition)),
             make: Arc::new(move || GroupShard::new(made_of.config(), made_of.topics())),
             first: Arc::new(move || vec![GroupEvent::MetadataChanged(first.topics())]),
-            effects: Arc::new(|effect| match effect {}),
+            effects: Arc::new(move |effect| {
+                if let Some(coordinator) = begun_by.upgrade() {
+                    effects::begin(&coordinator, index, effect);
+                }
+            }),
             write_timeout: coordinator.write_timeout,
             load_bytes_max: coordinator.load_bytes_max,
             compression: coordinator.compression,
+            metrics: coordinator.metrics.coordinator(),
         });
         let Some(shard) = coordinator.shards.get(index) else { return false };
         let feed: Arc<Feed> = Arc::default();

@@ -5,7 +5,7 @@ use crate::watchers::{Registration, Waiter};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ottla_coordinator::{AppendFailed, LogView, ReadFailed, ShardLog, Term};
+use ottla_coordinator::{AppendFailed, BatchKind, LogView, ReadFailed, ShardLog, Term};
 use ottla_records::ValidatedBatch;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -58,7 +58,7 @@ impl ShardLog for PartitionLog {
         self.partition.read_in(term, offset, bytes_max).boxed()
     }
 
-    fn append(&self, term: Term, batch: ValidatedBatch) -> BoxFuture<'_, Result<i64, AppendFailed>> {
-        async move { self.partition.append_in(term, &batch).await }.boxed()
+    fn append(&self, term: Term, batch: ValidatedBatch, kind: BatchKind) -> BoxFuture<'_, Result<i64, AppendFailed>> {
+        async move { self.partition.append_in(term, &batch, kind).await }.boxed()
     }
 }

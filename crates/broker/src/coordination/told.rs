@@ -2,6 +2,7 @@
 
 use ottla_config::{BrokerConfig, ConfigMap};
 use ottla_group::{DeletedTopic, GroupConfig, GroupTopics, TopicInfo};
+use ottla_metadata::topic_name::GROUP_METADATA;
 use ottla_metadata::{ConfigResource, MetadataImage, ResourceType, Topic};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,5 +100,12 @@ fn group_config(image: &MetadataImage, config: &BrokerConfig) -> GroupConfig {
     let resources = image.resources_with_configs(ResourceType::Group);
     let of = |resource: &ConfigResource| (resource.name.clone(), image.configs(resource).clone());
     let groups: BTreeMap<String, ConfigMap> = resources.map(of).collect();
-    GroupConfig::new(config, &groups)
+    GroupConfig::new(config, &groups, max_message_bytes(image, config))
+}
+
+/// `max.message.bytes` of the offsets topic, or what it will be when the topic is created.
+fn max_message_bytes(image: &MetadataImage, config: &BrokerConfig) -> usize {
+    let own = image.configs(&ConfigResource::topic(GROUP_METADATA)).get("max.message.bytes");
+    let own = own.and_then(|text| text.trim().parse().ok());
+    own.or_else(|| usize::try_from(config.long("message.max.bytes")).ok()).unwrap_or(0)
 }

@@ -41,6 +41,16 @@ enum Kind {
     Incremental { session_id: i32, epoch: i32 },
 }
 
+impl Fetching {
+    /// The session that goes on; that of a full fetch is not there yet.
+    pub(crate) fn session_id(&self) -> i32 {
+        match self.kind {
+            Kind::Sessionless | Kind::Full { .. } => NO_SESSION,
+            Kind::Incremental { session_id, .. } => session_id,
+        }
+    }
+}
+
 /// How a request's answers leave: under which session, and which of them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SessionOutcome {

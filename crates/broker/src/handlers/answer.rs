@@ -1,7 +1,12 @@
 //! What a response says went wrong, for the request counters.
 
 use ottla_protocol::Message;
+use ottla_protocol::generated::add_offsets_to_txn_response::AddOffsetsToTxnResponse;
+use ottla_protocol::generated::add_partitions_to_txn_response::AddPartitionsToTxnResponse;
+use ottla_protocol::generated::add_raft_voter_response::AddRaftVoterResponse;
+use ottla_protocol::generated::alter_client_quotas_response::AlterClientQuotasResponse;
 use ottla_protocol::generated::alter_configs_response::AlterConfigsResponse;
+use ottla_protocol::generated::alter_partition_reassignments_response::AlterPartitionReassignmentsResponse;
 use ottla_protocol::generated::api_versions_response::ApiVersionsResponse;
 use ottla_protocol::generated::consumer_group_describe_response::ConsumerGroupDescribeResponse;
 use ottla_protocol::generated::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
@@ -10,14 +15,20 @@ use ottla_protocol::generated::create_topics_response::CreateTopicsResponse;
 use ottla_protocol::generated::delete_groups_response::DeleteGroupsResponse;
 use ottla_protocol::generated::delete_records_response::DeleteRecordsResponse;
 use ottla_protocol::generated::delete_topics_response::DeleteTopicsResponse;
+use ottla_protocol::generated::describe_client_quotas_response::DescribeClientQuotasResponse;
 use ottla_protocol::generated::describe_cluster_response::DescribeClusterResponse;
 use ottla_protocol::generated::describe_configs_response::DescribeConfigsResponse;
 use ottla_protocol::generated::describe_groups_response::DescribeGroupsResponse;
 use ottla_protocol::generated::describe_log_dirs_response::DescribeLogDirsResponse;
 use ottla_protocol::generated::describe_producers_response::DescribeProducersResponse;
+use ottla_protocol::generated::describe_quorum_response::DescribeQuorumResponse;
 use ottla_protocol::generated::describe_topic_partitions_response::DescribeTopicPartitionsResponse;
+use ottla_protocol::generated::describe_transactions_response::DescribeTransactionsResponse;
+use ottla_protocol::generated::elect_leaders_response::ElectLeadersResponse;
+use ottla_protocol::generated::end_txn_response::EndTxnResponse;
 use ottla_protocol::generated::fetch_response::FetchResponse;
 use ottla_protocol::generated::find_coordinator_response::FindCoordinatorResponse;
+use ottla_protocol::generated::get_telemetry_subscriptions_response::GetTelemetrySubscriptionsResponse;
 use ottla_protocol::generated::heartbeat_response::HeartbeatResponse;
 use ottla_protocol::generated::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
 use ottla_protocol::generated::init_producer_id_response::InitProducerIdResponse;
@@ -26,13 +37,21 @@ use ottla_protocol::generated::leave_group_response::LeaveGroupResponse;
 use ottla_protocol::generated::list_config_resources_response::ListConfigResourcesResponse;
 use ottla_protocol::generated::list_groups_response::ListGroupsResponse;
 use ottla_protocol::generated::list_offsets_response::ListOffsetsResponse;
+use ottla_protocol::generated::list_partition_reassignments_response::ListPartitionReassignmentsResponse;
+use ottla_protocol::generated::list_transactions_response::ListTransactionsResponse;
 use ottla_protocol::generated::metadata_response::MetadataResponse;
 use ottla_protocol::generated::offset_commit_response::OffsetCommitResponse;
 use ottla_protocol::generated::offset_delete_response::OffsetDeleteResponse;
 use ottla_protocol::generated::offset_fetch_response::OffsetFetchResponse;
 use ottla_protocol::generated::offset_for_leader_epoch_response::OffsetForLeaderEpochResponse;
 use ottla_protocol::generated::produce_response::ProduceResponse;
+use ottla_protocol::generated::push_telemetry_response::PushTelemetryResponse;
+use ottla_protocol::generated::remove_raft_voter_response::RemoveRaftVoterResponse;
 use ottla_protocol::generated::sync_group_response::SyncGroupResponse;
+use ottla_protocol::generated::txn_offset_commit_response::TxnOffsetCommitResponse;
+use ottla_protocol::generated::unregister_broker_response::UnregisterBrokerResponse;
+use ottla_protocol::generated::update_features_response::UpdateFeaturesResponse;
+use ottla_protocol::generated::write_txn_markers_response::WriteTxnMarkersResponse;
 use ottla_protocol::{
     AlterShareGroupOffsetsResponse, DeleteShareGroupOffsetsResponse, DeleteShareGroupStateResponse,
     DescribeShareGroupOffsetsResponse, InitializeShareGroupStateResponse, ReadShareGroupStateResponse,
@@ -41,9 +60,12 @@ use ottla_protocol::{
 };
 
 /// A response that a handler sends.
-pub(in crate::handlers) trait Answer: Message {
+pub(in crate::handlers) trait Answer: Message + Clone {
     /// The first error code in it; 0 if all went well.
     fn first_error(&self) -> i16;
+
+    /// Tells the client to wait. Versions that cannot say so leave it out.
+    fn set_throttle_time_ms(&mut self, wait_ms: i32);
 }
 
 fn first(mut codes: impl Iterator<Item = i16>) -> i16 {
@@ -56,6 +78,10 @@ macro_rules! answers {
             fn first_error(&self) -> i16 {
                 let $this = self;
                 $first
+            }
+
+            fn set_throttle_time_ms(&mut self, wait_ms: i32) {
+                self.throttle_time_ms = wait_ms;
             }
         })*
     };
@@ -142,4 +168,54 @@ answers! {
         0 => first(r.responses.iter().map(|t| t.error_code)),
         error => error,
     };
+    AddPartitionsToTxnResponse => |r| {
+        let topics = r.results_by_transaction.iter().flat_map(|result| &result.topic_results);
+        let topics = topics.chain(&r.results_by_topic_v3_and_below);
+        let codes = topics.flat_map(|topic| &topic.results_by_partition).map(|result| result.partition_error_code);
+        first(std::iter::once(r.error_code).chain(codes))
+    };
+    AddOffsetsToTxnResponse => |r| r.error_code;
+    EndTxnResponse => |r| r.error_code;
+    TxnOffsetCommitResponse => |r| first(r.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
+    DescribeTransactionsResponse => |r| first(r.transaction_states.iter().map(|state| state.error_code));
+    ListTransactionsResponse => |r| r.error_code;
+    UnregisterBrokerResponse => |r| r.error_code;
+    UpdateFeaturesResponse => |r| r.error_code;
+    ElectLeadersResponse => |r| match r.error_code {
+        0 => first(r.replica_election_results.iter().flat_map(|t| &t.partition_result).map(|p| p.error_code)),
+        error => error,
+    };
+    AlterPartitionReassignmentsResponse => |r| match r.error_code {
+        0 => first(r.responses.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
+        error => error,
+    };
+    ListPartitionReassignmentsResponse => |r| r.error_code;
+    DescribeClientQuotasResponse => |r| r.error_code;
+    AlterClientQuotasResponse => |r| first(r.entries.iter().map(|entry| entry.error_code));
+    AddRaftVoterResponse => |r| r.error_code;
+    RemoveRaftVoterResponse => |r| r.error_code;
+    GetTelemetrySubscriptionsResponse => |r| r.error_code;
+    PushTelemetryResponse => |r| r.error_code;
+}
+
+impl Answer for DescribeQuorumResponse {
+    fn first_error(&self) -> i16 {
+        match self.error_code {
+            0 => first(self.topics.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
+            error => error,
+        }
+    }
+
+    /// Its message has no room for it; the connection rests all the same.
+    fn set_throttle_time_ms(&mut self, _wait_ms: i32) {}
+}
+
+impl Answer for WriteTxnMarkersResponse {
+    fn first_error(&self) -> i16 {
+        let topics = self.markers.iter().flat_map(|marker| &marker.topics);
+        first(topics.flat_map(|topic| &topic.partitions).map(|partition| partition.error_code))
+    }
+
+    /// Brokers send it to each other; its message has no room for it.
+    fn set_throttle_time_ms(&mut self, _wait_ms: i32) {}
 }

@@ -56,15 +56,31 @@ pub(super) fn decode_with<'a, T>(
     })
 }
 
-/// The reply that carries `body`, in the version of the request.
+/// The reply that carries `body`, in the version of the request. A client above its request quota waits after it.
 pub(super) fn respond<A: Answer>(broker: &Broker, header: &RequestHeader, body: &A) -> Reply {
     respond_in_version(broker, header, header.api_version, body)
 }
 
 /// As [`respond`], in another version than the request's (ApiVersions only).
 pub(super) fn respond_in_version<A: Answer>(broker: &Broker, header: &RequestHeader, version: i16, body: &A) -> Reply {
+    let wait_ms = broker.quotas.request_wait_ms(header);
+    throttled(broker, header, version, body, wait_ms)
+}
+
+/// As [`respond`], to a client that has to wait at least `wait_ms` milliseconds for another reason.
+pub(super) fn respond_throttled<A: Answer>(broker: &Broker, header: &RequestHeader, body: &A, wait_ms: i64) -> Reply {
+    let wait_ms = wait_ms.max(broker.quotas.request_wait_ms(header));
+    throttled(broker, header, header.api_version, body, wait_ms)
+}
+
+fn throttled<A: Answer>(broker: &Broker, header: &RequestHeader, version: i16, body: &A, wait_ms: i64) -> Reply {
     count(broker, header, body.first_error());
-    encode(header, version, body, &[])
+    if wait_ms <= 0 {
+        return encode(header, version, body, &[]);
+    }
+    let mut body = body.clone();
+    body.set_throttle_time_ms(i32::try_from(wait_ms).unwrap_or(i32::MAX));
+    encode(header, version, &body, &[]).mute_until(broker.quotas.after_ms(wait_ms))
 }
 
 /// As [`respond`]; `Records::External` of index i is replaced by `ranges[i]`.

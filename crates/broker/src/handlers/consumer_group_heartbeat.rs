@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: ConsumerGroupHeartbeatRequest = decode(&request)?;
-    let context = context(&request);
+    let mut context = context(&request);
+    // Before the shard has it: an expression may be expensive, and one group must not delay the others.
+    context.regex_error = body.subscribed_topic_regex.as_deref().and_then(|regex| broker.groups().regex_error(regex));
     let header = request.header;
     let request = GroupRequest::ConsumerGroupHeartbeat(body);
     if !has_consumer_protocol(broker) {

@@ -1,7 +1,7 @@
 //! What the handlers share that pass a request on to the controller.
 
 use super::answer::Answer;
-use super::codec::respond;
+use super::codec::respond_throttled;
 use crate::Broker;
 use ottla_metadata::{ApiError, ControllerRequest, ControllerResponse};
 use ottla_net::Outcome;
@@ -23,6 +23,17 @@ pub(super) fn submit<A: Answer + Send + Sync + 'static>(
     request: impl Into<ControllerRequest>,
     answer: impl FnOnce(Result<ControllerResponse, ApiError>) -> A + Send + 'static,
 ) -> Outcome {
+    submit_throttled(broker, header, timeout, request, move |outcome| (answer(outcome), 0))
+}
+
+/// As [`submit`]; `answer` also says for how many milliseconds the client has to wait.
+pub(super) fn submit_throttled<A: Answer + Send + Sync + 'static>(
+    broker: &Arc<Broker>,
+    header: RequestHeader,
+    timeout: Duration,
+    request: impl Into<ControllerRequest>,
+    answer: impl FnOnce(Result<ControllerResponse, ApiError>) -> (A, i64) + Send + 'static,
+) -> Outcome {
     let under_way = broker.controller().submit(request.into());
     let deadline = broker.runtime().now() + timeout.min(CONTROLLER_WAIT_MAX);
     let broker = Arc::clone(broker);
@@ -39,7 +50,8 @@ pub(super) fn submit<A: Answer + Send + Sync + 'static>(
         if outcome.is_ok() {
             broker.wait_until_applied(deadline).await;
         }
-        respond(&broker, &header, &answer(outcome))
+        let (response, wait_ms) = answer(outcome);
+        respond_throttled(&broker, &header, &response, wait_ms)
     }))
 }
 
@@ -52,6 +64,11 @@ pub(super) fn refuse_each<T>(
 ) -> Vec<T> {
     let refused = |(kind, name): (i8, String)| answer(error.code.code(), error.message.clone(), kind, name);
     resources.into_iter().map(refused).collect()
+}
+
+/// The answer for what is beyond the controller mutation quota, in Kafka's words.
+pub(super) fn quota_exceeded() -> ApiError {
+    ApiError::new(ErrorCode::ThrottlingQuotaExceeded, "The throttling quota has been exceeded.")
 }
 
 /// A request's timeout in milliseconds as a duration.

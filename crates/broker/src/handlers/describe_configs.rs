@@ -1,9 +1,10 @@
 //! DescribeConfigs (key 32), versions 1 to 4 (KIP-133).
 //!
 //! v1 synonyms and sources (KIP-226), v3 types and documentation (KIP-569). Topics, brokers (by id, or all with an empty
-//! name), groups and client metrics subscriptions. Secrets have no value. Errors: UNKNOWN_TOPIC_OR_PARTITION,
-//! INVALID_TOPIC_EXCEPTION, INVALID_REQUEST (another broker's id, a broker logger).
+//! name), this broker's loggers, groups and client metrics subscriptions. Secrets have no value. Errors:
+//! UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST (another broker's id).
 
+use super::broker_loggers::{self, BROKER_LOGGER};
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
 use ottla_config::{Cluster, ConfigEntry, NO_CONFIGS, describe};
@@ -18,11 +19,18 @@ use ottla_types::ErrorCode;
 pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
     let body: DescribeConfigsRequest = decode(request)?;
     let image = broker.image();
-    let results = body.resources.iter().map(|resource| match entries(broker, &image, resource) {
-        Ok(entries) => DescribeConfigsResult {
+    let configs = |resource: &DescribeConfigsResource| match resource.resource_type {
+        BROKER_LOGGER => broker_loggers::describe(broker, resource),
+        _ => {
+            let entries = entries(broker, &image, resource)?;
+            Ok(entries.iter().filter(|e| is_asked_for(resource, e)).map(|e| config(&body, e)).collect())
+        }
+    };
+    let results = body.resources.iter().map(|resource| match configs(resource) {
+        Ok(configs) => DescribeConfigsResult {
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
-            configs: entries.iter().filter(|e| is_asked_for(resource, e)).map(|e| config(&body, e)).collect(),
+            configs,
             ..DescribeConfigsResult::default()
         },
         Err(error) => DescribeConfigsResult {

@@ -31,7 +31,7 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let (fetching, limits, size) = {
         let body = decode_with(&request, FetchRequestRef::decode)?;
         match admit(broker, &request.header, &body) {
-            Ok((fetching, size)) => (fetching, limits(broker, &body), size),
+            Ok((fetching, size)) => (fetching, limits(broker, &request.header, &body), size),
             Err(error) => return Ok(Outcome::Reply(respond::session_error(broker, &request.header, error))),
         }
     };
@@ -87,9 +87,10 @@ fn admit(
     Ok((fetching, size))
 }
 
-fn limits(broker: &Broker, body: &FetchRequestRef<'_>) -> ReadLimits {
+fn limits(broker: &Broker, header: &RequestHeader, body: &FetchRequestRef<'_>) -> ReadLimits {
     let bytes = |bytes: i32| u64::try_from(bytes).unwrap_or(0);
     let max_bytes = bytes(body.max_bytes).min(bytes(broker.config().fetch.fetch_max_bytes));
+    let max_bytes = max_bytes.min(broker.quotas.fetch_bytes_max(header).unwrap_or(u64::MAX));
     ReadLimits {
         min_bytes: bytes(body.min_bytes).min(max_bytes),
         max_bytes,

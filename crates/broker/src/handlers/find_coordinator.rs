@@ -1,10 +1,10 @@
 //! FindCoordinator (key 10), versions 0 to 6.
 //!
-//! v1 key type (KIP-98), v4 many keys (KIP-699), v6 share groups (KIP-932). Groups: the leader of their partition of
-//! `__consumer_offsets`; states of share partitions (keys `group:topicId:partition`): of `__share_group_state`. The first who
-//! asks has the topic created and waits for it, so that the first try already succeeds. COORDINATOR_NOT_AVAILABLE, with the
-//! reason, while the topic cannot be created or its partition has no leader. Transactions: INVALID_REQUEST, which is not
-//! retriable, until they land. INVALID_REQUEST also for an unknown key type, and a share key that is none.
+//! v1 key type (KIP-98), v4 many keys (KIP-699), v6 share groups (KIP-932). Groups, transactional ids and states of share
+//! partitions (keys `group:topicId:partition`): the leader of their partition of `__consumer_offsets`, `__transaction_state` or
+//! `__share_group_state`; the first who asks has that topic created and waits for it, so that the first try already succeeds.
+//! COORDINATOR_NOT_AVAILABLE, with the reason, while the topic cannot be created or its partition has no leader.
+//! INVALID_REQUEST for an unknown key type, and a share key that is none.
 
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
@@ -55,6 +55,7 @@ fn topic<'a>(broker: &'a Broker, header: &RequestHeader, key_type: i8) -> Option
     match key_type {
         GROUP => Some(broker.offsets_topic()),
         SHARE if header.api_version >= SHARE_FROM => Some(broker.share_states().topic()),
+        TRANSACTION => Some(broker.transaction_state_topic()),
         _ => None,
     }
 }
@@ -103,10 +104,7 @@ fn find(
 ) -> Result<(i32, String, i32), (ErrorCode, String)> {
     let refuse = |message: &str| Err((ErrorCode::InvalidRequest, message.to_string()));
     let Some(topic) = topic(broker, header, key_type) else {
-        return refuse(match key_type {
-            TRANSACTION => "transactions are not supported by this version of ottla",
-            _ => "coordinators of this type are not supported by this version of ottla",
-        });
+        return refuse("coordinators of this type are not supported by this version of ottla");
     };
     let (not_available, topic) = (ErrorCode::CoordinatorNotAvailable, topic.name());
     if key_type == SHARE && StateKey::parse(key).is_none() {
@@ -118,6 +116,7 @@ fn find(
     let image = broker.image();
     let index = match key_type {
         SHARE => broker.share_states().partition_of(key),
+        TRANSACTION => broker.transactions().partition_of(key),
         _ => partition_of(key, broker.groups().partition_count()),
     };
     let leader = image.partition(topic, index).and_then(|partition| partition.leader);

@@ -3,6 +3,7 @@
 //! v0 lists client metrics subscriptions; v1 lists the types that are asked for, without any: all. UNSUPPORTED_VERSION for
 //! an unknown type.
 
+use super::broker_loggers::BROKER_LOGGER;
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
 use ottla_metadata::{MetadataImage, ResourceType};
@@ -12,7 +13,6 @@ use ottla_protocol::generated::list_config_resources_response::{ConfigResource, 
 use ottla_types::ErrorCode;
 use std::collections::BTreeSet;
 
-const BROKER_LOGGER: i8 = 8;
 const EVERY_TYPE: [i8; 5] = [
     ResourceType::Topic as i8,
     ResourceType::Broker as i8,

@@ -5,8 +5,8 @@
 //! duplicate partition answers INVALID_REQUEST, a special timestamp newer than the version UNSUPPORTED_VERSION.
 //! "latest" and lookups by time wait (bounded) for records that are appended but not flushed yet, so that who got an
 //! acknowledgement and then asks for the end sees its record; where that takes too long, OFFSET_NOT_AVAILABLE
-//! (LEADER_NOT_AVAILABLE before v5) makes clients ask again. Until there are transactions the last stable offset is the
-//! high watermark, so both isolation levels get the same.
+//! (LEADER_NOT_AVAILABLE before v5) makes clients ask again. read_committed
+//! consumers are told of nothing at or above the last stable offset, and of that as the end.
 
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
@@ -29,6 +29,8 @@ use std::time::Duration;
 const FLUSH_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Partitions of one request that wait, or search, at the same time.
 const IN_PARALLEL: usize = 64;
+/// `isolation_level` of consumers that see no open and no aborted transactions.
+const READ_COMMITTED: i8 = 1;
 /// First version that carries leader epochs.
 const LEADER_EPOCHS_FROM: i16 = 4;
 /// First version whose clients know OFFSET_NOT_AVAILABLE.
@@ -51,6 +53,7 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
 
 async fn answer(broker: &Broker, version: i16, body: &ListOffsetsRequest, deadline: Instant) -> ListOffsetsResponse {
     let duplicates = duplicates(body);
+    let read_committed = body.isolation_level == READ_COMMITTED;
     let mut topics = Vec::with_capacity(body.topics.len());
     for topic in &body.topics {
         let name = topic.name.as_str();
@@ -60,7 +63,7 @@ async fn answer(broker: &Broker, version: i16, body: &ListOffsetsRequest, deadli
             answers.push(Box::pin(async move {
                 let found = match is_duplicate {
                     true => Err(PartitionError::of(ErrorCode::InvalidRequest, "the partition is named twice")),
-                    false => find(broker, version, name, asked, deadline).await,
+                    false => find(broker, version, name, asked, read_committed, deadline).await,
                 };
                 partition_response(version, asked.partition_index, found)
             }));
@@ -82,11 +85,12 @@ async fn find(
     version: i16,
     topic: &str,
     asked: &ListOffsetsPartition,
+    read_committed: bool,
     deadline: Instant,
 ) -> Result<OffsetFound, PartitionError> {
     let query = OffsetQuery::parse(asked.timestamp, version)?;
     let partition = broker.partitions.by_name(topic, asked.partition_index)?;
-    partition.find_offset(query, asked.current_leader_epoch, deadline).await
+    partition.find_offset(query, asked.current_leader_epoch, read_committed, deadline).await
 }
 
 fn partition_response(

@@ -31,7 +31,13 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
         let response = OffsetCommitResponse { topics: refused, ..OffsetCommitResponse::default() };
         return Ok(Outcome::Reply(respond(broker, &header, &response)));
     }
-    let answer = move |reply: GroupReply| merged(refused, reply_of!(OffsetCommit, reply));
+    let commits = broker.group_metrics().offset_commits.clone();
+    let answer = move |reply: GroupReply| {
+        let accepted = reply_of!(OffsetCommit, reply);
+        let partitions = accepted.topics.iter().flat_map(|topic| &topic.partitions);
+        commits.add(partitions.filter(|partition| partition.error_code == 0).count() as u64);
+        merged(refused, accepted)
+    };
     ask(broker, header, context, GroupRequest::OffsetCommit(body), answer)
 }
 

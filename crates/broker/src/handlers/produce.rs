@@ -5,10 +5,12 @@
 //! append. acks=-1: reply when the high watermark covers the batch. Errors: see `ProduceRejected` in
 //! `ottla-records` and `PartitionError`; INVALID_REQUIRED_ACKS, INVALID_TOPIC_EXCEPTION for internal topics,
 //! REQUEST_TIMED_OUT. A duplicate of an idempotent producer gets the original offset, once that is below the high
-//! watermark. Transactions are refused with INVALID_TXN_STATE, which is not retriable, until they land.
+//! watermark. Transactional batches (KIP-98): the partition's place in the transaction is verified with the coordinator (v11
+//! TRANSACTION_ABORTABLE), or made by the request itself (v12, KIP-890), see `transactional`.
 
 mod append;
 mod respond;
+mod transactional;
 
 use super::codec::{Handled, count, decode_with};
 use super::controlled::timeout_ms;
@@ -28,20 +30,27 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: &Request) -> Handled {
     };
     let deadline = broker.runtime().now() + timeout_ms(body.timeout_ms);
     let results = append_all(broker, header, body, acks).await;
+    let wait_ms = broker.quotas.produced(header, request.size as u64);
+    if wait_ms > 0 {
+        // From now on, not from when the answer leaves: what a client sends ahead is not read meanwhile.
+        request.connection.mute_until(broker.quotas.after_ms(wait_ms));
+    }
     match acks {
         Acks::None => {
             count(broker, header, respond::first_error(&results));
             Ok(without_reply(&results))
         }
-        Acks::Leader => Ok(Outcome::Reply(respond::respond(broker, header, listener, results))),
-        Acks::All if is_replicated(&results) => Ok(Outcome::Reply(respond::respond(broker, header, listener, results))),
+        Acks::Leader => Ok(Outcome::Reply(respond::respond(broker, header, listener, results, wait_ms))),
+        Acks::All if is_replicated(&results) => {
+            Ok(Outcome::Reply(respond::respond(broker, header, listener, results, wait_ms)))
+        }
         Acks::All => {
             let (broker, header, listener) = (Arc::clone(broker), header.clone(), Arc::clone(listener));
             let parked = Parked::new(broker.metrics().parked_produces.clone());
             Ok(Outcome::Later(Box::pin(async move {
                 let results = await_replication(&broker, results, deadline).await;
                 drop(parked);
-                respond::respond(&broker, &header, &listener, results)
+                respond::respond(&broker, &header, &listener, results, wait_ms)
             })))
         }
     }

@@ -6,6 +6,7 @@ use super::{Partition, PartitionError};
 use crate::watchers::Waiter;
 use ottla_config::TopicConfig;
 use ottla_config::topic::{CompressionType, TimestampType as TopicTimestampType};
+use ottla_coordinator::VerificationGuard;
 use ottla_records::{Compression, CompressionSpec, ProduceLimits, TimestampType, ValidatedBatch};
 use ottla_storage::producer_state::Origin;
 use ottla_storage::{AppendError, AppendOutcome};
@@ -25,6 +26,28 @@ pub(crate) struct Appended {
     /// The open log that holds it. After a failed fsync the log is cut and opened again in the same epoch: offsets
     /// beyond the cut then belong to other batches.
     incarnation: u64,
+}
+
+/// Who appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AppendAs {
+    /// A client; what is known of the transaction, if the batch belongs to one.
+    Client { acks_all: bool, guard: VerificationGuard },
+    /// A transaction coordinator ends a transaction of this `transaction.version`.
+    Marker { transaction_version: i16 },
+}
+
+impl AppendAs {
+    fn acks_all(self) -> bool {
+        matches!(self, AppendAs::Client { acks_all: true, .. } | AppendAs::Marker { .. })
+    }
+
+    fn origin(self) -> Origin {
+        match self {
+            AppendAs::Client { .. } => Origin::Client,
+            AppendAs::Marker { transaction_version } => Origin::Coordinator { transaction_version },
+        }
+    }
 }
 
 impl Partition {
@@ -49,19 +72,19 @@ impl Partition {
         })
     }
 
-    /// Appends one batch. With `acks_all` the ISR must have min.insync.replicas members, and a flush begins at once;
+    /// Appends one batch. With acks=all the ISR must have min.insync.replicas members, and a flush begins at once;
     /// whether the batch is replicated is for [`Partition::replicated`] to say. A duplicate of an idempotent producer
     /// answers where the original is.
     pub(crate) async fn append(
         self: &Arc<Self>,
         batch: &ValidatedBatch,
-        acks_all: bool,
+        append_as: AppendAs,
     ) -> Result<Appended, PartitionError> {
         self.shared.flush.room().await;
         loop {
             // Made before the attempt, so that the end of a roll in between is not missed.
             let rolled = self.rolled.notified();
-            if let Some(appended) = self.try_append(batch, acks_all)? {
+            if let Some(appended) = self.try_append(batch, append_as)? {
                 return Ok(appended);
             }
             rolled.await;
@@ -72,8 +95,9 @@ impl Partition {
     fn try_append(
         self: &Arc<Self>,
         batch: &ValidatedBatch,
-        acks_all: bool,
+        append_as: AppendAs,
     ) -> Result<Option<Appended>, PartitionError> {
+        let acks_all = append_as.acks_all();
         let now_ms = self.shared.runtime.wall_clock_ms();
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -84,8 +108,11 @@ impl Partition {
             let message = "fewer replicas are in sync than min.insync.replicas asks for";
             return Err(PartitionError::of(ErrorCode::NotEnoughReplicas, message));
         }
+        if let AppendAs::Client { guard, .. } = append_as {
+            open.verifications.check(&open.log, batch.header(), guard)?;
+        }
         let appended_at = match self.check_not_behind_refused(&open.log, batch.header()) {
-            Ok(()) => open.log.append_as_leader(batch, leader_epoch, Origin::Client, now_ms),
+            Ok(()) => open.log.append_as_leader(batch, leader_epoch, append_as.origin(), now_ms),
             Err(error) => Err(error.into()),
         };
         let outcome = match appended_at {
@@ -94,6 +121,7 @@ impl Partition {
             Err(error) => return Err(self.append_failed(state, &error)),
         };
         let (log_start_offset, incarnation) = (open.log.log_start_offset(), open.incarnation);
+        open.verifications.appended(batch.header());
         self.forget_refused(batch.header());
         self.account_unflushed(open);
         self.request_flush(open, urgency);
@@ -155,6 +183,7 @@ impl Partition {
         broker.produce_bytes.add(bytes);
         broker.produce_records.add(u64::from(batch.record_count().unsigned_abs()));
         log.bytes_written.add(bytes);
+        self.traffic.came_in(bytes);
     }
 }
 

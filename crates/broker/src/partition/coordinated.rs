@@ -5,7 +5,7 @@ use super::state::{OpenLog, State, Status};
 use super::{Partition, PartitionError};
 use crate::watchers::{Registration, Waiter};
 use bytes::Bytes;
-use ottla_coordinator::{AppendFailed, LogView, ReadFailed, Term};
+use ottla_coordinator::{AppendFailed, BatchKind, LogView, ReadFailed, Term};
 use ottla_records::ValidatedBatch;
 use ottla_storage::producer_state::Origin;
 use ottla_storage::{AppendError, AppendOutcome, ReadPlan};
@@ -26,6 +26,13 @@ impl Partition {
             None if state.leadership.is_local && !state.is_leaving() => LogView::NotReady,
             None => LogView::NotLeading,
         }
+    }
+
+    /// The high watermark, if this node leads the partition and its log is open.
+    pub(crate) fn led_high_watermark(&self) -> Option<i64> {
+        let mut guard = self.lock();
+        let is_led = term(&mut guard).is_some();
+        is_led.then_some(guard.high_watermark)
     }
 
     /// Largest batch that the log takes, in bytes.
@@ -72,12 +79,17 @@ impl Partition {
     }
 
     /// Appends a coordinator's batch, if the term is that of now, and begins its flush; the offset of its first record.
-    pub(crate) async fn append_in(self: &Arc<Self>, wanted: Term, batch: &ValidatedBatch) -> Result<i64, AppendFailed> {
+    pub(crate) async fn append_in(
+        self: &Arc<Self>,
+        wanted: Term,
+        batch: &ValidatedBatch,
+        kind: BatchKind,
+    ) -> Result<i64, AppendFailed> {
         self.shared.flush.room().await;
         loop {
             // Made before the attempt, so that the end of a roll in between is not missed.
             let rolled = self.rolled.notified();
-            if let Some(first_offset) = self.try_append_in(wanted, batch)? {
+            if let Some(first_offset) = self.try_append_in(wanted, batch, kind)? {
                 return Ok(first_offset);
             }
             rolled.await;
@@ -85,7 +97,12 @@ impl Partition {
     }
 
     /// `None` while the log rolls.
-    fn try_append_in(self: &Arc<Self>, wanted: Term, batch: &ValidatedBatch) -> Result<Option<i64>, AppendFailed> {
+    fn try_append_in(
+        self: &Arc<Self>,
+        wanted: Term,
+        batch: &ValidatedBatch,
+        kind: BatchKind,
+    ) -> Result<Option<i64>, AppendFailed> {
         let now_ms = self.shared.runtime.wall_clock_ms();
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -97,13 +114,21 @@ impl Partition {
         if !leader.has_min_isr() {
             return Err(AppendFailed::NotEnoughReplicas);
         }
-        let origin = Origin::Coordinator { transaction_version: 0 };
+        let transaction_version = if let BatchKind::Marker(version) = kind { version } else { 0 };
+        if let BatchKind::Transactional(guard) = kind {
+            open.verifications
+                .check(&open.log, batch.header(), guard)
+                .map_err(|error| AppendFailed::Refused(error.code))?;
+        }
+        let origin = Origin::Coordinator { transaction_version };
         let first_offset = match open.log.append_as_leader(batch, wanted.leader_epoch, origin, now_ms) {
             Ok(AppendOutcome::Appended(done)) => done.first_offset,
             Ok(AppendOutcome::Duplicate { first_offset, .. }) => first_offset,
             Err(AppendError::RollNeeded) => return self.start_roll(open).map(|()| None).map_err(failed),
+            Err(AppendError::Producer(refused)) => return Err(AppendFailed::Refused(refused.code())),
             Err(error) => return Err(failed(self.append_failed(state, &error))),
         };
+        open.verifications.appended(batch.header());
         self.account_unflushed(open);
         self.request_flush(open, urgency);
         self.note_progress(state);

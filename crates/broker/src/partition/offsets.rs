@@ -1,12 +1,13 @@
 //! What else can be asked of a partition: offsets by time, ends of epochs, producers.
 
 use super::flushing::Urgency;
+use super::reading::last_stable_offset;
 use super::{Partition, PartitionError};
 use crate::parked::Parked;
 use crate::watchers::Waiter;
 use ottla_runtime::Instant;
-use ottla_storage::TimestampQuery;
 use ottla_storage::producer_state::ProducerEntry;
+use ottla_storage::{Log, TimestampQuery};
 use ottla_types::{ErrorCode, LeaderEpoch};
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ impl Partition {
         self: &Arc<Self>,
         query: OffsetQuery,
         current_leader_epoch: i32,
+        read_committed: bool,
         deadline: Instant,
     ) -> Result<OffsetFound, PartitionError> {
         {
@@ -72,10 +74,10 @@ impl Partition {
             OffsetQuery::Earliest | OffsetQuery::EarliestLocal => self.earliest(),
             // Nothing is tiered, which Kafka answers with "unknown".
             OffsetQuery::LatestTiered | OffsetQuery::EarliestPendingUpload => Ok(OffsetFound::NONE),
-            OffsetQuery::Latest => self.latest(deadline).await,
-            OffsetQuery::MaxTimestamp => self.find_timestamp(TimestampQuery::Max, deadline).await,
+            OffsetQuery::Latest => self.latest(read_committed, deadline).await,
+            OffsetQuery::MaxTimestamp => self.find_timestamp(TimestampQuery::Max, read_committed, deadline).await,
             OffsetQuery::AtOrAfter(timestamp) => {
-                self.find_timestamp(TimestampQuery::AtOrAfter(timestamp), deadline).await
+                self.find_timestamp(TimestampQuery::AtOrAfter(timestamp), read_committed, deadline).await
             }
         }
     }
@@ -88,20 +90,22 @@ impl Partition {
         Ok(OffsetFound { offset, timestamp: -1, leader_epoch: leader_epoch.0 })
     }
 
-    async fn latest(self: &Arc<Self>, deadline: Instant) -> Result<OffsetFound, PartitionError> {
+    async fn latest(self: &Arc<Self>, read_committed: bool, deadline: Instant) -> Result<OffsetFound, PartitionError> {
         let is_flushed = self.flushed_to_end(deadline).await?;
         let mut state = self.lock();
-        let (offset, leader_epoch) = (state.high_watermark, state.leadership.leader_epoch.0);
-        let (_, leader) = state.leading()?;
-        if !is_flushed || offset < leader.leader_epoch_start_offset() {
-            return Err(not_available(offset));
+        let (high_watermark, leader_epoch) = (state.high_watermark, state.leadership.leader_epoch.0);
+        let (open, leader) = state.leading()?;
+        if !is_flushed || high_watermark < leader.leader_epoch_start_offset() {
+            return Err(not_available(high_watermark));
         }
+        let offset = bound(&open.log, high_watermark, read_committed);
         Ok(OffsetFound { offset, timestamp: -1, leader_epoch })
     }
 
     async fn find_timestamp(
         self: &Arc<Self>,
         query: TimestampQuery,
+        read_committed: bool,
         deadline: Instant,
     ) -> Result<OffsetFound, PartitionError> {
         let is_flushed = self.flushed_to_end(deadline).await?;
@@ -117,9 +121,10 @@ impl Partition {
         if open.incarnation != incarnation {
             return Err(not_available(high_watermark));
         }
+        let bound = bound(&open.log, high_watermark, read_committed);
         let is_behind = !is_flushed || high_watermark < leader.leader_epoch_start_offset();
         match found.map_err(|error| self.read_error(&error))? {
-            Some(found) if found.offset < high_watermark => Ok(OffsetFound {
+            Some(found) if found.offset < bound => Ok(OffsetFound {
                 offset: found.offset,
                 timestamp: found.timestamp_ms,
                 leader_epoch: found.leader_epoch.0,
@@ -175,6 +180,11 @@ impl Partition {
     pub(crate) fn producers(&self) -> Result<Vec<ProducerEntry>, PartitionError> {
         Ok(self.lock().leading()?.0.log.producers().producers().cloned().collect())
     }
+}
+
+/// What a consumer may see ends here.
+fn bound(log: &Log, high_watermark: i64, read_committed: bool) -> i64 {
+    if read_committed { last_stable_offset(log, high_watermark) } else { high_watermark }
 }
 
 /// What a client may ask for is not known to be committed yet; it asks again.

@@ -3,6 +3,7 @@
 use super::Partition;
 use super::jobs::Job;
 use super::state::{FlushPhase, Leadership, Online, OpenLog, Status};
+use super::verification::Verifications;
 use ottla_config::TopicConfig;
 use ottla_replication::{LeaderConfig, LeaderState};
 use ottla_storage::{FoundPartition, Log, LogError};
@@ -140,6 +141,7 @@ impl Partition {
             is_rolling: false,
             accounted_bytes: 0,
             queued: None,
+            verifications: Verifications::default(),
         };
         state.status = Status::Online(Box::new(Online { open, leader }));
         state.watchers.wake_all();

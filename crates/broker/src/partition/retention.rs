@@ -4,6 +4,7 @@ use super::state::Status;
 use super::{Partition, PartitionError};
 use ottla_storage::{LogError, Retention};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Steps of one round for one partition; each deletes many segments, so a round that needs more is continued by the next.
 const STEPS_MAX: usize = 1000;
@@ -37,6 +38,8 @@ impl Partition {
         let now_ms = self.shared.runtime.wall_clock_ms();
         if let Status::Online(online) = &mut self.lock().status {
             online.open.log.remove_expired_producers(now_ms);
+            let expiration_ms = self.shared.producer_id_expiration_ms.load(Ordering::Relaxed);
+            online.open.verifications.remove_expired(now_ms, expiration_ms);
         }
     }
 

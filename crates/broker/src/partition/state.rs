@@ -1,5 +1,6 @@
 //! What is behind a partition's lock, and how its errors read.
 
+use super::verification::Verifications;
 use crate::watchers::Watchers;
 use ottla_config::TopicConfig;
 use ottla_replication::LeaderState;
@@ -8,6 +9,7 @@ use ottla_storage::{FoundPartition, Log};
 use ottla_telemetry::{BrokerMetrics, Gauge};
 use ottla_types::{ErrorCode, LeaderEpoch, NodeId};
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 /// Why a partition cannot do what was asked, in the terms of a response.
@@ -76,6 +78,17 @@ pub(super) enum Status {
     Retired(Retirement),
 }
 
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Opening => f.write_str("opening"),
+            Status::Online(_) => f.write_str("online"),
+            Status::Offline(reason) => write!(f, "offline: {reason}"),
+            Status::Retired(_) => f.write_str("retired"),
+        }
+    }
+}
+
 /// Why a partition never comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retirement {
@@ -102,6 +115,8 @@ pub(super) struct OpenLog {
     pub(super) accounted_bytes: u64,
     /// By when the partition will be flushed, if it waits in the flush queue.
     pub(super) queued: Option<Instant>,
+    /// Transactions that this partition is being verified to belong to.
+    pub(super) verifications: Verifications,
 }
 
 /// At most one flush runs at a time.
@@ -148,6 +163,10 @@ impl State {
             _ if self.is_closing => Err(not_here("the node shuts down")),
             Status::Offline(reason) => Err(PartitionError::storage(reason.clone())),
             Status::Opening => Err(not_here("the partition's log is being opened; try again")),
+            // The flush that found out is still under way, and what it did not write may read as zeros.
+            Status::Online(online) if online.open.log.has_failed_sync() => Err(PartitionError::storage(
+                "a flush failed. Next step: look at the disk of the log directory; the partition is opened again by itself",
+            )),
             Status::Online(online) => match &mut **online {
                 Online { open, leader: Some(leader) } => Ok((open, leader)),
                 Online { leader: None, .. } => Err(PartitionError {

@@ -5,6 +5,9 @@ use bytes::Bytes;
 use ottla_records::{BatchBuilder, Compression, TimestampType};
 use std::time::Duration;
 
+/// The resource type of broker configs; the empty name is that of the whole cluster.
+const BROKER: i8 = 4;
+
 /// A batch of one record of about 300 kB; its value begins with `value`.
 fn keyed(key: Option<&str>, value: &str) -> Bytes {
     let mut builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
@@ -36,10 +39,96 @@ fn a_compacted_topic_keeps_the_last_value_of_each_key() {
         assert!(older.iter().all(|value| expected.contains(&value.as_str())), "{older:?}");
         assert_eq!(short(node.read_all("t", 0, 6).await), expected);
         assert_eq!(node.list_offset("t", 0, EARLIEST).await.offset, 0);
+        let cleaner = &node.metrics.cleaner;
+        assert!(cleaner.cleanings.get() >= 1 && cleaner.records_removed.get() == 6);
+        assert!(cleaner.bytes_read.get() > cleaner.bytes_written.get() + 1_500_000);
+        assert_eq!((cleaner.threads.get(), cleaner.uncleanable_partitions.get()), (1, 0));
+        assert!((1..100).contains(&cleaner.recopy_percent.get()) && cleaner.max_dirty_percent.get() <= 100);
+        assert_eq!(cleaner.since_last_run_ms.get(), 500);
         let node = node.power_loss().await;
         node.ready("t", 0).await;
         assert_eq!(short(node.read_all("t", 0, 6).await), expected);
         let batch = keyed(Some("a"), "a4");
         assert_eq!(node.produce_batch("t", 0, batch, -1).await.base_offset, 12);
+    });
+}
+
+#[test]
+fn the_number_of_cleaners_follows_its_config_and_none_clean_nothing() {
+    let configs = [("log.cleaner.backoff.ms", "500"), ("log.cleaner.threads", "0")];
+    with_node(231, &configs, |node| async move {
+        let configs =
+            [("cleanup.policy", "compact"), ("segment.bytes", "1048576"), ("min.cleanable.dirty.ratio", "0.01")];
+        node.create_topic("t", 1, &configs).await;
+        for round in 0..8 {
+            assert_eq!(
+                error(node.produce_batch("t", 0, keyed(Some("a"), &format!("a{round}")), -1).await.error_code),
+                "NONE"
+            );
+        }
+        node.runtime.sleep(Duration::from_secs(10)).await;
+        assert_eq!((node.metrics.cleaner.threads.get(), node.metrics.cleaner.cleanings.get()), (0, 0));
+        node.set_configs(BROKER, "", &[("log.cleaner.threads", "3")]).await;
+        node.until("three are at work", || node.metrics.cleaner.threads.get() == 3).await;
+        node.until("the log is cleaned", || node.metrics.cleaner.cleanings.get() >= 1).await;
+        node.set_configs(BROKER, "", &[("log.cleaner.threads", "1")]).await;
+        node.until("two have ended", || node.metrics.cleaner.threads.get() == 1).await;
+    });
+}
+
+#[test]
+fn a_full_log_directory_is_cleaned_as_far_as_there_is_room() {
+    // Cleaners begin when the directory is full.
+    let configs = [("log.cleaner.backoff.ms", "500"), ("log.cleaner.threads", "0")];
+    with_node(232, &configs, |node| async move {
+        let configs =
+            [("cleanup.policy", "compact"), ("segment.bytes", "4194304"), ("min.cleanable.dirty.ratio", "0.01")];
+        node.create_topic("t", 1, &configs).await;
+        let disk = node.world.disk_faults(NODE);
+        disk.set_capacity(Some(64 << 20));
+        let mut written = 0;
+        let refused = loop {
+            let batch = keyed(Some(["a", "b"][written % 2]), &format!("v{}", written % 10));
+            match error(node.produce_batch("t", 0, batch, -1).await.error_code) {
+                "NONE" => written += 1,
+                refused => break refused,
+            }
+            // The free space is looked at now and then.
+            node.runtime.sleep(Duration::from_millis(200)).await;
+        };
+        assert_eq!(refused, "KAFKA_STORAGE_ERROR");
+        node.set_configs(BROKER, "", &[("log.cleaner.threads", "1")]).await;
+        node.until("the log is cleaned", || node.metrics.cleaner.cleanings.get() >= 1).await;
+        node.runtime.sleep(Duration::from_secs(10)).await;
+        assert_eq!(node.metrics.cleaner.disk_full.get(), 0);
+        let batch = keyed(Some("a"), "v0");
+        assert_eq!(error(node.produce_batch("t", 0, batch, -1).await.error_code), "NONE", "there is space again");
+    });
+}
+
+#[test]
+fn a_log_whose_remains_have_no_room_is_left_alone_for_a_while() {
+    let configs = [("log.cleaner.backoff.ms", "500"), ("log.cleaner.threads", "0")];
+    with_node(233, &configs, |node| async move {
+        let configs =
+            [("cleanup.policy", "compact"), ("segment.bytes", "4194304"), ("min.cleanable.dirty.ratio", "0.01")];
+        node.create_topic("t", 1, &configs).await;
+        // Every key once: nothing can be removed.
+        for key in 0..30 {
+            assert_eq!(
+                error(node.produce_batch("t", 0, keyed(Some(&format!("k{key}")), "v0"), -1).await.error_code),
+                "NONE"
+            );
+        }
+        let used = 30 * 300_100_u64;
+        node.world.disk_faults(NODE).set_capacity(Some(used + (2 << 20)));
+        node.set_configs(BROKER, "", &[("log.cleaner.threads", "1")]).await;
+        node.until("it was tried", || node.metrics.cleaner.disk_full.get() == 1).await;
+        node.runtime.sleep(Duration::from_secs(30)).await;
+        assert_eq!(node.metrics.cleaner.disk_full.get(), 1, "not again at once");
+        assert!(node.names("/data/t-0").await.iter().all(|name| !name.ends_with(".cleaned")));
+        node.world.disk_faults(NODE).set_capacity(None);
+        node.until("it is cleaned", || node.metrics.cleaner.cleanings.get() >= 1).await;
+        assert_eq!(node.metrics.cleaner.uncleanable_partitions.get(), 0);
     });
 }

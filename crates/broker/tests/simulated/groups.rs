@@ -51,7 +51,7 @@ fn what_has_no_coordinator_is_refused_with_a_reason() {
         assert!(found.error_message.unwrap().contains("__consumer_offsets cannot be created"));
         node.controller.be_silent(false);
         node.coordinate("g").await;
-        for (key_type, versions) in [(1, 1..=6), (2, 6..=6), (9, 1..=6)] {
+        for (key_type, versions) in [(2, 6..=6), (9, 1..=6)] {
             for version in versions {
                 let request = FindCoordinatorRequest { key: "t".to_string(), key_type, ..Default::default() };
                 let batched = FindCoordinatorRequest { key_type, ..find_group("t") };

@@ -159,7 +159,7 @@ fn without_a_controller_producers_are_told_to_ask_again() {
         node.runtime.sleep(Duration::from_secs(6)).await;
         assert_eq!(error(node.call(5, &plain).await.error_code), "NONE");
         let transactional = InitProducerIdRequest { transactional_id: Some("tx".into()), ..plain.clone() };
-        assert_eq!(error(node.call(5, &transactional).await.error_code), "INVALID_REQUEST");
+        assert_eq!(error(node.call(5, &transactional).await.error_code), "NOT_COORDINATOR");
         let half = InitProducerIdRequest { producer_id: 5, ..plain };
         assert_eq!(error(node.call(5, &half).await.error_code), "INVALID_REQUEST");
     });

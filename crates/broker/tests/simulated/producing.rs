@@ -5,9 +5,7 @@ use bytes::Bytes;
 use ottla_net::Outcome;
 use ottla_protocol::Records;
 use ottla_protocol::generated::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use ottla_records::{BatchBuilder, Compression, TimestampType};
-use ottla_testkit::batches::{self, batch, batch_of_size};
-use ottla_types::{ErrorCode, ProducerEpoch, ProducerId};
+use ottla_testkit::batches::{batch, batch_of_size};
 use std::time::Duration;
 
 #[test]
@@ -184,26 +182,6 @@ fn what_cannot_be_appended_is_named() {
         let topic = TopicProduceData { name: "t".into(), partition_data: vec![no_records], ..Default::default() };
         let request = ProduceRequest { acks: -1, topic_data: vec![topic], ..ProduceRequest::default() };
         assert_eq!(code(the_partition(node.call(PRODUCE, &request).await)), "INVALID_RECORD");
-        assert_eq!(node.list_offset("t", 0, LATEST).await.offset, 0);
-    });
-}
-
-#[test]
-fn transactions_are_refused_with_an_error_that_is_not_retried() {
-    with_node(20, &[], |node| async move {
-        node.create_topic("t", 1, &[]).await;
-        let builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime)
-            .producer(ProducerId(5), ProducerEpoch(0), 0)
-            .transactional();
-        let transactional = batches::build(builder, &["a"]).to_bytes();
-        let by_batch = node.produce_batch("t", 0, transactional, -1).await;
-        let with_id =
-            ProduceRequest { transactional_id: Some("tx".to_string()), ..produce_request("t", 0, batch(&["a"]), -1) };
-        let by_id = the_partition(node.call(PRODUCE, &with_id).await);
-        for answer in [by_batch, by_id] {
-            assert_eq!(error(answer.error_code), "INVALID_TXN_STATE");
-            assert!(!ErrorCode::InvalidTxnState.is_retriable());
-        }
         assert_eq!(node.list_offset("t", 0, LATEST).await.offset, 0);
     });
 }

@@ -2,10 +2,35 @@
 
 use super::{counted, explain_unknown_topic};
 use crate::failure::Failure;
+use crate::output::OutputArgs;
 use crate::table;
 use ottla_client::{Admin, PartitionMetadata, TopicDescription};
+use serde::Serialize;
+use std::collections::BTreeMap;
 
-pub(super) async fn run(admin: &Admin, names: &[String]) -> Result<(), Failure> {
+/// A topic, as it is described.
+#[derive(Debug, Serialize)]
+struct Described {
+    topic: String,
+    topic_id: String,
+    is_internal: bool,
+    /// Those that were set on the topic; nothing for a secret.
+    configs: BTreeMap<String, Option<String>>,
+    partitions: Vec<Partition>,
+}
+
+#[derive(Debug, Serialize)]
+struct Partition {
+    partition: i32,
+    /// Nothing while there is none.
+    leader: Option<i32>,
+    leader_epoch: i32,
+    replicas: Vec<i32>,
+    isr: Vec<i32>,
+    offline_replicas: Vec<i32>,
+}
+
+pub(super) async fn run(admin: &Admin, names: &[String], output: OutputArgs) -> Result<(), Failure> {
     let all: Vec<String>;
     let names = match names {
         [] => {
@@ -14,27 +39,24 @@ pub(super) async fn run(admin: &Admin, names: &[String]) -> Result<(), Failure> 
         }
         names => names,
     };
-    for (index, name) in names.iter().enumerate() {
+    let mut topics = Vec::new();
+    for name in names {
         let described = explain_unknown_topic(admin, name, admin.describe_topic(name).await).await?;
-        let gap = if index == 0 { "" } else { "\n" };
-        print!("{gap}{}", render(&described));
+        topics.push(Described::of(&described));
     }
-    Ok(())
+    output.print(&topics, |topics| topics.iter().map(render).collect::<Vec<_>>().join("\n"))
 }
 
-fn render(topic: &TopicDescription) -> String {
-    let partitions = topic.metadata.partitions.as_deref().unwrap_or_default();
-    let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
-    let mut text =
-        format!("Topic {} (id {}), {}\n", topic.metadata.name, topic.metadata.topic_id, counted(count, "partition"));
-    for config in topic.configs.iter().filter(|config| config.is_set) {
-        let value = if config.is_sensitive { "(hidden)" } else { config.value.as_deref().unwrap_or("") };
-        text += &format!("  {}={value}\n", config.name);
+fn render(topic: &Described) -> String {
+    let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    let mut text = format!("Topic {} (id {}), {}\n", topic.topic, topic.topic_id, counted(count, "partition"));
+    for (name, value) in &topic.configs {
+        text += &format!("  {name}={}\n", value.as_deref().unwrap_or("(hidden)"));
     }
-    text + &table::render(&["#PARTITION", "#LEADER", "#EPOCH", "REPLICAS", "ISR"], partitions.iter().map(row))
+    text + &table::render(&["#PARTITION", "#LEADER", "#EPOCH", "REPLICAS", "ISR"], topic.partitions.iter().map(row))
 }
 
-fn row(partition: &PartitionMetadata) -> Vec<String> {
+fn row(partition: &Partition) -> Vec<String> {
     let leader = partition.leader.map_or("none".to_string(), |leader| leader.to_string());
     let epoch = partition.leader_epoch.to_string();
     vec![partition.partition.to_string(), leader, epoch, ids(&partition.replicas), ids(&partition.isr)]
@@ -42,6 +64,37 @@ fn row(partition: &PartitionMetadata) -> Vec<String> {
 
 fn ids(nodes: &[i32]) -> String {
     nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+impl Described {
+    fn of(topic: &TopicDescription) -> Described {
+        let partitions = topic.metadata.partitions.as_deref().unwrap_or_default();
+        let set = topic.configs.iter().filter(|config| config.is_set);
+        let configs = set.map(|config| {
+            let value = config.value.clone().unwrap_or_default();
+            (config.name.clone(), (!config.is_sensitive).then_some(value))
+        });
+        Described {
+            topic: topic.metadata.name.clone(),
+            topic_id: topic.metadata.topic_id.to_string(),
+            is_internal: topic.metadata.is_internal,
+            configs: configs.collect(),
+            partitions: partitions.iter().map(Partition::of).collect(),
+        }
+    }
+}
+
+impl Partition {
+    fn of(partition: &PartitionMetadata) -> Partition {
+        Partition {
+            partition: partition.partition,
+            leader: partition.leader,
+            leader_epoch: partition.leader_epoch,
+            replicas: partition.replicas.clone(),
+            isr: partition.isr.clone(),
+            offline_replicas: partition.offline_replicas.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +109,7 @@ mod tests {
             name: name.to_string(),
             value: Some("1000".to_string()),
             is_set,
-            is_sensitive: false,
+            ..ConfigEntry::default()
         };
         let partition = |partition, leader| PartitionMetadata {
             partition,
@@ -80,6 +133,6 @@ PARTITION  LEADER  EPOCH  REPLICAS  ISR
         0       1      4  1,2       1
         1    none      4  1,2       1
 ";
-        assert_eq!(render(&TopicDescription { metadata, configs }), expected);
+        assert_eq!(render(&Described::of(&TopicDescription { metadata, configs })), expected);
     }
 }

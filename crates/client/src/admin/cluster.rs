@@ -3,7 +3,7 @@
 use super::Admin;
 use crate::error::ClientError;
 use crate::metadata::BrokerAddress;
-use ottla_protocol::{ApiKey, DescribeClusterRequest, DescribeLogDirsRequest};
+use ottla_protocol::{ApiKey, DescribeClusterRequest, DescribeLogDirsRequest, UnregisterBrokerRequest};
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +87,20 @@ impl Admin {
                 described.brokers.insert(found.broker_id, address);
             }
             Ok(described)
+        })
+        .await
+    }
+
+    /// Takes a broker that is gone for good out of the cluster.
+    ///
+    /// # Errors
+    /// BROKER_ID_NOT_REGISTERED, `NoCommonVersion` where brokers cannot be unregistered ... and those of the connection.
+    pub async fn unregister_broker(&self, node_id: i32) -> Result<(), ClientError> {
+        self.patiently(|| async {
+            let request = UnregisterBrokerRequest { broker_id: node_id };
+            let response = self.client.controller().await?.send(&request).await?;
+            let message = response.error_message.as_deref();
+            ClientError::check(response.error_code, message, || format!("broker {node_id}"))
         })
         .await
     }

@@ -4,6 +4,7 @@ use super::Admin;
 use crate::connection::Connection;
 use crate::error::ClientError;
 use ottla_protocol::describe_configs_request::DescribeConfigsResource;
+use ottla_protocol::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsSynonym};
 use ottla_protocol::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use ottla_protocol::{DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest};
 use std::fmt;
@@ -21,6 +22,10 @@ pub enum ConfigResource {
     Broker(Option<i32>),
     /// A group.
     Group(String),
+    /// A client metrics subscription (KIP-714).
+    ClientMetrics(String),
+    /// The log levels of a broker (KIP-412).
+    BrokerLogger(i32),
 }
 
 impl ConfigResource {
@@ -29,24 +34,40 @@ impl ConfigResource {
         match self {
             ConfigResource::Topic(_) => 2,
             ConfigResource::Broker(_) => 4,
+            ConfigResource::BrokerLogger(_) => 8,
+            ConfigResource::ClientMetrics(_) => 16,
             ConfigResource::Group(_) => 32,
         }
     }
 
     fn name(&self) -> String {
         match self {
-            ConfigResource::Topic(name) | ConfigResource::Group(name) => name.clone(),
+            ConfigResource::Topic(name) | ConfigResource::Group(name) | ConfigResource::ClientMetrics(name) => {
+                name.clone()
+            }
             ConfigResource::Broker(node_id) => node_id.map(|id| id.to_string()).unwrap_or_default(),
+            ConfigResource::BrokerLogger(node_id) => node_id.to_string(),
         }
     }
 
-    /// `ConfigSource` of what was set on this resource: dynamic topic, broker, default broker and group config.
-    fn own_source(&self) -> i8 {
+    /// Where what was set on this resource comes from.
+    fn own_source(&self) -> ConfigSource {
         match self {
-            ConfigResource::Topic(_) => 1,
-            ConfigResource::Broker(Some(_)) => 2,
-            ConfigResource::Broker(None) => 3,
-            ConfigResource::Group(_) => 8,
+            ConfigResource::Topic(_) => ConfigSource::Topic,
+            ConfigResource::Broker(Some(_)) => ConfigSource::DynamicBroker,
+            ConfigResource::Broker(None) => ConfigSource::DynamicDefaultBroker,
+            ConfigResource::Group(_) => ConfigSource::Group,
+            ConfigResource::ClientMetrics(_) => ConfigSource::ClientMetrics,
+            ConfigResource::BrokerLogger(_) => ConfigSource::BrokerLogger,
+        }
+    }
+
+    /// The node that must be asked; any one for `None`.
+    fn node_id(&self) -> Option<i32> {
+        match self {
+            ConfigResource::Broker(node_id) => *node_id,
+            ConfigResource::BrokerLogger(node_id) => Some(*node_id),
+            ConfigResource::Topic(_) | ConfigResource::Group(_) | ConfigResource::ClientMetrics(_) => None,
         }
     }
 
@@ -55,6 +76,8 @@ impl ConfigResource {
         match code {
             2 => Some(ConfigResource::Topic(name)),
             4 => Some(ConfigResource::Broker(name.parse().ok())),
+            8 => name.parse().ok().map(ConfigResource::BrokerLogger),
+            16 => Some(ConfigResource::ClientMetrics(name)),
             32 => Some(ConfigResource::Group(name)),
             _ => None,
         }
@@ -68,12 +91,80 @@ impl fmt::Display for ConfigResource {
             ConfigResource::Broker(Some(id)) => write!(f, "broker {id}"),
             ConfigResource::Broker(None) => f.write_str("all brokers"),
             ConfigResource::Group(name) => write!(f, "group '{name}'"),
+            ConfigResource::ClientMetrics(name) => write!(f, "client metrics subscription '{name}'"),
+            ConfigResource::BrokerLogger(id) => write!(f, "loggers of broker {id}"),
+        }
+    }
+}
+
+/// Where a value comes from: Kafka's `ConfigEntry.ConfigSource`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// Set on the topic.
+    Topic,
+    /// Set at runtime for one broker.
+    DynamicBroker,
+    /// Set at runtime for all brokers.
+    DynamicDefaultBroker,
+    /// The broker's file or command line.
+    StaticBroker,
+    /// Nobody set it.
+    Default,
+    /// A logger's level, set at runtime.
+    BrokerLogger,
+    /// Set on a client metrics subscription.
+    ClientMetrics,
+    /// Set on the group.
+    Group,
+    /// What this client does not know.
+    #[default]
+    Unknown,
+}
+
+/// One of the places that have a say in a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigSynonym {
+    /// The name there.
+    pub name: String,
+    /// The value there; `None` when it is null or hidden.
+    pub value: Option<String>,
+    /// Which place.
+    pub source: ConfigSource,
+}
+
+impl ConfigSource {
+    fn from_wire(code: i8) -> ConfigSource {
+        match code {
+            1 => ConfigSource::Topic,
+            2 => ConfigSource::DynamicBroker,
+            3 => ConfigSource::DynamicDefaultBroker,
+            4 => ConfigSource::StaticBroker,
+            5 => ConfigSource::Default,
+            6 => ConfigSource::BrokerLogger,
+            7 => ConfigSource::ClientMetrics,
+            8 => ConfigSource::Group,
+            _ => ConfigSource::Unknown,
+        }
+    }
+
+    /// Kafka's name, for example `DYNAMIC_TOPIC_CONFIG`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConfigSource::Topic => "DYNAMIC_TOPIC_CONFIG",
+            ConfigSource::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
+            ConfigSource::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+            ConfigSource::StaticBroker => "STATIC_BROKER_CONFIG",
+            ConfigSource::Default => "DEFAULT_CONFIG",
+            ConfigSource::BrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
+            ConfigSource::ClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
+            ConfigSource::Group => "DYNAMIC_GROUP_CONFIG",
+            ConfigSource::Unknown => "UNKNOWN",
         }
     }
 }
 
 /// A config as it is in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigEntry {
     /// Name.
     pub name: String,
@@ -83,6 +174,12 @@ pub struct ConfigEntry {
     pub is_set: bool,
     /// Whether the value is a secret.
     pub is_sensitive: bool,
+    /// Whether it takes a restart to change it.
+    pub is_read_only: bool,
+    /// Where the value comes from.
+    pub source: ConfigSource,
+    /// The places that have a say, strongest first.
+    pub synonyms: Vec<ConfigSynonym>,
 }
 
 /// A change of one config.
@@ -129,24 +226,18 @@ impl Admin {
             resource_name: resource.name(),
             configuration_keys: None,
         };
-        let request = DescribeConfigsRequest { resources: vec![wanted], ..Default::default() };
+        let request = DescribeConfigsRequest { resources: vec![wanted], include_synonyms: true, ..Default::default() };
         self.patiently(|| async {
-            let broker = match resource {
-                ConfigResource::Broker(Some(node_id)) => self.client.broker(*node_id).await?,
-                _ => self.client.any_broker().await?,
+            let broker = match resource.node_id() {
+                Some(node_id) => self.client.broker(node_id).await?,
+                None => self.client.any_broker().await?,
             };
             let response = broker.send(&request).await?;
             let result = response.results.into_iter().next();
             let result = result.ok_or_else(|| ClientError::missing("DescribeConfigs", &resource.to_string()))?;
             let message = result.error_message.as_deref();
             ClientError::check(result.error_code, message, || format!("configs of {resource}"))?;
-            let entries = result.configs.into_iter().map(|config| ConfigEntry {
-                name: config.name,
-                value: config.value,
-                is_set: config.config_source == resource.own_source(),
-                is_sensitive: config.is_sensitive,
-            });
-            Ok(entries.collect())
+            Ok(result.configs.into_iter().map(|config| entry(config, resource)).collect())
         })
         .await
     }
@@ -176,9 +267,9 @@ impl Admin {
         };
         let request = IncrementalAlterConfigsRequest { resources: vec![wanted], validate_only };
         self.patiently(|| async {
-            let broker: Connection = match resource {
-                ConfigResource::Broker(Some(node_id)) => self.client.broker(*node_id).await?,
-                _ => self.client.controller().await?,
+            let broker: Connection = match resource.node_id() {
+                Some(node_id) => self.client.broker(node_id).await?,
+                None => self.client.controller().await?,
             };
             let response = broker.send(&request).await?;
             let result = response.responses.into_iter().next();
@@ -207,5 +298,23 @@ impl Admin {
             Ok(listed.filter_map(|row| ConfigResource::from_wire(row.resource_type, row.resource_name)).collect())
         })
         .await
+    }
+}
+
+fn entry(config: DescribeConfigsResourceResult, resource: &ConfigResource) -> ConfigEntry {
+    let synonym = |synonym: DescribeConfigsSynonym| ConfigSynonym {
+        name: synonym.name,
+        value: synonym.value,
+        source: ConfigSource::from_wire(synonym.source),
+    };
+    let source = ConfigSource::from_wire(config.config_source);
+    ConfigEntry {
+        name: config.name,
+        value: config.value,
+        is_set: source == resource.own_source(),
+        is_sensitive: config.is_sensitive,
+        is_read_only: config.read_only,
+        source,
+        synonyms: config.synonyms.into_iter().map(synonym).collect(),
     }
 }

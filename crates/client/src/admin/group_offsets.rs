@@ -7,6 +7,7 @@ use crate::error::ClientError;
 use ottla_protocol::OffsetDeleteRequest;
 use ottla_protocol::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use ottla_types::TopicPartition;
+use std::collections::BTreeMap;
 
 /// Who is no member of the group.
 fn nobody() -> Committer {
@@ -30,11 +31,15 @@ impl Admin {
         self.group_operation(group_id, || async { commit_once(&self.client, group_id, &nobody(), offsets).await }).await
     }
 
-    /// Deletes committed offsets of partitions that no member subscribes to.
+    /// Deletes committed offsets of partitions that no member subscribes to; says for each partition how that went.
     ///
     /// # Errors
-    /// GROUP_SUBSCRIBED_TO_TOPIC, GROUP_ID_NOT_FOUND ... and those of the connection.
-    pub async fn delete_group_offsets(&self, group_id: &str, partitions: &[TopicPartition]) -> Result<(), ClientError> {
+    /// GROUP_ID_NOT_FOUND ... and those of the connection; a partition's own may be GROUP_SUBSCRIBED_TO_TOPIC.
+    pub async fn delete_group_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Result<(), ClientError>>, ClientError> {
         let mut topics: Vec<OffsetDeleteRequestTopic> = Vec::new();
         for partition in partitions {
             let row = OffsetDeleteRequestPartition { partition_index: partition.partition };
@@ -50,11 +55,16 @@ impl Admin {
         self.group_operation(group_id, || async {
             let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
             ClientError::check(response.error_code, None, || format!("group '{group_id}'"))?;
-            let rows = response.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |row| (topic, row)));
-            rows.into_iter().try_for_each(|(topic, row)| {
-                let subject = || format!("offset of {}-{} in group '{group_id}'", topic.name, row.partition_index);
-                ClientError::check(row.error_code, None, subject)
-            })
+            let mut results = BTreeMap::new();
+            for topic in response.topics {
+                for row in topic.partitions {
+                    let partition = TopicPartition::new(topic.name.as_str(), row.partition_index);
+                    let subject = || format!("offset of {partition} in group '{group_id}'");
+                    let result = ClientError::check(row.error_code, None, subject);
+                    results.insert(partition, result);
+                }
+            }
+            Ok(results)
         })
         .await
     }

@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The first version with a filter of states, and of types.
 const STATES_VERSION: i16 = 4;
 const TYPES_VERSION: i16 = 5;
+/// Types of members in ConsumerGroupDescribe (KIP-1099).
+const CLASSIC_MEMBER: i8 = 0;
+const CONSUMER_MEMBER: i8 = 1;
 
 /// A group as its coordinator lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,12 @@ pub struct GroupDescription {
     pub assignor: String,
     /// Group epoch and assignment epoch of KIP-848; -1 for classic groups.
     pub epochs: (i32, i32),
+    /// `consumer` for consumers; other programs (Connect ...) have names of their own.
+    pub protocol_type: String,
+    /// Node id of its coordinator.
+    pub coordinator_id: i32,
+    /// Address of its coordinator, `host:port`.
+    pub coordinator: String,
     /// Its members, by member id.
     pub members: Vec<MemberDescription>,
 }
@@ -63,6 +72,10 @@ pub struct MemberDescription {
     pub assignment: BTreeSet<TopicPartition>,
     /// Member epoch of KIP-848; -1 for classic members.
     pub member_epoch: i32,
+    /// The partitions that it is to get (KIP-848).
+    pub target_assignment: BTreeSet<TopicPartition>,
+    /// Whether it speaks KIP-848 itself; `None` when that cannot be told.
+    pub is_upgraded: Option<bool>,
 }
 
 impl Admin {
@@ -139,6 +152,9 @@ impl Admin {
             state: found.group_state,
             assignor: found.assignor_name,
             epochs: (found.group_epoch, found.assignment_epoch),
+            protocol_type: "consumer".to_string(),
+            coordinator_id: self.client.known_coordinator(group_id).unwrap_or(-1),
+            coordinator: coordinator.address().to_string(),
             members: found.members.into_iter().map(modern_member).collect(),
         }))
     }
@@ -157,6 +173,9 @@ impl Admin {
             state: found.group_state,
             assignor: found.protocol_data,
             epochs: (-1, -1),
+            protocol_type: found.protocol_type,
+            coordinator_id: self.client.known_coordinator(group_id).unwrap_or(-1),
+            coordinator: coordinator.address().to_string(),
             members: found.members.into_iter().map(classic_member).collect(),
         })
     }
@@ -222,6 +241,11 @@ fn modern_member(member: consumer_group_describe_response::Member) -> MemberDesc
         let name = topic.topic_name;
         topic.partitions.into_iter().map(move |index| TopicPartition::new(name.as_str(), index))
     };
+    let is_upgraded = match member.member_type {
+        CLASSIC_MEMBER => Some(false),
+        CONSUMER_MEMBER => Some(true),
+        _ => None,
+    };
     MemberDescription {
         member_id: member.member_id,
         group_instance_id: member.instance_id,
@@ -230,6 +254,8 @@ fn modern_member(member: consumer_group_describe_response::Member) -> MemberDesc
         topics: member.subscribed_topic_names.into_iter().collect(),
         assignment: member.assignment.topic_partitions.into_iter().flat_map(pairs).collect(),
         member_epoch: member.member_epoch,
+        target_assignment: member.target_assignment.topic_partitions.into_iter().flat_map(pairs).collect(),
+        is_upgraded,
     }
 }
 
@@ -244,6 +270,8 @@ fn classic_member(member: describe_groups_response::DescribedGroupMember) -> Mem
         topics,
         assignment: decode_assignment(&member.member_assignment).unwrap_or_default(),
         member_epoch: -1,
+        target_assignment: BTreeSet::new(),
+        is_upgraded: None,
     }
 }
 

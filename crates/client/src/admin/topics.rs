@@ -4,7 +4,7 @@ use super::{Admin, ConfigEntry};
 use crate::error::ClientError;
 use crate::metadata::{ClusterMetadata, TopicMetadata};
 use ottla_protocol::create_partitions_request::CreatePartitionsTopic;
-use ottla_protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use ottla_protocol::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::delete_topics_request::DeleteTopicState;
 use ottla_protocol::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
 use ottla_types::{ErrorCode, Uuid};
@@ -23,6 +23,9 @@ pub struct NewTopic {
     pub replication_factor: Option<i16>,
     /// Configs that differ from the defaults.
     pub configs: Vec<(String, String)>,
+    /// Brokers of each partition, the preferred leader first; empty leaves it to the broker. Goes without `partitions` and
+    /// `replication_factor`.
+    pub assignments: Vec<Vec<i32>>,
 }
 
 /// A topic that was made.
@@ -56,11 +59,15 @@ impl Admin {
         let configs = topic.configs.iter();
         let configs =
             configs.map(|(name, value)| CreatableTopicConfig { name: name.clone(), value: Some(value.clone()) });
+        let assignments = topic.assignments.iter().zip(0..).map(|(brokers, partition)| CreatableReplicaAssignment {
+            partition_index: partition,
+            broker_ids: brokers.clone(),
+        });
         let wanted = CreatableTopic {
             name: topic.name.clone(),
             num_partitions: topic.partitions.unwrap_or(-1),
             replication_factor: topic.replication_factor.unwrap_or(-1),
-            assignments: Vec::new(),
+            assignments: assignments.collect(),
             configs: configs.collect(),
         };
         let request = CreateTopicsRequest { topics: vec![wanted], timeout_ms: self.timeout_ms(), validate_only };

@@ -108,7 +108,7 @@ impl ConsumerOptions {
 
     /// # Errors
     /// `Invalid` for settings that do not go together.
-    pub(super) fn check(&self) -> Result<(), ClientError> {
+    pub(crate) fn check(&self) -> Result<(), ClientError> {
         let refuse = |why: &str| Err(ClientError::Invalid(why.to_string()));
         if self.heartbeat_interval >= self.session_timeout {
             return refuse("heartbeat.interval.ms is below session.timeout.ms");

@@ -69,7 +69,7 @@ impl Default for ProducerOptions {
 impl ProducerOptions {
     /// # Errors
     /// `Invalid` for settings that exclude each other.
-    pub(super) fn check(&self) -> Result<(), ClientError> {
+    pub(crate) fn check(&self) -> Result<(), ClientError> {
         let refuse = |why: &str| Err(ClientError::Invalid(why.to_string()));
         if self.idempotence && self.acks != Acks::All {
             return refuse("enable.idempotence needs acks=all");

@@ -101,6 +101,11 @@ impl ProducerRecord {
 }
 
 impl Delivery {
+    /// The partition that the record goes to. Deliveries of one partition end in the order of the sends.
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
     /// Waits until the record is acknowledged or given up.
     ///
     /// # Errors

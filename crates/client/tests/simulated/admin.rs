@@ -12,7 +12,7 @@ fn a_topic_lives_and_dies() {
         let (_server, _broker, client) = broker_and_client(&world).await;
         let admin = Admin::new(&client);
         let configs = vec![("cleanup.policy".to_string(), "compact".to_string())];
-        let new = NewTopic { name: "orders".to_string(), partitions: Some(3), replication_factor: None, configs };
+        let new = NewTopic { name: "orders".to_string(), partitions: Some(3), configs, ..NewTopic::default() };
         admin.create_topic(&new, true).await.unwrap();
         let created = admin.create_topic(&new, false).await.unwrap();
         assert_eq!((created.partitions, created.replication_factor), (3, 1));

@@ -164,6 +164,10 @@ pub struct NetworkConfig {
     pub queued_max_request_bytes: Option<u64>,
     /// `queued.max.requests`.
     pub queued_max_requests: usize,
+    /// `http.listener`, as `host:port`.
+    pub http_listener: Option<String>,
+    /// `slow.request.log.threshold.ms`; `None` (-1) logs none.
+    pub slow_request_log_threshold_ms: Option<u64>,
 }
 
 impl NetworkConfig {
@@ -182,7 +186,23 @@ impl NetworkConfig {
             connections_max_idle_ms: u64::try_from(reader.number("connections.max.idle.ms")).ok(),
             queued_max_request_bytes: u64::try_from(reader.number("queued.max.request.bytes")).ok().filter(|n| *n > 0),
             queued_max_requests: count("queued.max.requests"),
+            http_listener: reader
+                .optional_string("http.listener")
+                .map(|text| parse_http_listener(&text))
+                .transpose()?,
+            slow_request_log_threshold_ms: u64::try_from(reader.number("slow.request.log.threshold.ms")).ok(),
         })
+    }
+}
+
+fn parse_http_listener(text: &str) -> Result<String, ConfigError> {
+    let address = text.trim();
+    match split_host_port(address) {
+        Some((host, _)) if !host.is_empty() => Ok(address.to_string()),
+        _ => {
+            let reason = "it is not of the form host:port, for example 127.0.0.1:9644";
+            Err(ConfigError::invalid("http.listener", text, reason))
+        }
     }
 }
 

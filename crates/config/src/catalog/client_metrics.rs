@@ -3,10 +3,10 @@
 use super::keys;
 
 keys! { pub(super) KEYS
-    "interval.ms" Int "300000" any Medium PerResource Accepted
+    "interval.ms" Int "300000" any Medium PerResource Implemented
         "How often matching clients push their metrics.";
-    "match" List "" list Medium PerResource Accepted
+    "match" List "" list Medium PerResource Implemented
         "Which clients are meant, as attribute=pattern entries.";
-    "metrics" List "" list Medium PerResource Accepted
+    "metrics" List "" list Medium PerResource Implemented
         "Prefixes of the metric names that clients push.";
 }

@@ -3,11 +3,11 @@
 use super::keys;
 
 keys! { pub(super) KEYS
-    "consumer.assignment.interval.ms" Int "1000" min(0) Medium PerResource Accepted
+    "consumer.assignment.interval.ms" Int "1000" min(0) Medium PerResource Implemented
         "Least time between two assignments of this consumer group.";
-    "consumer.heartbeat.interval.ms" Int "5000" min(1) Medium PerResource Accepted
+    "consumer.heartbeat.interval.ms" Int "5000" min(1) Medium PerResource Implemented
         "Heartbeat interval that members of this consumer group are told.";
-    "consumer.session.timeout.ms" Int "45000" min(1) Medium PerResource Accepted
+    "consumer.session.timeout.ms" Int "45000" min(1) Medium PerResource Implemented
         "A member of this consumer group that has not been heard of for this long is removed.";
     "share.assignment.interval.ms" Int "1000" min(0) Medium PerResource Accepted
         "Least time between two assignments of this share group.";

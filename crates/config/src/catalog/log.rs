@@ -23,7 +23,7 @@ keys! { pub(super) KEYS
     "delete.topic.enable" Boolean "true" any High ReadOnly Implemented
         "Whether topics may be deleted.";
     "log.cleanup.policy" List "delete" list_of("compact", "delete") Medium ClusterWide Implemented
-        "What happens to old segments: delete, compact, both, or nothing; compaction does not run yet.";
+        "What happens to old segments: delete, compact, both, or nothing.";
     "log.dir" List "ottla-data" non_empty_list High ReadOnly Implemented
         "Directory of the data when log.dirs is not set."
         kafka "/tmp/kafka-logs" because "/tmp is emptied at a reboot";

@@ -11,6 +11,9 @@ keys! { pub(super) KEYS
         "A connection without a request for this long is closed.";
     "fetch.max.bytes" Int "57671680" min(1024) Medium ReadOnly Implemented
         "Most bytes that one Fetch response carries.";
+    "http.listener" String null any Medium ReadOnly Implemented
+        "Address of /metrics, /healthz, /readyz and /debug, as host:port; without it they are not served."
+        = ours;
     "listener.security.protocol.map" String "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"
         any Low ReadOnly Implemented
         "Security protocol of each listener name, as NAME:PROTOCOL pairs.";
@@ -39,8 +42,11 @@ keys! { pub(super) KEYS
         kafka "-1" because "without a bound, slow large requests use up the memory";
     "queued.max.requests" Int "500" min(1) High ReadOnly Accepted
         "Most requests that wait to be handled.";
-    "request.timeout.ms" Int "30000" any High ReadOnly Accepted
+    "request.timeout.ms" Int "30000" any High ReadOnly Implemented
         "How long a request of this node to another waits for its answer.";
+    "slow.request.log.threshold.ms" Long "1000" min(-1) Medium ReadOnly Implemented
+        "A request that takes this node longer is logged; time that a client asked to wait does not count, -1 logs none."
+        = ours;
     "socket.connection.setup.timeout.max.ms" Long "30000" any Medium ReadOnly Accepted
         "Longest time to wait for a connection, after repeated failures.";
     "socket.connection.setup.timeout.ms" Long "10000" any Medium ReadOnly Accepted

@@ -60,7 +60,7 @@ keys! { pub(super) KEYS
         "Directory of the metadata log; without it the first log directory.";
     "metadata.log.max.record.bytes.between.snapshots" Long "20971520" min(1) High ReadOnly Implemented
         "A snapshot of the metadata is taken after this many bytes of records.";
-    "metadata.log.max.snapshot.interval.ms" Long "3600000" min(0) High ReadOnly Accepted
+    "metadata.log.max.snapshot.interval.ms" Long "3600000" min(0) High ReadOnly Implemented
         "A snapshot of the metadata is taken at the latest after this time.";
     "metadata.log.segment.bytes" Int "1073741824" min(8388608) High ReadOnly Accepted
         "Largest segment of the metadata log.";

@@ -9,9 +9,9 @@ keys! { pub(super) KEYS
         "Length of one such window.";
     "client.quota.callback.class" Class null any Low ReadOnly Accepted
         "Java class that computes client quotas.";
-    "controller.quota.window.num" Int "11" min(1) Low ReadOnly Accepted
+    "controller.quota.window.num" Int "11" min(1) Low ReadOnly Implemented
         "How many windows are kept to measure the rate of topic and partition changes.";
-    "controller.quota.window.size.seconds" Int "1" min(1) Low ReadOnly Accepted
+    "controller.quota.window.size.seconds" Int "1" min(1) Low ReadOnly Implemented
         "Length of one such window.";
     "follower.replication.throttled.rate" Long "9223372036854775807" min(0) Medium ClusterWide Accepted
         "Most bytes per second that throttled replicas fetch.";
@@ -29,9 +29,9 @@ keys! { pub(super) KEYS
         "How much is measured: INFO, DEBUG or TRACE.";
     "metrics.sample.window.ms" Long "30000" min(1) Low ReadOnly Accepted
         "Length of one sample.";
-    "quota.window.num" Int "11" min(1) Low ReadOnly Accepted
+    "quota.window.num" Int "11" min(1) Low ReadOnly Implemented
         "How many windows are kept to measure client rates.";
-    "quota.window.size.seconds" Int "1" min(1) Low ReadOnly Accepted
+    "quota.window.size.seconds" Int "1" min(1) Low ReadOnly Implemented
         "Length of one such window.";
     "replica.alter.log.dirs.io.max.bytes.per.second" Long "9223372036854775807" min(0) Medium ClusterWide Accepted
         "Most bytes per second that replicas moving between log directories copy.";
@@ -39,6 +39,6 @@ keys! { pub(super) KEYS
         "How many windows are kept to measure throttled replication.";
     "replication.quota.window.size.seconds" Int "1" min(1) Low ReadOnly Accepted
         "Length of one such window.";
-    "telemetry.max.bytes" Int "1048576" min(1) Low ReadOnly Accepted
+    "telemetry.max.bytes" Int "1048576" min(1) Low ReadOnly Implemented
         "Largest metrics push of a client.";
 }

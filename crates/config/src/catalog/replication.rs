@@ -40,7 +40,7 @@ keys! { pub(super) KEYS
         "Longest time the leader keeps a follower's fetch waiting.";
     "replica.high.watermark.checkpoint.interval.ms" Long "5000" any High ReadOnly Accepted
         "How often the high watermarks are written down.";
-    "replica.lag.time.max.ms" Long "30000" any High ReadOnly Accepted
+    "replica.lag.time.max.ms" Long "30000" any High ReadOnly Implemented
         "A follower that has not caught up for this long leaves the ISR.";
     "replica.selector.class" String null any Medium ReadOnly Accepted
         "How the replica that a consumer reads from is chosen.";

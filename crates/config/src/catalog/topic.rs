@@ -4,7 +4,7 @@ use super::keys;
 
 keys! { pub(super) KEYS
     "cleanup.policy" List "delete" list_of("compact", "delete") Medium PerResource Implemented
-        "What happens to old segments: delete, compact, both, or nothing; compaction does not run yet.";
+        "What happens to old segments: delete, compact, both, or nothing.";
     "compression.gzip.level" Int "-1" gzip_level Medium PerResource Implemented
         "Level of gzip when the broker compresses; -1 is the library's own choice.";
     "compression.lz4.level" Int "9" range(1, 17) Medium PerResource Implemented

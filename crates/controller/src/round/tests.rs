@@ -1,6 +1,6 @@
 use super::*;
 use ottla_metadata::decide::bootstrap;
-use ottla_metadata::features;
+use ottla_metadata::{QuorumView, features};
 use ottla_protocol::broker_registration_request::{Feature, Listener};
 use ottla_protocol::create_topics_request::CreatableTopic;
 use ottla_protocol::{BrokerRegistrationRequest, CreateTopicsRequest, DeleteTopicsRequest, MetadataRecord};
@@ -15,9 +15,9 @@ fn config() -> BrokerConfig {
 /// A formed cluster with one broker.
 fn cluster(config: &BrokerConfig) -> MetadataImage {
     let mut image = MetadataImage::empty();
-    let context = DecideContext { config, random: 1, metadata_index: 0 };
+    let context = DecideContext { config, random: 1, metadata_index: 0, quorum: QuorumView::default() };
     bootstrap(&image, None, &context).records().for_each(|record| image.apply(record).unwrap());
-    let mut round = Round::new(config, image.clone(), 2);
+    let mut round = Round::new(config, QuorumView::default(), image.clone(), 2);
     let _answered = add(&mut round, registration(&image));
     apply(&mut image, round);
     image
@@ -81,7 +81,7 @@ fn created(answered: &mut Answered) -> ErrorCode {
 fn requests_of_a_round_see_the_ones_before_them_and_share_an_entry() {
     let config = config();
     let image = cluster(&config);
-    let mut round = Round::new(&config, image.clone(), 10);
+    let mut round = Round::new(&config, QuorumView::default(), image.clone(), 10);
     let mut first = add(&mut round, create("a", 1));
     let mut second = add(&mut round, create("b", 2));
     let mut again = add(&mut round, create("a", 1));
@@ -100,7 +100,7 @@ fn requests_of_a_round_see_the_ones_before_them_and_share_an_entry() {
 fn a_joined_entry_leads_to_the_image_of_the_round() {
     let config = config();
     let mut image = cluster(&config);
-    let mut round = Round::new(&config, image.clone(), 10);
+    let mut round = Round::new(&config, QuorumView::default(), image.clone(), 10);
     for number in 0..20 {
         let _answered = add(&mut round, create(&format!("topic-{number}"), number + 1));
     }
@@ -119,7 +119,7 @@ fn a_joined_entry_leads_to_the_image_of_the_round() {
 fn a_request_that_changes_nothing_is_answered_at_once_when_nothing_is_before_it() {
     let config = config();
     let image = cluster(&config);
-    let mut round = Round::new(&config, image, 10);
+    let mut round = Round::new(&config, QuorumView::default(), image, 10);
     let mut refused = add(&mut round, create("not/a/name", 1));
     assert_eq!(created(&mut refused), ErrorCode::InvalidTopicException);
     assert!(round.into_entries().is_empty());
@@ -129,7 +129,7 @@ fn a_request_that_changes_nothing_is_answered_at_once_when_nothing_is_before_it(
 fn decisions_over_the_record_limit_go_into_entries_of_their_own() {
     let config = config();
     let image = cluster(&config);
-    let mut round = Round::new(&config, image, 10);
+    let mut round = Round::new(&config, QuorumView::default(), image, 10);
     for name in ["a", "b", "c"] {
         let _answered = add(&mut round, create(name, 6000));
     }
@@ -143,11 +143,11 @@ fn the_epochs_of_a_returning_broker_are_split_and_its_reply_is_with_the_last() {
     let config = config();
     let mut image = cluster(&config);
     for name in ["a", "b", "c"] {
-        let mut round = Round::new(&config, image.clone(), 10);
+        let mut round = Round::new(&config, QuorumView::default(), image.clone(), 10);
         let _answered = add(&mut round, create(name, 9000));
         apply(&mut image, round);
     }
-    let mut round = Round::new(&config, image.clone(), 10);
+    let mut round = Round::new(&config, QuorumView::default(), image.clone(), 10);
     let back = BrokerRegistrationRequest { incarnation_id: Uuid([8; 16]), ..registration(&image) };
     let _answered = add(&mut round, back);
     let entries = round.into_entries();
@@ -160,7 +160,7 @@ fn the_epochs_of_a_returning_broker_are_split_and_its_reply_is_with_the_last() {
 fn broker_epochs_of_one_round_differ() {
     let config = config();
     let image = cluster(&config);
-    let mut round = Round::new(&config, image.clone(), 10);
+    let mut round = Round::new(&config, QuorumView::default(), image.clone(), 10);
     let other = |id: i32| BrokerRegistrationRequest {
         broker_id: id,
         incarnation_id: Uuid([id as u8; 16]),

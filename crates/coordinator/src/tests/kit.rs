@@ -2,15 +2,16 @@
 
 use crate::task::{ShardParts, start};
 use crate::{
-    AppendFailed, Context, CoordinatorError, Decision, LogView, Position, ReadFailed, Record, ReplayError, ReplySlot,
-    Shard, ShardHandle, ShardLog, Term,
+    AppendFailed, BatchKind, Context, CoordinatorError, Decision, LogView, Position, ReadFailed, Record, ReplayError,
+    ReplySlot, Shard, ShardHandle, ShardLog, Term, TransactionalWrite, VerificationGuard,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use ottla_records::{BATCH_HEADER_LEN, Compression, ValidatedBatch, scan};
 use ottla_runtime::sim::World;
 use ottla_runtime::{Runtime, TaskHandle, watch};
-use ottla_types::LeaderEpoch;
+use ottla_telemetry::CoordinatorMetrics;
+use ottla_types::{LeaderEpoch, ProducerEpoch, ProducerId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -40,6 +41,12 @@ pub(super) enum Event {
     Tell(&'static str),
     /// As many records of so many bytes, about nobody.
     Sweep(u64, usize),
+    /// A record that cannot be replayed.
+    AddBroken(&'static str),
+    /// As many effects.
+    TellMany(&'static str, usize),
+    /// Adds within the transaction of a producer.
+    Transact(&'static str, u64, i64),
     /// As many events, each of which follows from the one before.
     Chain(u64),
 }
@@ -103,6 +110,23 @@ impl Shard for Counters {
                 let records = (0..count).map(|_| record("swept", 1, filler));
                 reply(records.fold(Decision::none(), Decision::record), count)
             }
+            Event::AddBroken(name) => {
+                let key = Bytes::from_static(name.as_bytes());
+                reply(about(name).record(Record { key, value: Some(Bytes::from_static(b"short")) }), 0)
+            }
+            Event::TellMany(name, count) => {
+                let mut decision = reply(about(name), 0);
+                decision.effects.extend((0..count).map(|_| String::new()));
+                decision
+            }
+            Event::Transact(name, by, producer_id) => {
+                let transaction = TransactionalWrite {
+                    producer_id: ProducerId(producer_id),
+                    producer_epoch: ProducerEpoch(0),
+                    guard: VerificationGuard::NotRequired,
+                };
+                reply(about(name).record(record(name, by, 0)).within(transaction), self.value(name))
+            }
             Event::Chain(0) => Decision::none(),
             Event::Chain(left) => {
                 reply(about("chain").record(record("chain", 1, 0)).then(Event::Chain(left - 1)), left)
@@ -132,15 +156,19 @@ impl Shard for Counters {
         Ok(())
     }
 
-    fn replay_end_of_transaction(&mut self, producer_id: i64, is_commit: bool) {
+    fn replay_end_of_transaction(&mut self, producer_id: i64, is_commit: bool) -> Vec<String> {
         let pending = std::mem::take(&mut self.pending);
+        let mut ended = Vec::new();
         for ((producer, name), by) in pending {
             match producer == producer_id {
-                true if is_commit => *self.values.entry(name).or_default() += by,
-                true => {}
+                true => {
+                    ended.push(name.clone());
+                    *self.values.entry(name).or_default() += if is_commit { by } else { 0 };
+                }
                 false => *self.pending.entry((producer, name)).or_default() += by,
             }
         }
+        ended
     }
 
     fn apply(&mut self, change: Volatile) {
@@ -299,7 +327,7 @@ impl ShardLog for MemoryLog {
         Box::pin(async move { read })
     }
 
-    fn append(&self, term: Term, batch: ValidatedBatch) -> BoxFuture<'_, Result<i64, AppendFailed>> {
+    fn append(&self, term: Term, batch: ValidatedBatch, _: BatchKind) -> BoxFuture<'_, Result<i64, AppendFailed>> {
         let behaviour = self.state.lock().unwrap().behaviour.clone();
         let appended = match (self.check(term), behaviour) {
             (Err(_), _) => Err(AppendFailed::TermEnded),
@@ -324,6 +352,7 @@ pub(super) struct Toy {
     pub(super) log: Arc<MemoryLog>,
     pub(super) handle: ShardHandle<Counters>,
     pub(super) task: TaskHandle<()>,
+    pub(super) metrics: CoordinatorMetrics,
     effects: Arc<Mutex<Vec<String>>>,
 }
 
@@ -337,6 +366,7 @@ impl Toy {
     /// A shard that adds one to `a` whenever it is loaded.
     pub(super) fn start_with(runtime: &Runtime, log: &Arc<MemoryLog>, begins_with_a: bool) -> Toy {
         let effects: Arc<Mutex<Vec<String>>> = Arc::default();
+        let metrics = CoordinatorMetrics::default();
         let done = Arc::clone(&effects);
         let (handle, task) = start(ShardParts {
             runtime: runtime.clone(),
@@ -348,8 +378,9 @@ impl Toy {
             write_timeout: WRITE_TIMEOUT,
             load_bytes_max: 200,
             compression: Compression::None.into(),
+            metrics: metrics.clone(),
         });
-        Toy { runtime: runtime.clone(), log: Arc::clone(log), handle, task, effects }
+        Toy { runtime: runtime.clone(), log: Arc::clone(log), handle, task, metrics, effects }
     }
 
     pub(super) async fn ask(&self, event: Event) -> Result<u64, CoordinatorError> {

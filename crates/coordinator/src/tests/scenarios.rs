@@ -1,12 +1,13 @@
 //! A loaded shard: batches, replies, timers, failures.
 
 use super::kit::{Behaviour, Event, TERM, Toy, WRITE_TIMEOUT, leading, with_toy};
-use crate::limits::{REQUESTS_MAX, ROUND_EVENTS_MAX};
-use crate::{AppendFailed, CoordinatorError, LogView, Term};
-use Event::{Add, AddLarge, AddLater, Cancel, Chain, Read, Sweep, Tell, WaitFor};
+use crate::limits::{DEFERRED_MAX, REQUESTS_MAX, ROUND_EVENTS_MAX};
+use crate::{AppendFailed, CoordinatorError, EndTransaction, LogView, Term};
+use Event::{Add, AddBroken, AddLarge, AddLater, Cancel, Chain, Read, Sweep, Tell, TellMany, Transact, WaitFor};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use ottla_types::LeaderEpoch;
+use ottla_records::EndTxnMarker;
+use ottla_types::{ErrorCode, LeaderEpoch, ProducerEpoch, ProducerId};
 
 #[test]
 fn events_are_handled_in_order_and_appended_together() {
@@ -166,6 +167,65 @@ fn failed_append_drops_what_was_replayed_and_loads_again() {
 }
 
 #[test]
+fn record_that_cannot_be_replayed_is_not_written_and_the_shard_is_loaded_again() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        let counted = || (toy.metrics.active.get(), toy.metrics.loading.get(), toy.metrics.reloads.get());
+        assert_eq!(counted(), (1, 0, 0));
+        let (before, broken, after) =
+            (toy.handle.submit(Add("a", 1)), toy.handle.submit(AddBroken("b")), toy.handle.submit(Read("a")));
+        let lost = Err(CoordinatorError::NotCoordinator);
+        assert_eq!((before.await, broken.await), (lost, lost));
+        assert_eq!(after.await, Err(CoordinatorError::LoadInProgress));
+        assert_eq!(counted(), (0, 0, 1));
+        toy.sleep_ms(100).await;
+        assert_eq!((toy.ask(Read("a")).await, toy.log.end()), (Ok(1), 1));
+        assert_eq!(counted(), (1, 0, 1));
+    });
+}
+
+#[test]
+fn what_waits_for_the_high_watermark_is_bounded_and_timers_wait_too() {
+    with_toy(async |toy| {
+        toy.ask(AddLater("timer", 10)).await.unwrap();
+        toy.log.behave(Behaviour::Hold);
+        let write = toy.begin(Add("a", 1));
+        toy.sleep_ms(1).await;
+        // They depend on the write. The second goes beyond the limit, the third one and the timer have to wait.
+        let told: Vec<_> = (0..3).map(|_| toy.begin(TellMany("a", DEFERRED_MAX - 10))).collect();
+        toy.sleep_ms(1_000).await;
+        assert_eq!(toy.log.end(), 1, "the timer has not written");
+        assert_eq!(toy.effects().len(), 0);
+        let late = toy.begin(Read("timer"));
+        toy.log.behave(Behaviour::Commit);
+        toy.log.commit_all();
+        assert_eq!(write.await, Ok(Ok(1)));
+        for told in told {
+            assert_eq!(told.await, Ok(Ok(0)));
+        }
+        late.await.unwrap().unwrap();
+        assert_eq!(toy.ask(Read("timer")).await, Ok(1));
+        assert_eq!(toy.effects().len(), 3 * (DEFERRED_MAX - 10));
+    });
+}
+
+#[test]
+fn answer_about_the_whole_shard_waits_for_every_subject() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Read("a")).await, Ok(0));
+        toy.log.behave(Behaviour::Hold);
+        let write = toy.begin(Add("a", 1));
+        toy.sleep_ms(1).await;
+        // A sweep of nothing is about nobody, and writes nothing: it tells of all there is.
+        let list = toy.begin(Sweep(0, 0));
+        toy.sleep_ms(10).await;
+        assert!(!list.is_finished());
+        toy.log.commit_all();
+        assert_eq!((write.await, list.await), (Ok(Ok(1)), Ok(Ok(0))));
+    });
+}
+
+#[test]
 fn reload_in_the_middle_answers_everyone_and_keeps_what_is_committed() {
     with_toy(async |toy| {
         assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
@@ -219,6 +279,7 @@ fn full_queue_refuses_and_the_last_handle_ends_the_task() {
         let asked: Vec<_> = (0..REQUESTS_MAX + 1).map(|_| toy.handle.submit(Read("a"))).collect();
         let answers = join_all(asked).await;
         assert_eq!(answers.last(), Some(&Err(CoordinatorError::Busy)));
+        assert_eq!(toy.metrics.refused.get(), 1);
         assert!(answers.iter().take(REQUESTS_MAX).all(|answer| *answer != Err(CoordinatorError::Busy)));
         let parked = toy.handle.submit(WaitFor("a", 7));
         let Toy { handle, task, runtime, .. } = toy;
@@ -226,5 +287,74 @@ fn full_queue_refuses_and_the_last_handle_ends_the_task() {
         task.await.unwrap();
         assert_eq!(parked.now_or_never(), Some(Err(CoordinatorError::NotCoordinator)));
         drop(runtime);
+    });
+}
+
+fn end(producer_id: i64, committed: bool) -> EndTransaction {
+    EndTransaction {
+        producer_id: ProducerId(producer_id),
+        producer_epoch: ProducerEpoch(0),
+        marker: EndTxnMarker { committed, coordinator_epoch: 3 },
+        transaction_version: 1,
+    }
+}
+
+#[test]
+fn records_of_a_transaction_count_from_its_marker_on() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        // Batches of the shard's own, of two transactions, and a marker in between, in the order of the calls.
+        let (own, first) = (toy.handle.submit(Add("a", 10)), toy.handle.submit(Transact("a", 100, 7)));
+        let (other, ended) = (toy.handle.submit(Transact("b", 1_000, 8)), toy.handle.end_transaction(end(7, true)));
+        let read = toy.handle.submit(Read("a"));
+        assert_eq!((own.await, first.await, other.await), (Ok(11), Ok(11), Ok(0)));
+        assert_eq!((ended.await, read.await), (Ok(()), Ok(111)));
+        assert_eq!(toy.log.appends(), [1, 1, 1, 1, 1]);
+        assert_eq!(toy.handle.end_transaction(end(8, false)).await, Ok(()));
+        assert_eq!(toy.ask(Read("b")).await, Ok(0));
+        // The same after a reload.
+        toy.log.behave(Behaviour::Fail(AppendFailed::Storage("no".to_string())));
+        assert!(toy.ask(Add("a", 1)).await.is_err());
+        toy.log.behave(Behaviour::Commit);
+        toy.sleep_ms(1_000).await;
+        assert_eq!((toy.ask(Read("a")).await, toy.ask(Read("b")).await), (Ok(111), Ok(0)));
+    });
+}
+
+#[test]
+fn what_depends_on_a_marker_waits_until_it_is_committed() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Transact("a", 5, 7)).await, Ok(0));
+        toy.log.behave(Behaviour::Hold);
+        let mut ended = Box::pin(toy.handle.end_transaction(end(7, true)));
+        let (mut read, other) = (Box::pin(toy.handle.submit(Read("a"))), toy.handle.submit(Read("b")));
+        assert_eq!(other.await, Ok(0), "another subject does not wait");
+        assert!((&mut ended).now_or_never().is_none() && (&mut read).now_or_never().is_none());
+        toy.log.commit_all();
+        assert_eq!((ended.await, read.await), (Ok(()), Ok(5)));
+    });
+}
+
+#[test]
+fn refused_batch_or_marker_leaves_the_shard_as_it_was() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        toy.log.behave(Behaviour::Fail(AppendFailed::Refused(ErrorCode::InvalidProducerEpoch)));
+        let refused = CoordinatorError::Refused(ErrorCode::InvalidProducerEpoch);
+        assert_eq!(toy.ask(Transact("a", 5, 7)).await, Err(refused));
+        assert_eq!(toy.handle.end_transaction(end(7, true)).await, Err(refused));
+        toy.log.behave(Behaviour::Commit);
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(2), "it was not loaded again");
+        assert_eq!(toy.log.reads(), 0);
+    });
+}
+
+#[test]
+fn marker_that_nobody_waits_for_any_more_is_not_written() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        drop(toy.handle.end_transaction(end(7, true)));
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(2));
+        assert_eq!(toy.log.end(), 2);
     });
 }

@@ -8,6 +8,7 @@ use super::group::ClassicGroup;
 use super::state::ClassicState;
 use super::step::ClassicStep;
 use crate::consumer;
+use crate::effect::GroupCount;
 use crate::event::{GroupReply, RequestContext};
 use crate::group::{Group, GroupId};
 use crate::shard::{GroupDecision, GroupShard};
@@ -65,6 +66,9 @@ pub fn expired(shard: &GroupShard, timer: &GroupTimer, context: &Context) -> Gro
     }
     let mut step = ClassicStep::new(shard, group.clone(), context);
     step.remove_member(&timer.member);
+    if is_silent {
+        step.count(GroupCount::MembersExpired, 1);
+    }
     match step.group.state {
         ClassicState::Stable | ClassicState::CompletingRebalance if is_silent => {
             step.prepare_rebalance("a member was not heard of for its session timeout");

@@ -4,6 +4,7 @@
 
 use super::state::ClassicState;
 use super::step::ClassicStep;
+use crate::effect::GroupCount;
 use crate::failed;
 use crate::timer::TimerKind;
 use bytes::Bytes;
@@ -95,6 +96,9 @@ impl ClassicStep<'_> {
         for member_id in &missing {
             self.group.remove_member(member_id);
             self.cancel_heartbeat(member_id);
+        }
+        if !missing.is_empty() {
+            self.count(GroupCount::MembersExpired, missing.len());
         }
     }
 

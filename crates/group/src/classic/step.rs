@@ -3,6 +3,7 @@
 use super::group::ClassicGroup;
 use super::replay::group_metadata_record;
 use super::state::ClassicState;
+use crate::effect::{GroupCount, GroupEffect};
 use crate::failed;
 use crate::group::{Group, GroupId};
 use crate::shard::{GroupDecision, GroupShard, GroupVolatile};
@@ -114,6 +115,11 @@ impl<'a> ClassicStep<'a> {
     pub fn cancel(&mut self, kind: TimerKind) {
         let key = GroupTimer::of_group(kind, &self.group.group_id);
         self.decision.timers.push(ottla_coordinator::TimerChange::Cancel(key));
+    }
+
+    /// Counts what happened, once it is committed.
+    pub fn count(&mut self, what: GroupCount, by: usize) {
+        GroupEffect::count(&mut self.decision.effects, what, by as u64);
     }
 
     /// Goes to another state.

@@ -9,6 +9,7 @@ use super::group::ClassicGroup;
 use super::state::ClassicState;
 use super::step::ClassicStep;
 use crate::consumer;
+use crate::effect::GroupCount;
 use crate::event::{GroupReply, RequestContext};
 use crate::failed;
 use crate::group::{Group, GroupId};
@@ -101,7 +102,10 @@ fn assign(step: &mut ClassicStep<'_>, request: &SyncGroupRequest) {
     }
     step.transition_to(ClassicState::Stable);
     match step.append_group() {
-        Ok(()) => step.propagate_assignment(ErrorCode::None),
+        Ok(()) => {
+            step.count(GroupCount::ClassicRebalances, 1);
+            step.propagate_assignment(ErrorCode::None);
+        }
         Err(error) => {
             step.group = before;
             step.clear_assignment();
@@ -124,6 +128,7 @@ pub fn expired(shard: &GroupShard, timer: &GroupTimer, context: &Context) -> Gro
         step.remove_member(member_id);
         step.cancel_heartbeat(member_id);
     }
+    step.count(GroupCount::MembersExpired, missing.len());
     step.prepare_rebalance("members did not sync in time");
     step.finish()
 }

@@ -15,6 +15,7 @@ use super::step::{Step, timeout_ms};
 use super::subscriptions::Subscriptions;
 use super::{metadata_hash, records, regex, target};
 use crate::assignor::Assignment;
+use crate::event::RequestContext;
 use crate::timer::TimerKind;
 use ottla_protocol::consumer_group_heartbeat_request::TopicPartitions;
 use std::borrow::Cow;
@@ -57,9 +58,10 @@ impl<'a> Advance<'a> {
         before: &'a Arc<Member>,
         after: Arc<Member>,
         bump: RegexBump,
+        caller: &RequestContext,
     ) -> Result<Advance<'a>, GroupError> {
         let names_changed = write_member(step, before, &after);
-        let regex = regex::update(step, group, before, &after)?;
+        let regex = regex::update(step, group, before, &after, caller)?;
         let subscription_changed = names_changed || regex.is_changed();
         let must_raise = names_changed
             || match bump {
@@ -145,12 +147,12 @@ impl<'a> Advance<'a> {
         let hash = metadata_hash::of_group(subscriptions, &step.shard.topics);
         if must_raise || hash != self.group.metadata_hash {
             self.group_epoch += 1;
-            tracing::info!(
+            tracing::debug!(
                 group_id = &*self.group.group_id,
                 epoch = self.group_epoch,
                 "raised the epoch of a consumer group"
             );
-            step.record(records::epoch(&self.group.group_id, self.group_epoch, hash));
+            step.raise_epoch(self.group, self.group_epoch, hash);
         }
         let refresh_ms = step.context.now_ms.saturating_add(METADATA_REFRESH_INTERVAL_MS);
         step.change(ConsumerChange::RefreshMetadataAt(refresh_ms));

@@ -27,3 +27,19 @@ impl GroupError {
         GroupError::new(ErrorCode::UnknownMemberId, format!("Member {member_id} is not a member of group {group_id}."))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_repeat_what_a_client_sent_are_cut_at_a_character() {
+        let error = GroupError::unknown_member(&"é".repeat(20_000), "g");
+        assert!(
+            error.message.len() <= MESSAGE_BYTES_MAX + 4 && error.message.ends_with("é ..."),
+            "{}",
+            error.message.len()
+        );
+        assert_eq!(GroupError::unknown_member("a", "g").message, "Member a is not a member of group g.");
+    }
+}

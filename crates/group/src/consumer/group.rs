@@ -24,8 +24,10 @@ pub(crate) struct TargetAssignment {
 pub(crate) struct GroupVolatileState {
     /// When the topics are looked at again although no subscription changed; 0 is at once.
     pub(crate) metadata_refresh_ms: i64,
-    /// Topics were created since the regular expressions were resolved, or the group was just loaded.
+    /// No topics were created since the regular expressions were last handed out to be matched.
     pub(crate) regexes_are_fresh: bool,
+    /// Since when the regular expressions are being matched, milliseconds since the epoch.
+    pub(crate) regexes_handed_out_ms: Option<i64>,
     /// Classic members that were told to rejoin and have a timer running.
     pub(crate) awaited_joins: BTreeSet<Arc<str>>,
 }

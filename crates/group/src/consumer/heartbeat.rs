@@ -72,7 +72,7 @@ fn stay(
     let before = Claim { member_id, instance_id, may_join: joins, epoch }.take(step, &group)?;
 
     let after = said(&before, request, caller);
-    let advance = Advance::subscribe(step, &group, &before, after, RegexBump::WhenResolved)?;
+    let advance = Advance::subscribe(step, &group, &before, after, RegexBump::WhenResolved, caller)?;
     let target = advance.assign(step)?;
     let member = advance.reconcile(step, target, owned)?;
 

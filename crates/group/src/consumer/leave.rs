@@ -88,7 +88,7 @@ pub(crate) fn fence(step: &mut Step<'_>, group: &ConsumerGroup, members: &[Arc<M
         }
     }
     let hash = metadata_hash::of_group(&subscriptions, &step.shard.topics);
-    step.record(records::epoch(&group.group_id, group.group_epoch + 1, hash));
+    step.raise_epoch(group, group.group_epoch + 1, hash);
     for member in members {
         step.cancel_all(&member.member_id);
     }

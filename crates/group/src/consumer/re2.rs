@@ -4,23 +4,43 @@
 //! remains refused although RE2 knows it: `\C` (one byte) and `\pX` names that differ. A name must match as a whole.
 
 use regex::{Regex, RegexBuilder};
+use std::sync::Arc;
 
+/// Bytes of an expression; a topic's name has at most 249.
+const EXPRESSION_BYTES_MAX: usize = 10_000;
 /// Bytes that a compiled expression may take.
-const COMPILED_BYTES_MAX: usize = 2 * 1024 * 1024;
+const COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that matching may remember of an expression.
+const MATCHER_BYTES_MAX: usize = 256 * 1024;
 
-/// Compiles an expression that matches whole names.
-///
-/// # Errors
-/// The reason, in one line.
-pub(super) fn compile(expression: &str) -> Result<Regex, String> {
-    let translated = translate(expression);
-    // By itself first: `a)|(b` would become valid inside of a group.
-    build(&translated)?;
-    build(&format!("^(?:{translated})$"))
+/// A compiled expression. Clones share it.
+#[derive(Debug, Clone)]
+pub struct TopicRegex(Arc<Regex>);
+
+impl TopicRegex {
+    /// Compiles an expression that matches whole names. Takes milliseconds for the largest ones that are accepted, so a shard
+    /// never does it.
+    ///
+    /// # Errors
+    /// The reason, in one line.
+    pub fn compile(expression: &str) -> Result<TopicRegex, String> {
+        if expression.len() > EXPRESSION_BYTES_MAX {
+            return Err(format!("expression has more than {EXPRESSION_BYTES_MAX} bytes"));
+        }
+        let translated = translate(expression);
+        // By itself first: `a)|(b` would become valid inside of a group.
+        build(&translated)?;
+        Ok(TopicRegex(Arc::new(build(&format!("^(?:{translated})$"))?)))
+    }
+
+    /// Whether it matches the whole name. Takes time in proportion to the name.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
 }
 
 fn build(expression: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(expression).size_limit(COMPILED_BYTES_MAX).build();
+    let built = RegexBuilder::new(expression).size_limit(COMPILED_BYTES_MAX).dfa_size_limit(MATCHER_BYTES_MAX).build();
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "expression is too large".to_string(),
         // The last line says what, those before it show where.
@@ -95,9 +115,9 @@ mod tests {
 
     #[track_caller]
     fn check(expression: &str, matches: &[&str], others: &[&str]) {
-        let regex = compile(expression).unwrap_or_else(|reason| panic!("{expression}: {reason}"));
-        matches.iter().for_each(|name| assert!(regex.is_match(name), "{expression} matches {name}"));
-        others.iter().for_each(|name| assert!(!regex.is_match(name), "{expression} does not match {name}"));
+        let regex = TopicRegex::compile(expression).unwrap_or_else(|reason| panic!("{expression}: {reason}"));
+        matches.iter().for_each(|name| assert!(regex.matches(name), "{expression} matches {name}"));
+        others.iter().for_each(|name| assert!(!regex.matches(name), "{expression} does not match {name}"));
     }
 
     #[test]
@@ -122,16 +142,18 @@ mod tests {
     #[test]
     fn invalid_expressions_say_why_in_one_line() {
         for expression in ["a)|(b", "[", "(", "*", "\\", "(?x)a # b", "(?P<n", "a{99999}", "[a"] {
-            let reason = compile(expression).expect_err(expression);
+            let reason = TopicRegex::compile(expression).expect_err(expression);
             assert!(!reason.is_empty() && !reason.contains('\n'), "{expression}: {reason}");
         }
-        assert_eq!(compile("(\\pL{1000}){1000}").expect_err("too large"), "expression is too large");
+        assert_eq!(TopicRegex::compile("(\\pL{1000}){1000}").expect_err("too large"), "expression is too large");
+        let long = TopicRegex::compile(&"a".repeat(10_001)).expect_err("too long");
+        assert_eq!(long, "expression has more than 10000 bytes");
     }
 
     #[test]
     fn no_text_makes_the_translation_panic() {
         for text in ["[^", "[^]", "[[:", "[[:alpha", "\\Q\\", "[é&", "é\\é", "[--]"] {
-            let _ = compile(text);
+            let _ = TopicRegex::compile(text);
         }
     }
 }

@@ -1,22 +1,26 @@
 //! Subscriptions by regular expression.
 //!
-//! A member's request only says that it has one. Matching it against all topics is an event of its own
-//! ([`super::ConsumerEvent::ResolveRegexes`]) which refreshes all expressions of the group together, so that the group is
-//! assigned anew once and not once per expression; at most every ten seconds.
+//! A member's request only says that it has one; whether it can be read the broker found out before
+//! ([`crate::RequestContext::regex_error`]). Matching is an event of its own ([`super::ConsumerEvent::MatchRegexes`]): it hands
+//! all expressions of the group out together ([`super::matching`]), so that the group is assigned anew once and not once per
+//! expression; at most every ten seconds, and one task at a time. The result comes back as an event.
 
 use super::error::GroupError;
 use super::group::ConsumerGroup;
 use super::member::Member;
 use super::step::Step;
 use super::subscriptions::ResolvedRegularExpression;
-use super::{ConsumerChange, ConsumerEvent, metadata_hash, re2, records};
+use super::{ConsumerChange, ConsumerEvent, MatchedRegexes, RegexTask, metadata_hash, records};
+use crate::effect::GroupEffect;
+use crate::event::RequestContext;
 use crate::shard::GroupDecision;
 use ottla_types::ErrorCode;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Least time between two refreshes of a group's expressions, milliseconds.
 const REFRESH_INTERVAL_MS_MIN: i64 = 10_000;
+/// After this long a task that was handed out counts as lost, milliseconds.
+const MATCHING_MS_MAX: i64 = 60_000;
 
 /// What became of a member's regular expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,7 @@ pub(super) fn update(
     group: &ConsumerGroup,
     before: &Member,
     after: &Member,
+    caller: &RequestContext,
 ) -> Result<RegexUpdate, GroupError> {
     let changed = before.subscribed_topic_regex != after.subscribed_topic_regex;
     // Most groups have none.
@@ -59,7 +64,7 @@ pub(super) fn update(
         }
         match after.regex() {
             Some(new) if group.subscriptions.regex_members(new) == 0 => {
-                check(new)?;
+                check(new, caller)?;
                 is_new = true;
             }
             Some(new) if group.subscriptions.resolved(new).is_some() => update = RegexUpdate::Resolved,
@@ -68,16 +73,15 @@ pub(super) fn update(
         }
     }
     if is_refresh_due(step, group, before, after, is_new) {
-        step.then(ConsumerEvent::ResolveRegexes(group.group_id.clone()));
+        step.then(ConsumerEvent::MatchRegexes(group.group_id.clone()));
     }
     Ok(update)
 }
 
-fn check(regex: &str) -> Result<(), GroupError> {
-    re2::compile(regex).map(|_| ()).map_err(|reason| {
-        let message = format!("SubscribedTopicRegex `{regex}` is not a valid regular expression: {reason}.");
-        GroupError::new(ErrorCode::InvalidRegularExpression, message)
-    })
+fn check(regex: &str, caller: &RequestContext) -> Result<(), GroupError> {
+    let Some(reason) = &caller.regex_error else { return Ok(()) };
+    let message = format!("SubscribedTopicRegex `{regex}` is not a valid regular expression: {reason}.");
+    Err(GroupError::new(ErrorCode::InvalidRegularExpression, message))
 }
 
 fn is_refresh_due(step: &Step<'_>, group: &ConsumerGroup, before: &Member, after: &Member, is_new: bool) -> bool {
@@ -86,6 +90,10 @@ fn is_refresh_due(step: &Step<'_>, group: &ConsumerGroup, before: &Member, after
         return false;
     }
     let now_ms = step.context.now_ms;
+    let handed_out_ms = group.volatile.regexes_handed_out_ms;
+    if handed_out_ms.is_some_and(|since_ms| now_ms < since_ms.saturating_add(MATCHING_MS_MAX)) {
+        return false;
+    }
     let Some((refreshed_ms, _)) = subscriptions.last_refresh() else { return true };
     if now_ms <= refreshed_ms.saturating_add(REFRESH_INTERVAL_MS_MIN) {
         return false;
@@ -99,18 +107,42 @@ fn is_refresh_due(step: &Step<'_>, group: &ConsumerGroup, before: &Member, after
         || now_ms > refreshed_ms.saturating_add(interval_ms)
 }
 
-/// Matches all expressions of the group with the topics that there are now; the group's epoch rises when that changes what it
-/// wants.
+/// Hands out all expressions of the group, to be matched with the topics that there are now.
+///
+/// # Errors
+/// Never today.
+pub(super) fn hand_out(mut step: Step<'_>, group: &ConsumerGroup) -> Result<GroupDecision, GroupError> {
+    let expressions: Vec<String> = group.subscriptions.regexes().map(str::to_string).collect();
+    if !expressions.is_empty() {
+        step.change(ConsumerChange::RegexesAreMatched(step.context.now_ms));
+        let task = RegexTask::new(group.group_id.clone(), expressions, step.shard.topics.clone());
+        step.decision_mut().effects.push(GroupEffect::MatchRegexes(task));
+    }
+    step.finish()
+}
+
+/// Takes note of what the group's expressions matched; its epoch rises when that changes what it wants.
 ///
 /// # Errors
 /// INVALID_REQUEST when an expression is too long for a record.
-pub(super) fn resolve(mut step: Step<'_>, group: &ConsumerGroup) -> Result<GroupDecision, GroupError> {
+pub(super) fn matched(
+    mut step: Step<'_>,
+    group: &ConsumerGroup,
+    matched: &MatchedRegexes,
+) -> Result<GroupDecision, GroupError> {
+    if group.volatile.regexes_handed_out_ms.is_none() {
+        // Of a time before the group was loaded.
+        return step.finish();
+    }
     let mut subscriptions = group.subscriptions.clone();
-    let mut changed = false;
-    let regexes: Vec<&str> = group.subscriptions.regexes().collect();
-    for regex in &regexes {
+    let (mut changed, mut is_any) = (false, false);
+    for (regex, topics) in &matched.topics {
+        // Its members may have left meanwhile.
+        if group.subscriptions.regex_members(regex) == 0 {
+            continue;
+        }
         let resolved = ResolvedRegularExpression {
-            topics: Arc::new(matching_topics(&step, regex)),
+            topics: Arc::clone(topics),
             // Kafka refreshes what was resolved with an older version of the topics, so this is always old to it. Here
             // `regexes_are_fresh` says so.
             version: 0,
@@ -118,27 +150,15 @@ pub(super) fn resolve(mut step: Step<'_>, group: &ConsumerGroup) -> Result<Group
         };
         let before = group.subscriptions.resolved(regex);
         changed |= before.map_or(!resolved.topics.is_empty(), |before| before.topics != resolved.topics);
+        is_any = true;
         step.record(records::regex(&group.group_id, regex, &resolved));
         subscriptions.resolve(regex, Some(resolved));
     }
     let hash = metadata_hash::of_group(&subscriptions, &step.shard.topics);
-    if !regexes.is_empty() && (changed || hash != group.metadata_hash) {
-        step.record(records::epoch(&group.group_id, group.group_epoch + 1, hash));
+    if is_any && (changed || hash != group.metadata_hash) {
+        step.raise_epoch(group, group.group_epoch + 1, hash);
     }
-    step.change(ConsumerChange::RegexesAreFresh);
-    step.finish()
-}
-
-fn matching_topics(step: &Step<'_>, regex: &str) -> BTreeSet<String> {
-    match re2::compile(regex) {
-        Ok(regex) => {
-            let names = step.shard.topics.iter().map(|topic| &topic.name).filter(|name| regex.is_match(name));
-            names.map(|name| name.to_string()).collect()
-        }
-        Err(reason) => {
-            // It was valid when its member joined: perhaps to a Kafka that reads more than this.
-            tracing::error!(group_id = &*step.group_id, regex, %reason, "cannot read a regular expression, it matches nothing");
-            BTreeSet::new()
-        }
-    }
+    step.change(ConsumerChange::RegexesWereMatched);
+    // Many expressions may be more than one batch holds. The epoch comes last: if it is lost, the hash shows that.
+    step.finish().map(GroupDecision::split)
 }

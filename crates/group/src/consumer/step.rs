@@ -2,7 +2,8 @@
 
 use super::error::GroupError;
 use super::group::ConsumerGroup;
-use super::{ConsumerChange, ConsumerEvent};
+use super::{ConsumerChange, ConsumerEvent, records};
+use crate::effect::{GroupCount, GroupEffect};
 use crate::event::{GroupEvent, GroupReply};
 use crate::group::{Group, GroupId};
 use crate::shard::{GroupDecision, GroupShard, GroupVolatile};
@@ -77,6 +78,17 @@ impl<'a> Step<'a> {
             self.schedule(TimerKind::ConsumerJoin, member_id, timeout_ms(rebalance_timeout_ms));
             self.change(ConsumerChange::AwaitJoin(member_id.clone()));
         }
+    }
+
+    /// Raises the group's epoch.
+    pub(crate) fn raise_epoch(&mut self, group: &ConsumerGroup, epoch: i32, metadata_hash: i64) {
+        self.record(records::epoch(&group.group_id, epoch, metadata_hash));
+        self.count(GroupCount::ConsumerRebalances, 1);
+    }
+
+    /// Counts what happened, once it is committed.
+    pub(crate) fn count(&mut self, what: GroupCount, by: u64) {
+        GroupEffect::count(&mut self.decision.effects, what, by);
     }
 
     /// Something to do when the changes are applied, before any other event.

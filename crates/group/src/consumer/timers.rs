@@ -5,6 +5,7 @@ use super::group::ConsumerGroup;
 use super::leave;
 use super::member::{Member, MemberState};
 use super::step::{Step, timeout_ms};
+use crate::effect::GroupCount;
 use crate::group::GroupId;
 use crate::shard::{GroupDecision, GroupShard};
 use crate::timer::{GroupTimer, TimerKind};
@@ -29,6 +30,7 @@ pub(crate) fn expired(shard: &GroupShard, timer: &GroupTimer, context: &Context)
     let decide = || -> Result<GroupDecision, GroupError> {
         let mut step = Step::new(shard, &timer.group, context);
         leave::fence(&mut step, group, std::slice::from_ref(member))?;
+        step.count(GroupCount::MembersExpired, 1);
         step.finish()
     };
     decide().unwrap_or_else(|error| {

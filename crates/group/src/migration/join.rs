@@ -65,7 +65,7 @@ fn decide(
     let replaced = replaced.filter(|replaced| downgrade::is_due_replacing(&step, group, replaced));
     let owned = embedded::owned(&subscription, &shard.topics);
 
-    let advance = Advance::subscribe(&mut step, group, &before, member, RegexBump::Always)?;
+    let advance = Advance::subscribe(&mut step, group, &before, member, RegexBump::Always, caller)?;
     let member = match replaced {
         Some(replaced) => {
             let rebalance = group.target.epoch < advance.group_epoch;

@@ -6,6 +6,7 @@
 use super::record::tombstone;
 use super::state::GroupOffsets;
 use crate::classic::ClassicGroup;
+use crate::effect::{GroupCount, GroupEffect};
 use crate::event::{DeletedTopic, GroupEvent, GroupReply};
 use crate::group::{Group, GroupId};
 use crate::shard::{GroupDecision, GroupShard};
@@ -13,9 +14,13 @@ use crate::share;
 use ottla_coordinator::{Change, Decision, ReplySlot};
 use ottla_protocol::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 use ottla_protocol::{OffsetDeleteRequest, OffsetDeleteResponse};
-use ottla_types::ErrorCode;
-use std::collections::BTreeSet;
+use ottla_types::{ErrorCode, Uuid};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// How long after a load offsets of topics that do not exist are looked for, milliseconds: by then the metadata has caught up
+/// with whatever a coordinator before this one knew.
+pub const FORGET_DELETED_AFTER_MS: u64 = 30_000;
 
 /// Decides about an OffsetDelete.
 pub fn handle(shard: &GroupShard, request: &OffsetDeleteRequest, slot: ReplySlot) -> GroupDecision {
@@ -55,7 +60,7 @@ fn delete(
             let (id, index) = (&request.group_id, partition.partition_index);
             let exists = shard.offsets.get(id, &topic.name, index).is_some();
             if exists || shard.offsets.is_pending(id, &topic.name, index) {
-                decision.changes.extend(tombstone(id, &topic.name, index).map(Change::Record));
+                forget(decision, id, &topic.name, index);
             }
         }
         let partitions = topic.partitions.iter().map(|partition| OffsetDeleteResponsePartition {
@@ -71,13 +76,20 @@ fn delete(
 pub fn all_offsets(shard: &GroupShard, group_id: &str, decision: &mut GroupDecision) {
     for (topic, partitions) in shard.offsets.of_group(group_id).into_iter().flatten() {
         for index in partitions.keys() {
-            decision.changes.extend(tombstone(group_id, topic, *index).map(Change::Record));
+            forget(decision, group_id, topic, *index);
         }
     }
     for (topic, index) in shard.offsets.pending_places(group_id) {
         if shard.offsets.get(group_id, topic, *index).is_none() {
-            decision.changes.extend(tombstone(group_id, topic, *index).map(Change::Record));
+            forget(decision, group_id, topic, *index);
         }
+    }
+}
+
+fn forget(decision: &mut GroupDecision, group_id: &str, topic: &str, index: i32) {
+    if let Some(tombstone) = tombstone(group_id, topic, index) {
+        decision.changes.push(Change::Record(tombstone));
+        GroupEffect::count(&mut decision.effects, GroupCount::OffsetsDeleted, 1);
     }
 }
 
@@ -96,6 +108,26 @@ pub fn topics_deleted(shard: &GroupShard, topics: &Arc<[DeletedTopic]>) -> Group
     decision
 }
 
+/// Offsets whose topic does not exist any more, by its id: they should have gone with the topic. Those without an id stay
+/// until they expire.
+pub fn forget_deleted(shard: &GroupShard) -> GroupDecision {
+    let committed = shard.offsets.committed().map(|(_, offsets)| offsets);
+    let pending = shard.offsets.pending().map(|(_, _, offsets)| offsets);
+    let mut gone: BTreeMap<Uuid, Arc<str>> = BTreeMap::new();
+    for (topic, partitions) in committed.chain(pending).flatten() {
+        let ids = partitions.values().map(|offset| offset.topic_id);
+        for id in ids.filter(|id| !id.is_zero() && shard.topics.by_id(*id).is_none()) {
+            gone.insert(id, topic.clone());
+        }
+    }
+    if gone.is_empty() {
+        return Decision::none();
+    }
+    let topics: Vec<DeletedTopic> = gone.into_iter().map(|(id, name)| DeletedTopic { name, id }).collect();
+    tracing::info!(topics = topics.len(), "offsets of topics that were deleted are forgotten");
+    topics_deleted(shard, &Arc::from(topics))
+}
+
 /// Tombstones for a group's offsets of topics that are gone. One that was committed for a newer topic of the same name
 /// stays.
 pub fn forget_topics(shard: &GroupShard, group_id: &GroupId, topics: &[DeletedTopic]) -> GroupDecision {
@@ -108,9 +140,8 @@ pub fn forget_topics(shard: &GroupShard, group_id: &GroupId, topics: &[DeletedTo
             places.extend(gone.map(|(index, _)| (&topic.name, *index)));
         }
     }
-    let tombstones = places.into_iter().filter_map(|(topic, index)| tombstone(group_id, topic, index));
     let mut decision = GroupDecision { is_atomic: false, ..Decision::about(group_id.clone()) };
-    decision.changes.extend(tombstones.map(Change::Record));
+    places.into_iter().for_each(|(topic, index)| forget(&mut decision, group_id, topic, index));
     share::forget_topics(shard, group_id, topics, &mut decision);
     decision
 }

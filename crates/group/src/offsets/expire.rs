@@ -11,6 +11,7 @@ use super::record::tombstone;
 use super::state::OffsetAndMetadata;
 use crate::admin;
 use crate::classic::{ClassicGroup, ClassicState};
+use crate::effect::{GroupCount, GroupEffect};
 use crate::event::GroupEvent;
 use crate::group::{Group, GroupId};
 use crate::shard::{GroupDecision, GroupShard};
@@ -77,6 +78,7 @@ fn expire_offsets(
             };
             if has_expired && !shard.offsets.is_pending(group_id, topic, *index) {
                 decision.changes.extend(tombstone(group_id, topic, *index).map(Change::Record));
+                GroupEffect::count(&mut decision.effects, GroupCount::OffsetsExpired, 1);
             } else {
                 all_expired = false;
             }

@@ -1,4 +1,4 @@
-//! OffsetCommit records, also those of Kafka's oldest format, and the ends of transactions.
+//! OffsetCommit records, also those of Kafka's oldest format.
 
 use super::state::OffsetAndMetadata;
 use crate::classic::ClassicGroup;
@@ -35,9 +35,4 @@ pub fn replay(shard: &mut GroupShard, key: GroupRecordKey, value: Option<GroupRe
         None => shard.offsets.put(&group_id, &topic, partition, offset),
         Some(producer_id) => shard.offsets.put_pending(producer_id, &group_id, &topic, partition, offset),
     }
-}
-
-/// Replays the marker of a transaction.
-pub fn end_of_transaction(shard: &mut GroupShard, producer_id: i64, is_commit: bool) {
-    shard.offsets.end_transaction(producer_id, is_commit);
 }

@@ -79,6 +79,11 @@ impl ShareGroup {
         self.members.is_empty()
     }
 
+    /// How many members it has.
+    pub(crate) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
     /// Whether a member wants the topic.
     pub(crate) fn is_subscribed_to_topic(&self, topic: &str) -> bool {
         self.members.values().any(|member| member.subscribed_topic_names.contains(topic))

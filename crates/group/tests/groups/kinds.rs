@@ -7,8 +7,8 @@ use ottla_protocol::offset_commit_request::{OffsetCommitRequestPartition, Offset
 use ottla_protocol::{ConsumerGroupHeartbeatRequest, JoinGroupRequest, ListGroupsRequest, OffsetCommitRequest};
 use ottla_types::{ErrorCode, Uuid};
 
-fn ask(rig: &mut Rig, api_version: i16, request: GroupRequest) -> GroupReply {
-    let caller = RequestContext { api_version, client_id: "c".into(), client_host: "/::1".into() };
+pub(crate) fn ask(rig: &mut Rig, api_version: i16, request: GroupRequest) -> GroupReply {
+    let caller = RequestContext { api_version, client_id: "c".into(), client_host: "/::1".into(), regex_error: None };
     let slot = rig.ask(&caller, request);
     let replies = rig.happened.drain(..).filter_map(|happened| match happened {
         Happened::Replied(replied, reply) if replied == slot => Some(reply),

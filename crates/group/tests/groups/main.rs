@@ -1,5 +1,6 @@
 //! Groups as their clients see them: stories as text with expected traces, and properties over random events.
 
+mod bounds;
 mod kinds;
 mod properties;
 mod records;

@@ -77,7 +77,12 @@ impl Client {
         let api_version = if index.is_multiple_of(2) { 9 } else { 3 };
         Client {
             is_running: false,
-            caller: RequestContext { api_version, client_id: format!("c{index}").into(), client_host: "/::1".into() },
+            caller: RequestContext {
+                api_version,
+                client_id: format!("c{index}").into(),
+                client_host: "/::1".into(),
+                regex_error: None,
+            },
             instance_id: (index == 2 || index == 4).then(|| format!("i{index}")),
             member_id: String::new(),
             generation_id: -1,
@@ -398,7 +403,7 @@ proptest! {
         let mut rig = Rig::new(config(&[]));
         let mut asked = 0;
         for ((api_version, request), wait_ms) in requests {
-            let caller = RequestContext { api_version, client_id: "c".into(), client_host: "/::1".into() };
+            let caller = RequestContext { api_version, client_id: "c".into(), client_host: "/::1".into(), regex_error: None };
             rig.ask(&caller, request);
             asked += 1;
             rig.advance(if wait_ms < 1_500 { 0 } else { wait_ms });

@@ -53,7 +53,8 @@ pub(crate) fn config(overrides: &[(&str, &str)]) -> Arc<GroupConfig> {
     }
     fixed.extend(overrides.iter().map(|(name, value)| (name.to_string(), value.to_string())));
     let broker = BrokerConfig::parse(fixed).expect("configs of a test");
-    Arc::new(GroupConfig::new(&broker, &BTreeMap::new()))
+    let max_message_bytes = usize::try_from(broker.long("message.max.bytes")).expect("no negative size");
+    Arc::new(GroupConfig::new(&broker, &BTreeMap::new(), max_message_bytes))
 }
 
 impl Rig {
@@ -100,7 +101,7 @@ impl Rig {
     }
 
     fn context(&self) -> Context {
-        Context { now_ms: self.now_ms, random: self.random }
+        Context { now_ms: self.now_ms, random: self.random, leader_epoch: 0 }
     }
 
     fn apply(&mut self, decision: GroupDecision) -> Vec<GroupEvent> {
@@ -151,6 +152,11 @@ impl Rig {
             }
         }
         self.now_ms = until_ms;
+    }
+
+    /// Timers that are set.
+    pub(crate) fn timer_count(&self) -> usize {
+        self.timers.len()
     }
 
     fn next_timer(&self) -> Option<(GroupTimer, i64)> {

@@ -111,6 +111,7 @@ impl Script {
             }
             "topic" => self.topic(command.word(1), usize::try_from(number(2)).expect("a count")),
             "drop-topic" => self.drop_topic(command.word(1)),
+            "lose-topic" => self.lose_topic(command.word(1)),
             "advance" => self.rig.advance(number(1)),
             "expire-offsets" => self.rig.handle(GroupEvent::ExpireOffsets, None),
             "reload" => {
@@ -134,6 +135,7 @@ impl Script {
             api_version: version,
             client_id: command.option("client").unwrap_or_else(|| "c".to_string()).into(),
             client_host: "/127.0.0.1".into(),
+            regex_error: None,
         };
         let slot = self.rig.slot();
         self.names.insert(slot, command.word(1).to_string());
@@ -152,6 +154,13 @@ impl Script {
         self.rig.handle(GroupEvent::MetadataChanged(topics), None);
         let deleted = DeletedTopic { name: name.into(), id: topic_id(name) };
         self.rig.handle(GroupEvent::TopicsDeleted(vec![deleted]), None);
+    }
+
+    /// The topic is deleted, and the tombstones of its offsets are lost in an append that fails.
+    fn lose_topic(&mut self, name: &str) {
+        let mut topics = self.rig.shard.topics.clone();
+        topics.remove(name);
+        self.rig.handle(GroupEvent::MetadataChanged(topics), None);
     }
 
     fn txn_offset(&mut self, command: &Command) {

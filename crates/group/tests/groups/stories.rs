@@ -55,7 +55,9 @@ stories! {
     limits
     offsets
     offset_expiry
+    deleted_topics
     transactions
     admin
     reloading
+    reloading_members
 }

@@ -25,13 +25,8 @@ pub(super) fn placed(
     Ok(placements.into_iter().map(|replicas| new_partition(image, replicas)).collect())
 }
 
-/// Checks one assignment of the request.
-pub(super) fn assigned(
-    image: &MetadataImage,
-    index: i32,
-    broker_ids: &[i32],
-    replication_factor: Option<usize>,
-) -> Result<Partition, ApiError> {
+/// Refuses assignments that name no broker, unknown ones, or one twice.
+pub(super) fn check_brokers(image: &MetadataImage, broker_ids: &[i32]) -> Result<(), ApiError> {
     let refuse = |text: String| Err(ApiError::new(ErrorCode::InvalidReplicaAssignment, text));
     if broker_ids.is_empty() {
         return refuse("The manual partition assignment includes an empty replica list.".to_string());
@@ -53,11 +48,23 @@ pub(super) fn assigned(
             return refuse(format!("The manual partition assignment includes the broker {id} more than once."));
         }
     }
-    if let Some(expected) = replication_factor.filter(|expected| *expected != sorted.len()) {
+    Ok(())
+}
+
+/// Checks one assignment of the request.
+pub(super) fn assigned(
+    image: &MetadataImage,
+    index: i32,
+    broker_ids: &[i32],
+    replication_factor: Option<usize>,
+) -> Result<Partition, ApiError> {
+    let refuse = |text: String| Err(ApiError::new(ErrorCode::InvalidReplicaAssignment, text));
+    check_brokers(image, broker_ids)?;
+    if let Some(expected) = replication_factor.filter(|expected| *expected != broker_ids.len()) {
         return refuse(format!(
             "The manual partition assignment includes a partition with {} replica(s), but this is not consistent with \
              previous partitions, which have {expected} replica(s).",
-            sorted.len()
+            broker_ids.len()
         ));
     }
     let partition = new_partition(image, broker_ids.iter().copied().map(NodeId).collect());

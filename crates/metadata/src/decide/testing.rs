@@ -41,7 +41,9 @@ impl Cluster {
         decide: impl FnOnce(&MetadataImage, &DecideContext<'_>) -> Decision<R>,
     ) -> Decision<R> {
         self.turn += 1;
-        let context = DecideContext { config: &self.config, random: self.turn, metadata_index: self.turn as i64 };
+        let (random, metadata_index) = (self.turn, self.turn as i64);
+        let quorum = crate::QuorumView::default();
+        let context = DecideContext { config: &self.config, random, metadata_index, quorum };
         decide(&self.image, &context)
     }
 

@@ -7,10 +7,12 @@ use ottla_types::{ErrorCode, NodeId};
 
 /// Takes the broker out of every ISR, gives its leaderships to others, and removes it. The removal comes last, so that
 /// the whole can be asked for again when only a part was committed.
+///
+/// Unlike Kafka, a node does not unregister itself while it serves.
 pub fn unregister_broker(
     image: &MetadataImage,
     request: &UnregisterBrokerRequest,
-    _context: &DecideContext<'_>,
+    context: &DecideContext<'_>,
 ) -> Decision<UnregisterBrokerResponse> {
     let id = NodeId(request.broker_id);
     let Some(broker) = image.broker(id) else {
@@ -20,6 +22,16 @@ pub fn unregister_broker(
             ..Default::default()
         });
     };
+    if id == context.config.node_id && broker.is_active() {
+        return Decision::none(UnregisterBrokerResponse {
+            error_code: ErrorCode::InvalidRequest.code(),
+            error_message: Some(format!(
+                "Broker {id} is the one that answers: without its registration it would serve nothing until its next \
+                 start. Next step: shut it down, then unregister it through another one"
+            )),
+            ..Default::default()
+        });
+    }
     let mut records = Entry::new();
     for topic in image.topics() {
         for (index, partition) in (0..).zip(&topic.partitions) {
@@ -58,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_last_replica_in_sync_is_waited_for() {
-        let mut cluster = Cluster::with_brokers(1);
+        let mut cluster = Cluster::with_brokers(1).configured(&[("node.id", "9")]);
         cluster.create_topic("a", 1, &[]);
         assert_eq!(unregister(&mut cluster, 1).error_code, 0);
         let partition = cluster.image.partition("a", 0).unwrap();
@@ -66,6 +78,14 @@ mod tests {
         cluster.register(1);
         let partition = cluster.image.partition("a", 0).unwrap();
         assert_eq!((partition.leader, partition.leader_epoch.0), (Some(NodeId(1)), 2));
+    }
+
+    #[test]
+    fn the_node_that_answers_stays_registered() {
+        let mut cluster = Cluster::with_brokers(1);
+        let response = unregister(&mut cluster, 1);
+        assert_eq!(response.error_code, ErrorCode::InvalidRequest.code());
+        assert!(cluster.image.broker(NodeId(1)).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! UpdateFeatures (KIP-584): finalized levels.
 
 use crate::image::records::feature_level_record;
-use crate::{ApiError, Decision, Entry, MetadataImage, features};
+use crate::{ApiError, DecideContext, Decision, Entry, MetadataImage, features};
 use ottla_protocol::update_features_request::FeatureUpdateKey;
 use ottla_protocol::update_features_response::UpdatableFeatureResult;
 use ottla_protocol::{UpdateFeaturesRequest, UpdateFeaturesResponse};
@@ -12,10 +12,14 @@ const UPGRADE: i8 = 1;
 const UNSAFE_DOWNGRADE: i8 = 3;
 
 /// Changes the level of all features of the request, or of none.
-pub fn update_features(image: &MetadataImage, request: &UpdateFeaturesRequest) -> Decision<UpdateFeaturesResponse> {
+pub fn update_features(
+    image: &MetadataImage,
+    request: &UpdateFeaturesRequest,
+    context: &DecideContext<'_>,
+) -> Decision<UpdateFeaturesResponse> {
     let mut records = Entry::new();
     for update in &request.feature_updates {
-        match check(image, update) {
+        match check(image, update, context) {
             Ok(level) if level == image.feature_level(&update.feature) => {}
             Ok(level) => records.push(feature_level_record(&update.feature, level)),
             Err(error) => return Decision::none(refusal(error)),
@@ -43,7 +47,7 @@ fn refusal(error: ApiError) -> UpdateFeaturesResponse {
 }
 
 /// The new level, if the whole cluster supports it.
-fn check(image: &MetadataImage, update: &FeatureUpdateKey) -> Result<i16, ApiError> {
+fn check(image: &MetadataImage, update: &FeatureUpdateKey, context: &DecideContext<'_>) -> Result<i16, ApiError> {
     let (name, level) = (update.feature.as_str(), update.max_version_level);
     let refuse = |reason: &str| {
         let text = format!("Invalid update version {level} for feature {name}. {reason}");
@@ -57,7 +61,8 @@ fn check(image: &MetadataImage, update: &FeatureUpdateKey) -> Result<i16, ApiErr
     if level < 0 {
         return refuse("A feature version cannot be less than 0.");
     }
-    if let Some(reason) = unsupported("The controller", features::supported(name), level) {
+    let controller = format!("Local controller {}", context.config.node_id);
+    if let Some(reason) = unsupported(&controller, features::supported(name), level) {
         return refuse(&reason);
     }
     for broker in image.brokers() {
@@ -102,7 +107,7 @@ mod tests {
         };
         let request =
             UpdateFeaturesRequest { feature_updates: updates.iter().map(key).collect(), ..Default::default() };
-        let response = cluster.run(|image, _| update_features(image, &request));
+        let response = cluster.run(|image, context| update_features(image, &request, context));
         let code = ErrorCode::from_code(response.error_code).unwrap();
         format!("{code} {}", response.error_message.unwrap_or_default())
     }
@@ -110,7 +115,7 @@ mod tests {
     #[test]
     fn the_current_levels_can_be_asked_for_again() {
         let mut cluster = Cluster::with_brokers(1);
-        assert_eq!(update(&mut cluster, &[("metadata.version", 30, 1), ("transaction.version", 0, 1)]), "NONE ");
+        assert_eq!(update(&mut cluster, &[("metadata.version", 30, 1), ("transaction.version", 2, 1)]), "NONE ");
         assert_eq!(cluster.image.feature_level("metadata.version"), 30);
     }
 
@@ -118,9 +123,9 @@ mod tests {
     fn levels_that_somebody_does_not_support_are_refused() {
         let mut cluster = Cluster::with_brokers(1);
         for (feature, level, kind, reason) in [
-            ("metadata.version", 29, 2, "The controller only supports versions 30-30"),
-            ("share.version", 1, 1, "The controller does not support this feature."),
-            ("no.such.feature", 1, 1, "The controller does not support this feature."),
+            ("metadata.version", 29, 2, "Local controller 1 only supports versions 30-30"),
+            ("share.version", 1, 1, "Local controller 1 does not support this feature."),
+            ("no.such.feature", 1, 1, "Local controller 1 does not support this feature."),
             ("transaction.version", -1, 1, "A feature version cannot be less than 0."),
             ("metadata.version", 30, 0, "The controller does not support the given upgrade type."),
         ] {

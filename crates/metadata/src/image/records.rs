@@ -1,5 +1,7 @@
 //! The way back from an image to records: snapshots, and the making of single records.
 
+pub(crate) use super::quotas::client_quota_record;
+
 use super::broker::{BrokerEndpoint, BrokerRegistration, ControllerRegistration, FeatureRange};
 use super::replay::NO_LEADER;
 use super::topic::{Partition, Topic};
@@ -38,6 +40,9 @@ impl MetadataImage {
             for (name, value) in configs.iter() {
                 records.push(config_record(resource, name, Some(value)));
             }
+        }
+        for (entity, limits) in self.client_quotas() {
+            records.extend(limits.iter().map(|(key, value)| client_quota_record(entity, *key, Some(*value))));
         }
         if self.next_producer_id > 0 {
             let record = ProducerIdsRecord { broker_id: -1, broker_epoch: -1, next_producer_id: self.next_producer_id };

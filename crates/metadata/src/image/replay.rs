@@ -56,6 +56,7 @@ impl MetadataImage {
             MetadataRecord::Config(record) => self.set_config(record),
             MetadataRecord::FeatureLevel(record) => self.set_feature(record),
             MetadataRecord::ProducerIds(record) => self.advance_producer_ids(record),
+            MetadataRecord::ClientQuota(record) => self.set_client_quota(record),
             MetadataRecord::NoOp(_) => Ok(()),
             other => return Err(ReplayError::Unsupported(other.name())),
         };

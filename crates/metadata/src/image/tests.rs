@@ -169,6 +169,7 @@ proptest! {
             config: &config,
             random: seed.wrapping_add(index as u64),
             metadata_index: index as i64,
+            quorum: crate::QuorumView::default(),
         };
         let first = decide::bootstrap(&image, None, &context(0));
         log.extend(first.records().cloned());
@@ -206,7 +207,9 @@ fn records_that_do_not_fit_are_refused_and_change_nothing() {
         assert_eq!(image, before);
     }
     let quota = MetadataRecord::ClientQuota(ClientQuotaRecord::default());
-    assert_eq!(image.apply(&quota), Err(ReplayError::Unsupported("ClientQuotaRecord")));
+    assert!(matches!(image.apply(&quota), Err(ReplayError::Misfit { .. })));
+    let token = MetadataRecord::DelegationToken(Default::default());
+    assert_eq!(image.apply(&token), Err(ReplayError::Unsupported("DelegationTokenRecord")));
 }
 
 #[test]

@@ -80,6 +80,7 @@ async fn send_range(stream: &TcpStream, range: FileRange) -> io::Result<()> {
     let mut offset = range.offset;
     while offset < end {
         let len = (end - offset).min(TURN_BYTES);
+        range.file.check_synced()?;
         match range.file.kind() {
             FileKind::Real(file) => send_turn(stream, file, offset, len, end).await?,
             FileKind::Memory(_) | FileKind::Sim(_) => copy_turn(stream, &range, offset, len).await?,

@@ -59,13 +59,17 @@ fn failing_writes_fail_as_often_as_planned_and_only_where_planned() {
 fn a_failed_sync_fails_once_and_its_data_never_reaches_the_disk() {
     let mut seen_before = BTreeSet::new();
     for seed in 0..20 {
-        with_file(seed, async |world, _, file, faults| {
+        with_file(seed, async |world, runtime, file, faults| {
             file.write_at(0, &[&[1; 512]]).unwrap();
             file.sync("test.file").await.unwrap();
             faults.fail_syncs(FILE, 1);
             file.write_at(512, &[&[2; 512]]).unwrap();
             assert!(file.sync("test.file").await.is_err());
-            file.sync("test.file").await.unwrap();
+            file.clone().sync("test.file").await.unwrap();
+            assert!(file.has_failed_sync() && file.read_at(0, 1).await.is_err());
+            assert_eq!(file.read_resident(0, 1), None, "what it shows need not be what was written");
+            let anew = runtime.disk().open(FILE.as_ref(), OpenMode::Read).await.unwrap();
+            assert_eq!(anew.read_at(0, 1).await.unwrap(), [1][..]);
             seen_before.insert(file.len().unwrap());
             world.power_loss("node");
             assert_eq!(content(&world.node("node"), FILE.as_ref()).await.unwrap(), [1; 512]);

@@ -33,6 +33,16 @@ pub(super) async fn run(actor: Actor) -> Check {
 /// Sets a config, again and again until it is set; `false` when the run is over before.
 pub(super) async fn alter(actor: &Actor, topic: &str, config: &str, value: &str) -> Check<bool> {
     actor.oracle.altering(topic, config, value);
+    if !set(actor, topic, config, value).await? {
+        return Ok(false);
+    }
+    actor.oracle.tell(actor.now(), format!("{topic} has {config}={value}"));
+    actor.oracle.altered(topic, config, value);
+    Ok(true)
+}
+
+/// The same without a word to the oracle.
+pub(super) async fn set(actor: &Actor, topic: &str, config: &str, value: &str) -> Check<bool> {
     let change = ConfigChange::Set { name: config.to_string(), value: value.to_string() };
     loop {
         match Admin::new(&actor.client).alter_topic_configs(topic, std::slice::from_ref(&change)).await {
@@ -43,8 +53,6 @@ pub(super) async fn alter(actor: &Actor, topic: &str, config: &str, value: &str)
             return Ok(false);
         }
     }
-    actor.oracle.tell(actor.now(), format!("{topic} has {config}={value}"));
-    actor.oracle.altered(topic, config, value);
     Ok(true)
 }
 

@@ -1,6 +1,7 @@
 //! The topics that are there from the beginning to the end.
 
-use super::Actor;
+use super::{Actor, compacting};
+use crate::Load;
 use crate::oracle::Check;
 use ottla_client::{Admin, ClientError, NewTopic};
 use ottla_types::ErrorCode;
@@ -17,13 +18,24 @@ const TOPICS: &[TopicRow] = &[
     ("toggled", 1, &[("retention.ms", "-1"), ("write.caching", "false")]),
 ];
 
+/// The same under the load of groups.
+const GROUP_TOPICS: &[TopicRow] = &[(GROUPED, GROUPED_PARTITIONS, &[("retention.ms", "-1")])];
+
+/// The topic that groups read, and its partitions.
+pub(crate) const GROUPED: &str = "grouped";
+pub(crate) const GROUPED_PARTITIONS: i32 = 4;
+
 /// Segments of a few batches.
 const COMMON: &[(&str, &str)] =
     &[("internal.segment.bytes", "5000"), ("index.interval.bytes", "300"), ("file.delete.delay.ms", "100")];
 
 /// Creates the topics, one after the other.
 pub(super) async fn run(actor: Actor) -> Check {
-    for (name, partitions, configs) in TOPICS {
+    let topics = match actor.load {
+        Load::Logs => TOPICS,
+        Load::Groups => GROUP_TOPICS,
+    };
+    for (name, partitions, configs) in topics {
         let mut all: Vec<(String, String)> = Vec::new();
         for (config, value) in COMMON.iter().chain(*configs) {
             all.retain(|(known, _)| known != config);
@@ -35,16 +47,37 @@ pub(super) async fn run(actor: Actor) -> Check {
         }
         actor.pause(100).await;
     }
+    if actor.load == Load::Groups {
+        compacting::set_up(&actor).await?;
+    }
     Ok(())
 }
 
 /// Creates a topic, again and again until it exists; `false` when the run is over before.
 pub(super) async fn create(actor: &Actor, name: &str, partitions: i32, configs: &[(String, String)]) -> Check<bool> {
+    if !try_create(actor, name, partitions, configs).await? {
+        return Ok(false);
+    }
+    actor.oracle.tell(actor.now(), format!("{name} is created"));
+    actor.oracle.created(name);
+    // An earlier topic of this name had another id.
+    actor.client.forget_topic(name);
+    Ok(true)
+}
+
+/// The same without a word to the oracle.
+pub(super) async fn try_create(
+    actor: &Actor,
+    name: &str,
+    partitions: i32,
+    configs: &[(String, String)],
+) -> Check<bool> {
     let topic = NewTopic {
         name: name.to_string(),
         partitions: Some(partitions),
         replication_factor: Some(1),
         configs: configs.to_vec(),
+        ..NewTopic::default()
     };
     let mut is_first_try = true;
     loop {
@@ -59,9 +92,5 @@ pub(super) async fn create(actor: &Actor, name: &str, partitions: i32, configs: 
             return Ok(false);
         }
     }
-    actor.oracle.tell(actor.now(), format!("{name} is created"));
-    actor.oracle.created(name);
-    // An earlier topic of this name had another id.
-    actor.client.forget_topic(name);
     Ok(true)
 }

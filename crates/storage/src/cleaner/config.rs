@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct CleanerConfig {
     /// `log.cleaner.enable`.
     pub enabled: bool,
-    /// `log.cleaner.threads`: logs that are cleaned at the same time.
+    /// `log.cleaner.threads`: logs that are cleaned at the same time; none with 0.
     pub threads: usize,
     /// One cleaner's share of `log.cleaner.dedupe.buffer.size`, in bytes.
     pub dedupe_buffer_bytes: u64,
@@ -52,7 +52,7 @@ impl CleanerConfig {
         let threads = usize::try_from(unsigned("log.cleaner.threads")).unwrap_or(1);
         let share = |bytes: u64| bytes / threads.max(1) as u64;
         CleanerConfig {
-            enabled: config.boolean("log.cleaner.enable") && threads > 0,
+            enabled: config.boolean("log.cleaner.enable"),
             threads,
             dedupe_buffer_bytes: share(unsigned("log.cleaner.dedupe.buffer.size")).min(DEDUPE_BUFFER_BYTES_MAX),
             dedupe_buffer_load_factor: fraction("log.cleaner.io.buffer.load.factor"),

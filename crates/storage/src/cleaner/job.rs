@@ -17,6 +17,7 @@ use ottla_records::{Compacted, DECOMPRESSED_BATCH_BYTES_MAX, Records};
 use ottla_runtime::Disk;
 use ottla_types::ProducerId;
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::sync::Arc;
 use tracing::info;
 
@@ -166,10 +167,14 @@ impl CleanJob {
         let cleaned: Vec<_> =
             self.plan.segments.iter().filter(|(segment, _)| segment.base_offset() < end_offset).cloned().collect();
         let sizes = self.sizes(disk, &cleaned).await?;
-        let groups = group(&sizes, self.plan.segment_bytes, self.plan.segment_index_bytes);
+        // With little space left segments become one only as far as there is room for both.
+        let segment_bytes = self.plan.segment_bytes.min(identity.dir.room_for_cleaning().await?);
+        let groups = group(&sizes, segment_bytes, self.plan.segment_index_bytes);
         let segments =
             |range: std::ops::Range<usize>| cleaned[range].iter().map(|(segment, _)| segment.clone()).collect();
         let groups = groups.into_iter().map(segments).collect();
+        // From here on each group alone holds its segments: their space is free as soon as they were replaced.
+        self.plan.segments = Vec::new();
         Ok(State { map, transactions: CleanedTransactions::new(aborted), groups })
     }
 
@@ -248,6 +253,7 @@ impl CleanJob {
             delete_retention_ms: plan.delete_retention_ms,
         };
         let chunk_bytes = context.config.chunk_bytes();
+        let room = plan.identity.dir.room_for_cleaning().await?;
         let mut writer = CleanedWriter::create(disk, dir, base_offset, plan.index_interval_bytes, chunk_bytes).await?;
         let last = segments.iter().rposition(|segment| segment.size() > 0);
         for (at, segment) in segments.iter().enumerate() {
@@ -266,6 +272,9 @@ impl CleanJob {
                     Compacted::Rebuilt(bytes) => bytes,
                 };
                 let written = writer.append(&bytes)?.map_err(|reason| source.damaged(&batch, &reason))?;
+                if writer.len() > room {
+                    return Err(no_room(segment, room).into());
+                }
                 context.throttle.pay(&plan.identity.dir.rt, written, context.is_stopped).await;
             }
             self.stats.bytes_read += source.bytes_read;
@@ -290,6 +299,16 @@ impl CleanJob {
             _alive: plan.alive.clone(),
         })
     }
+}
+
+/// What is left of a segment does not fit beside it.
+fn no_room(segment: &Segment, room: u64) -> LogError {
+    let reason = format!(
+        "what remains of it takes more than the {room} bytes that are left for it; its own space is free only after that. \
+         Next step: make room in the log directory, by as much as segment.bytes"
+    );
+    let path = segment.path(SegmentFile::Log);
+    LogError::io("compact", &path)(io::Error::new(io::ErrorKind::StorageFull, reason))
 }
 
 /// Puts the keys of a batch's records; `false` when there is no room for one.

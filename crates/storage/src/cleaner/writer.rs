@@ -78,6 +78,11 @@ impl CleanedWriter {
         self.flush().map(Ok)
     }
 
+    /// Bytes so far.
+    pub(super) fn len(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
     /// Completes the segment and makes its files durable. `aborted` is what its transaction index holds.
     pub(super) async fn finish(mut self, disk: &Disk, aborted: &[AbortedTxn]) -> Result<CleanedFiles, LogError> {
         self.flush()?;

@@ -2,7 +2,7 @@
 
 use super::checkpoint::DurableOffsets;
 use super::marker::{self, LastRun, Shutdown};
-use crate::limits::{CHECKPOINT_LAG_BYTES_MAX, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN};
+use crate::limits::{CHECKPOINT_LAG_BYTES_MAX, CLEANER_FREE_PART, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN};
 use crate::segment::SegmentCache;
 use crate::{AppendError, LogError};
 use ottla_runtime::{Disk, Instant, LockGuard, Runtime, Space, is_disk_full};
@@ -107,6 +107,14 @@ impl LogDir {
     /// Space of its file system.
     pub async fn space(&self) -> Result<Space, LogError> {
         self.disk().space(&self.path).await.map_err(LogError::io("measure the space of", &self.path))
+    }
+
+    /// Bytes that log compaction may take for what it writes, before it gives the space of the old segments back.
+    pub(crate) async fn room_for_cleaning(&self) -> Result<u64, LogError> {
+        let Space { total, available } = self.space().await?;
+        let reserve = FREE_BYTES_MIN.min(total / FREE_PART_MIN) / CLEANER_FREE_PART;
+        // However little is left, what hardly leaves anything may be cleaned: it frees the most.
+        Ok(available - reserve.min(available / 2))
     }
 
     /// How the run before this one ended.

@@ -21,7 +21,8 @@ pub use log_dir::{LogDir, LogDirState};
 pub(crate) use log_dir::{LogProgress, NodeState};
 pub use marker::Shutdown;
 pub use partitions::FoundPartition;
-pub(crate) use tools::{cleaned_offset, lock_dir, lower_recovery_point, mark_unclean};
+pub use tools::{Identity, format, identity, last_shutdown, lock_dir};
+pub(crate) use tools::{cleaned_offset, lower_recovery_point, mark_unclean};
 
 use crate::LogError;
 use log_dir::lock;

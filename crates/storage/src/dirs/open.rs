@@ -78,7 +78,7 @@ pub(super) async fn open_dir(
 }
 
 /// Makes the name of a new log directory durable, and those of the directories that were made on the way to it.
-async fn sync_ancestors(disk: &Disk, path: &Path) -> Result<(), LogError> {
+pub(super) async fn sync_ancestors(disk: &Disk, path: &Path) -> Result<(), LogError> {
     for ancestor in path.ancestors().skip(1) {
         let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
         match disk.sync_dir(ancestor, sites::LOG_DIR_ANCESTORS).await {

@@ -44,8 +44,9 @@ impl Log {
     /// What there is to clean. `last_stable_offset` is not above the high watermark; what lies behind it is left alone.
     pub fn log_to_clean(&mut self, now_ms: i64, last_stable_offset: i64) -> Cleanable {
         let is_cleaning = self.is_cleaning();
-        let is_writable = self.identity.dir.state() == LogDirState::Online;
-        if !self.config.compact || is_cleaning || self.offline.is_some() || !is_writable {
+        // A full directory is cleaned, too: that gives space back. The job keeps a reserve.
+        let is_gone = matches!(self.identity.dir.state(), LogDirState::Offline(_));
+        if !self.config.compact || is_cleaning || self.offline.is_some() || is_gone {
             return Cleanable::Nothing;
         }
         let first_dirty_offset = self.first_dirty_offset();

@@ -136,6 +136,13 @@ impl Log {
         by_count || by_age || in_background
     }
 
+    /// Whether a sync of records has failed. The round that met it may still be under way, and only its end takes the log
+    /// offline; but what was not written may be dropped from memory at any time, and reads then find zeros or older bytes.
+    pub fn has_failed_sync(&self) -> bool {
+        let sealed = self.unflushed.sealed.iter().map(|sealed| &sealed.files.log);
+        sealed.chain([&self.active.files().log]).any(File::has_failed_sync)
+    }
+
     /// A stretch to write back, once [`WRITEBACK_CHUNK_BYTES`] have gathered.
     pub fn take_writeback(&mut self) -> Option<WritebackHint> {
         let (offset, len) = self.active.take_writeback(WRITEBACK_CHUNK_BYTES)?;

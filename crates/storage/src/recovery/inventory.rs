@@ -109,7 +109,7 @@ impl Inventory {
 }
 
 /// Removes a file; that it is gone already is fine.
-pub(super) async fn remove_if_there(disk: &Disk, path: &Path) -> Result<(), LogError> {
+pub(crate) async fn remove_if_there(disk: &Disk, path: &Path) -> Result<(), LogError> {
     match disk.remove_file(path).await {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LogError::io("remove", path)(error)),
         _ => Ok(()),

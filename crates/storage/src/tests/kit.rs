@@ -77,8 +77,13 @@ pub(crate) fn idempotent(producer_id: i64, epoch: i16, base_sequence: i32, recor
 
 /// A batch of a transactional producer.
 pub(crate) fn transactional(producer_id: i64, base_sequence: i32, records: usize) -> ValidatedBatch {
+    transactional_in(producer_id, 0, base_sequence, records)
+}
+
+/// The same in another epoch than the first.
+pub(crate) fn transactional_in(producer_id: i64, epoch: i16, base_sequence: i32, records: usize) -> ValidatedBatch {
     let builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
-    let builder = builder.producer(ProducerId(producer_id), ProducerEpoch(0), base_sequence).transactional();
+    let builder = builder.producer(ProducerId(producer_id), ProducerEpoch(epoch), base_sequence).transactional();
     fill(builder, &vec![1000; records], 50)
 }
 

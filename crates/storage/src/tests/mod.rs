@@ -10,3 +10,4 @@ mod recover;
 mod repair;
 mod retain;
 mod sim;
+mod transactions;

@@ -37,23 +37,38 @@ pub(super) async fn read_until_enough(
     limits: &ReadLimits,
 ) -> Vec<Answer> {
     let mut targets: Vec<_> = wanted.iter().map(|wanted| find(broker, header, wanted)).collect();
-    let answers = read_once(wanted, &mut targets, limits, None).await;
+    let answers = wait_until_enough(broker, wanted, &mut targets, limits).await;
+    for (target, answer) in targets.iter().zip(&answers) {
+        if let (Ok(partition), Ok(outcome)) = (&target.partition, answer) {
+            partition.count_fetched(outcome.bytes());
+        }
+    }
+    answers
+}
+
+async fn wait_until_enough(
+    broker: &Broker,
+    wanted: &[FetchPartition],
+    targets: &mut [Target],
+    limits: &ReadLimits,
+) -> Vec<Answer> {
+    let answers = read_once(wanted, targets, limits, None).await;
     let runtime = broker.runtime();
-    if is_enough(&targets, &answers, limits) || runtime.now() >= limits.deadline {
+    if is_enough(targets, &answers, limits) || runtime.now() >= limits.deadline {
         return answers;
     }
     let _parked = Parked::new(broker.metrics().parked_fetches.clone());
     let waiter = Waiter::new();
     loop {
         // Read again once registered: what came before that wakes nobody.
-        let answers = read_once(wanted, &mut targets, limits, Some(&waiter)).await;
+        let answers = read_once(wanted, targets, limits, Some(&waiter)).await;
         let left = limits.deadline.saturating_duration_since(runtime.now());
-        if is_enough(&targets, &answers, limits) || left.is_zero() {
+        if is_enough(targets, &answers, limits) || left.is_zero() {
             return answers;
         }
         drop(answers);
         if runtime.timeout(left, waiter.woken()).await.is_err() {
-            return read_once(wanted, &mut targets, limits, None).await;
+            return read_once(wanted, targets, limits, None).await;
         }
     }
 }
@@ -84,7 +99,7 @@ async fn read_once(
     let mut answers = Vec::with_capacity(wanted.len());
     let mut room = limits.max_bytes;
     let mut at_least_one_batch = true;
-    for (wanted, Target { partition, registration }) in wanted.iter().zip(targets) {
+    for (wanted, Target { partition, registration }) in wanted.iter().zip(targets.iter_mut()) {
         let answer = match partition {
             Ok(partition) => {
                 let request = ReadRequest {

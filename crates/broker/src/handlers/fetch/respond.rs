@@ -4,20 +4,24 @@ use super::names_by_id;
 use super::read::Answer;
 use crate::Broker;
 use crate::fetch_session::{Fetching, News, TopicKey};
-use crate::handlers::codec::{respond as reply, respond_with_ranges};
+use crate::handlers::codec::{respond as reply, respond_throttled, respond_with_ranges};
 use crate::partition::{PartitionError, ReadOutcome};
 use bytes::Bytes;
 use ottla_net::Reply;
 use ottla_protocol::generated::fetch_response::{
-    EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
 };
 use ottla_protocol::{Records, RequestHeader};
 use ottla_runtime::FileRange;
+use ottla_storage::txn_index::AbortedTxn;
 use ottla_types::ErrorCode;
 use std::sync::PoisonError;
 
 /// First version whose errors name the current leader and its endpoint (KIP-951).
 const LEADERS_FROM: i16 = 16;
+/// What a partition takes in a response beside its records, about.
+const PARTITION_BYTES: u64 = 40;
 /// First version whose clients know KAFKA_STORAGE_ERROR; older ones are told what makes them ask again.
 const STORAGE_ERROR_FROM: i16 = 6;
 
@@ -35,6 +39,12 @@ pub(super) fn respond(
     fetching: &Fetching,
     answers: Vec<Answer>,
 ) -> Reply {
+    let wait_ms = wait_ms(broker, header, &answers);
+    if wait_ms > 0 {
+        // The session stays as it was: what was read is asked for again.
+        let response = FetchResponse { session_id: fetching.session_id(), ..FetchResponse::default() };
+        return respond_throttled(broker, header, &response, wait_ms);
+    }
     let news: Vec<News> = answers.iter().map(news).collect();
     let runtime = broker.runtime();
     let outcome = broker.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner).complete(
@@ -59,6 +69,13 @@ pub(super) fn respond(
     }
     broker.metrics().fetch_bytes.add(ranges.iter().map(|range: &FileRange| range.len).sum());
     respond_with_ranges(broker, header, &response, ranges)
+}
+
+/// How long the client has to wait; it then gets no records, as in Kafka.
+fn wait_ms(broker: &Broker, header: &RequestHeader, answers: &[Answer]) -> i64 {
+    let records: u64 = answers.iter().flatten().map(ReadOutcome::bytes).sum();
+    let wait_ms = broker.quotas.request_wait_ms(header);
+    wait_ms.max(broker.quotas.fetched(header, records + PARTITION_BYTES * answers.len() as u64))
 }
 
 fn news(answer: &Answer) -> News {
@@ -135,10 +152,14 @@ fn readable(partition_index: i32, outcome: ReadOutcome, ranges: &mut Vec<FileRan
             .diverging_epoch
             .map(|(epoch, end_offset)| EpochEndOffset { epoch: epoch.0, end_offset })
             .unwrap_or_default(),
-        aborted_transactions: outcome.lists_aborted.then(Vec::new),
+        aborted_transactions: outcome.aborted.map(|aborted| aborted.iter().map(aborted_transaction).collect()),
         records,
         ..PartitionData::default()
     }
+}
+
+fn aborted_transaction(aborted: &AbortedTxn) -> AbortedTransaction {
+    AbortedTransaction { producer_id: aborted.producer_id.0, first_offset: aborted.first_offset }
 }
 
 fn node_endpoints(broker: &Broker, listener: &str, response: &FetchResponse) -> Vec<NodeEndpoint> {

@@ -1,8 +1,10 @@
 //! The append half of Produce: find, check and append each partition's batch; then wait for the watermark.
 
+use super::transactional::guards;
 use crate::Broker;
-use crate::partition::{Appended, Partition, PartitionError};
+use crate::partition::{AppendAs, Appended, Partition, PartitionError};
 use crate::watchers::Waiter;
+use ottla_coordinator::VerificationGuard;
 use ottla_protocol::generated::produce_request::ProduceRequestRef;
 use ottla_protocol::{Records, RequestHeader};
 use ottla_records::{BatchHeader, validate_produce};
@@ -77,19 +79,17 @@ pub(super) async fn append_all(
     body: ProduceRequestRef<'_>,
     acks: Acks,
 ) -> Vec<TopicResult> {
-    let is_transactional = body.transactional_id.is_some();
+    let mut guards = guards(broker, header, &body).await;
     let by_id = header.api_version >= TOPIC_IDS_FROM;
     let mut results = Vec::with_capacity(body.topic_data.len());
-    for topic in body.topic_data {
+    for (topic_place, topic) in body.topic_data.into_iter().enumerate() {
         let mut partitions = Vec::with_capacity(topic.partition_data.len());
-        for partition in topic.partition_data {
-            let found = match is_transactional {
-                true => Err(no_transactions()),
-                false => find(broker, header, &topic.name, topic.topic_id, partition.index),
-            };
-            let sent = partition.records.bytes().and_then(|bytes| BatchHeader::parse(bytes).ok());
+        for (place, partition) in topic.partition_data.into_iter().enumerate() {
+            let found = find(broker, header, &topic.name, topic.topic_id, partition.index);
+            let found = found.and_then(|found| Ok((found, guards.take((topic_place, place))?)));
+            let sent = header_of(&partition.records);
             let outcome = match found {
-                Ok(found) => append_one(broker, header, found, partition.records, acks).await,
+                Ok((found, guard)) => append_one(broker, header, found, partition.records, (acks, guard)).await,
                 Err(error) => Err(error.into()),
             };
             if let (Err(_), Some(sent)) = (&outcome, &sent) {
@@ -106,7 +106,12 @@ pub(super) async fn append_all(
     results
 }
 
-fn find(
+/// The header of what a partition carries, unchecked.
+pub(super) fn header_of(records: &Records) -> Option<BatchHeader> {
+    records.bytes().and_then(|bytes| BatchHeader::parse(bytes).ok())
+}
+
+pub(super) fn find(
     broker: &Broker,
     header: &RequestHeader,
     name: &str,
@@ -130,7 +135,7 @@ async fn append_one(
     header: &RequestHeader,
     partition: Arc<Partition>,
     records: Records,
-    acks: Acks,
+    (acks, guard): (Acks, VerificationGuard),
 ) -> Result<Accepted, Failure> {
     let Records::Inline(records) = records else {
         broker.metrics().produce_rejected.increment();
@@ -142,15 +147,8 @@ async fn append_one(
         broker.metrics().produce_rejected.increment();
         Failure { error: PartitionError::of(rejected.error, rejected.message), record_errors: rejected.record_errors }
     })?;
-    if batch.header().is_transactional() {
-        return Err(no_transactions().into());
-    }
-    let appended = partition.append(&batch, acks == Acks::All).await?;
+    let appended = partition.append(&batch, AppendAs::Client { acks_all: acks == Acks::All, guard }).await?;
     Ok(Accepted { appended, partition, waiter: None })
-}
-
-fn no_transactions() -> PartitionError {
-    PartitionError::of(ErrorCode::InvalidTxnState, "transactions are not supported by this version of ottla")
 }
 
 /// Asks each partition once, now, so that those who wait are registered before the request is parked.

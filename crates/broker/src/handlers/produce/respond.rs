@@ -2,7 +2,7 @@
 
 use super::append::{PartitionResult, TopicResult};
 use crate::Broker;
-use crate::handlers::codec::respond as reply;
+use crate::handlers::codec::{respond as reply, respond_throttled};
 use ottla_net::Reply;
 use ottla_protocol::RequestHeader;
 use ottla_protocol::generated::produce_request::ProduceRequestRef;
@@ -15,7 +15,14 @@ use ottla_types::ErrorCode;
 /// First version whose errors name the current leader and its endpoint (KIP-951).
 const LEADERS_FROM: i16 = 10;
 
-pub(super) fn respond(broker: &Broker, header: &RequestHeader, listener: &str, results: Vec<TopicResult>) -> Reply {
+/// `wait_ms`: how long the client was told to wait when its records were appended.
+pub(super) fn respond(
+    broker: &Broker,
+    header: &RequestHeader,
+    listener: &str,
+    results: Vec<TopicResult>,
+    wait_ms: i64,
+) -> Reply {
     let version = header.api_version;
     let topic = |topic: TopicResult| TopicProduceResponse {
         name: topic.name,
@@ -27,7 +34,7 @@ pub(super) fn respond(broker: &Broker, header: &RequestHeader, listener: &str, r
     if version >= LEADERS_FROM {
         response.node_endpoints = node_endpoints(broker, listener, &response);
     }
-    reply(broker, header, &response)
+    respond_throttled(broker, header, &response, wait_ms)
 }
 
 /// acks other than 0, 1 and -1: nothing is appended.

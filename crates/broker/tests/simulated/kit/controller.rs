@@ -3,7 +3,7 @@
 use ottla_config::BrokerConfig;
 use ottla_metadata::{
     ControllerChannel, ControllerError, ControllerFuture, ControllerRequest, ControllerResponse, DecideContext,
-    MetadataImage, decide, features,
+    MetadataImage, QuorumView, decide, features,
 };
 use ottla_protocol::BrokerRegistrationRequest;
 use ottla_protocol::generated::broker_registration_request::{Feature, Listener};
@@ -96,6 +96,7 @@ impl FakeController {
             config: &self.config,
             random: state.turn,
             metadata_index: i64::try_from(state.turn).unwrap(),
+            quorum: QuorumView::default(),
         };
         let decision = decide(&state.image, &context);
         for record in decision.records() {

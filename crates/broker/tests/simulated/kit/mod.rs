@@ -4,16 +4,19 @@ mod controller;
 mod groups;
 mod requests;
 mod share;
+mod transactions;
 
 pub(crate) use controller::FakeController;
 pub(crate) use groups::*;
 pub(crate) use requests::*;
 pub(crate) use share::*;
+pub(crate) use transactions::*;
 
 use bytes::Bytes;
 use ottla_broker::{Broker, BrokerHandler, BrokerParts};
 use ottla_config::BrokerConfig;
 use ottla_net::{ConnectionInfo, Handler, Outcome, Reply, RequestCharge};
+use ottla_protocol::generated::alter_client_quotas_request::{AlterClientQuotasRequest, EntityData, EntryData, OpData};
 use ottla_protocol::{Message, Reader, Request, RequestHeader, ResponseHeader, frame};
 use ottla_runtime::sim::World;
 use ottla_runtime::{Part, Runtime};
@@ -165,6 +168,29 @@ impl Node {
         response
     }
 
+    /// Sets or removes a quota.
+    pub(crate) async fn set_quota(&self, entity: &[(&str, Option<&str>)], key: &str, value: Option<f64>) {
+        let part = |(kind, name): &(&str, Option<&str>)| EntityData {
+            entity_type: kind.to_string(),
+            entity_name: name.map(str::to_string),
+        };
+        let op = OpData { key: key.to_string(), value: value.unwrap_or_default(), remove: value.is_none() };
+        let entries = vec![EntryData { entity: entity.iter().map(part).collect(), ops: vec![op] }];
+        let response = self.call(1, &AlterClientQuotasRequest { entries, validate_only: false }).await;
+        assert_eq!(response.entries[0].error_code, 0, "{:?}", response.entries[0].error_message);
+    }
+
+    /// Until when the connection of these requests rests.
+    pub(crate) fn muted_until(&self) -> Option<ottla_runtime::Instant> {
+        self.connection.muted_until()
+    }
+
+    /// Tells the handler that a request of this connection has taken so long.
+    pub(crate) fn finished_after(&self, worked: std::time::Duration) {
+        self.connection.client_id.get_or_init(|| "test".to_string());
+        self.handler.request_finished(&self.connection, worked);
+    }
+
     /// Waits for something that another task brings about.
     pub(crate) async fn until(&self, what: &str, holds: impl FnMut() -> bool) {
         Inquiry::new(&self.runtime).until(what, holds).await;
@@ -180,7 +206,7 @@ impl Node {
 
 fn connection(listener: &str) -> Arc<ConnectionInfo> {
     let peer = "10.0.0.9:40000".parse().expect("an address");
-    Arc::new(ConnectionInfo { id: 1, listener: Arc::from(listener), peer, software: Default::default() })
+    Arc::new(ConnectionInfo::new(1, Arc::from(listener), peer))
 }
 
 async fn bytes_of(reply: Reply) -> Bytes {

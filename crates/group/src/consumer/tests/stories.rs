@@ -188,8 +188,9 @@ fn a_heartbeat_that_brings_nothing_new_writes_nothing_and_sets_one_timer() {
         api_version: 1,
         client_id: std::sync::Arc::from("client"),
         client_host: std::sync::Arc::from("/127.0.0.1"),
+        regex_error: None,
     };
-    let context = ottla_coordinator::Context { now_ms: world.now_ms, random: 1 };
+    let context = ottla_coordinator::Context { now_ms: world.now_ms, random: 1, leader_epoch: 0 };
     let decision =
         crate::consumer::heartbeat(&world.shard, &caller, request, ottla_coordinator::ReplySlot(9), &context);
     assert!(decision.changes.is_empty() && decision.next.is_empty());
@@ -213,4 +214,60 @@ fn version_0_is_given_a_member_id_and_version_1_must_have_one() {
         assert_eq!((to, response.error_code), (slot, error));
         assert_eq!(response.member_id.is_some_and(|id| id.len() == 22), version == 0);
     }
+}
+
+/// A member with an expression of its own.
+fn joined_with_regex(world: &mut World, member_id: &str, regex: &str) {
+    let mut client = Client { regex: Some(regex.to_string()), ..Client::new(member_id) };
+    client.join(world);
+}
+
+#[test]
+fn the_shard_neither_compiles_nor_matches_and_one_task_of_a_group_is_under_way_at_a_time() {
+    let mut world = World::new(config());
+    world.put_topic("foo", 1);
+    world.holds_matching = true;
+    joined_with_regex(&mut world, "a", "fo.*");
+    let first = world.held.take().expect("the expression is handed out");
+    // Another one, and a new topic, while the first is being matched: nothing more is handed out.
+    joined_with_regex(&mut world, "b", "ba.*");
+    world.put_topic("bar", 1);
+    assert!(world.held.is_none());
+    world.match_regexes(first);
+    let resolved = |world: &World, regex: &str| {
+        let resolved = world.group().expect("there").subscriptions.resolved(regex).cloned();
+        resolved.map(|resolved| resolved.topics.iter().cloned().collect::<Vec<_>>())
+    };
+    assert_eq!((resolved(&world, "fo.*"), resolved(&world, "ba.*")), (Some(vec!["foo".to_string()]), None));
+    // Ten seconds later the rest follows, with the next heartbeat.
+    world.wait(11_000);
+    joined_with_regex(&mut world, "c", "fo.*");
+    let second = world.held.take().expect("all are handed out again");
+    world.match_regexes(second);
+    assert_eq!(resolved(&world, "ba.*"), Some(vec!["bar".to_string()]));
+    assert_eq!(
+        world.counts[&crate::GroupCount::ConsumerRebalances],
+        3,
+        "two results, and a join with an expression that is known"
+    );
+}
+
+#[test]
+fn a_result_that_comes_after_a_reload_or_for_an_expression_that_is_gone_changes_nothing() {
+    let mut world = World::new(config());
+    world.put_topic("foo", 1);
+    world.holds_matching = true;
+    joined_with_regex(&mut world, "a", "fo.*");
+    let lost = world.held.take().expect("handed out");
+    world.reload();
+    let written = world.log.len();
+    world.match_regexes(lost);
+    assert_eq!(world.log.len(), written, "the shard that asked is gone");
+    joined_with_regex(&mut world, "a", "fo.*");
+    let task = world.held.take().expect("handed out anew, as it was never matched");
+    let mut client = Client { regex: Some("ba.*".to_string()), ..Client::new("a") };
+    client.join(&mut world);
+    let written = world.log.len();
+    world.match_regexes(task);
+    assert_eq!(world.log.len(), written, "nobody has this expression any more");
 }

@@ -2,7 +2,8 @@
 
 use super::show;
 use crate::config::{GroupConfig, MigrationPolicy};
-use crate::consumer::ConsumerGroup;
+use crate::consumer::{ConsumerEvent, ConsumerGroup, RegexTask, TopicRegex};
+use crate::effect::{GroupCount, GroupEffect};
 use crate::event::{GroupEvent, GroupReply, GroupRequest, RequestContext};
 use crate::group::Group;
 use crate::shard::{GroupDecision, GroupShard};
@@ -23,6 +24,11 @@ pub(super) struct World {
     /// Records that were written and replies that left, in order, as text.
     pub(super) trace: Vec<String>,
     pub(super) replies: Vec<(ReplySlot, GroupReply)>,
+    /// What effects counted.
+    pub(super) counts: BTreeMap<GroupCount, u64>,
+    /// Expressions are not matched at once: the last task waits in `held`.
+    pub(super) holds_matching: bool,
+    pub(super) held: Option<RegexTask>,
     topics: GroupTopics,
     next_topic: u8,
     next_slot: u64,
@@ -71,6 +77,9 @@ impl World {
             timers: BTreeMap::new(),
             trace: Vec::new(),
             replies: Vec::new(),
+            counts: BTreeMap::new(),
+            holds_matching: false,
+            held: None,
             topics: GroupTopics::default(),
             next_topic: 1,
             next_slot: 1,
@@ -82,8 +91,16 @@ impl World {
     pub(super) fn request(&mut self, api_version: i16, request: GroupRequest) -> ReplySlot {
         let slot = ReplySlot(self.next_slot);
         self.next_slot += 1;
-        let caller =
-            RequestContext { api_version, client_id: Arc::from("client"), client_host: Arc::from("/127.0.0.1") };
+        let regex = match &request {
+            GroupRequest::ConsumerGroupHeartbeat(request) => request.subscribed_topic_regex.as_deref(),
+            _ => None,
+        };
+        let caller = RequestContext {
+            api_version,
+            client_id: Arc::from("client"),
+            client_host: Arc::from("/127.0.0.1"),
+            regex_error: regex.and_then(|regex| TopicRegex::compile(regex).err()).map(Arc::from),
+        };
         self.event(GroupEvent::Request(caller, request), Some(slot));
         slot
     }
@@ -162,7 +179,8 @@ impl World {
 
     fn context(&self) -> Context {
         // Ids that differ although few bits do.
-        Context { now_ms: self.now_ms, random: self.random.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_0c5f_2545_f491) }
+        let random = self.random.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_0c5f_2545_f491);
+        Context { now_ms: self.now_ms, random, leader_epoch: 0 }
     }
 
     fn apply(&mut self, decision: GroupDecision) {
@@ -186,6 +204,25 @@ impl World {
         while let Some(event) = next.pop_front() {
             self.event(event, None);
         }
+        for effect in decision.effects {
+            match effect {
+                GroupEffect::Counted(what, by) => *self.counts.entry(what).or_default() += by,
+                GroupEffect::MatchRegexes(task) if self.holds_matching => self.held = Some(task),
+                GroupEffect::MatchRegexes(task) => self.match_regexes(task),
+            }
+        }
+    }
+
+    /// Does what the broker does with such a task.
+    pub(super) fn match_regexes(&mut self, task: RegexTask) {
+        let mut matching = task.begin();
+        let matched = loop {
+            match matching.step(TopicRegex::compile) {
+                Ok(matched) => break matched,
+                Err(more) => matching = *more,
+            }
+        };
+        self.event(GroupEvent::Consumer(ConsumerEvent::RegexesMatched(matched)), None);
     }
 
     fn append(&mut self, record: Record) {

@@ -24,6 +24,8 @@ pub(crate) struct FaultPlan {
     pub(crate) sync_time: Range<Duration>,
     pub(crate) cold_read_percent: u8,
     ignored_syncs: Option<SiteMatcher>,
+    /// Syncs of paths that contain this are ignored, too.
+    ignored_paths: Option<String>,
     outage: Option<(u64, Outage)>,
     pub(crate) sites: BTreeMap<String, u64>,
 }
@@ -47,6 +49,7 @@ impl Default for FaultPlan {
             sync_time: Duration::ZERO..Duration::from_millis(6),
             cold_read_percent: 10,
             ignored_syncs: None,
+            ignored_paths: None,
             outage: None,
             sites: BTreeMap::new(),
         }
@@ -92,10 +95,11 @@ impl FaultPlan {
         if take(&mut self.slow_syncs, path) { self.slow_sync_time } else { Duration::ZERO }
     }
 
-    /// Notes that `site` syncs; whether it is to be a no-op.
-    pub(crate) fn visit_site(&mut self, site: &str) -> bool {
+    /// Notes that `site` syncs `path`; whether it is to be a no-op.
+    pub(crate) fn visit_site(&mut self, site: &str, path: &Path) -> bool {
         *self.sites.entry(site.to_owned()).or_default() += 1;
         self.ignored_syncs.as_ref().is_some_and(|matches| matches(site))
+            || self.ignored_paths.as_ref().is_some_and(|part| path.to_string_lossy().contains(part.as_str()))
     }
 }
 
@@ -182,9 +186,14 @@ impl DiskFaults {
         self.plan(|plan| plan.ignored_syncs = Some(Box::new(matches)));
     }
 
+    /// The same for all syncs of paths that contain `path`.
+    pub fn ignore_syncs_of(&self, path: &str) {
+        self.plan(|plan| plan.ignored_paths = Some(path.to_owned()));
+    }
+
     /// All syncs work again.
     pub fn honour_all_syncs(&self) {
-        self.plan(|plan| plan.ignored_syncs = None);
+        self.plan(|plan| (plan.ignored_syncs, plan.ignored_paths) = (None, None));
     }
 
     /// The node goes down in its `operations`-th disk operation from now (1 is the next one). A write is then torn at a random

@@ -33,7 +33,7 @@ impl Sync<'_> {
             let mut disk = self.life.node.disk();
             let covered = begin(&mut disk)?;
             let outage = disk.faults.step();
-            let is_ignored = disk.faults.visit_site(self.site);
+            let is_ignored = disk.faults.visit_site(self.site, self.path);
             let (range, delay) = (disk.faults.sync_time.clone(), disk.faults.sync_delay(self.path));
             let micros = disk.rng.u64(range.start.as_micros() as u64..range.end.as_micros() as u64);
             (covered, outage, is_ignored, Duration::from_micros(micros) + delay)

@@ -1,0 +1,71 @@
+//! What a broker shows of itself to who looks into it: configs, and what its partitions hold and move.
+
+use crate::Broker;
+use ottla_config::{Cluster, ConfigEntry, NO_CONFIGS, describe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A partition with a replica here.
+#[derive(Debug, Clone)]
+pub struct PartitionUsage {
+    /// Topic name.
+    pub topic: Arc<str>,
+    /// Index.
+    pub partition: i32,
+    /// `online`, `opening`, `offline: REASON` or `retired`.
+    pub state: String,
+    /// Node that leads it; -1 is none.
+    pub leader: i32,
+    /// Leader epoch.
+    pub leader_epoch: i32,
+    /// First offset that can be read; -1 while the log is not open, as all offsets here.
+    pub log_start_offset: i64,
+    /// Consumers see what is below.
+    pub high_watermark: i64,
+    /// Offset of the next record.
+    pub log_end_offset: i64,
+    /// Bytes of all segments.
+    pub bytes: u64,
+    /// Number of segments.
+    pub segments: usize,
+    /// Bytes of record batches from producers since the start.
+    pub bytes_in: u64,
+    /// Bytes of record batches sent to consumers since the start.
+    pub bytes_out: u64,
+}
+
+/// Bytes that a partition has moved since the node started.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+}
+
+impl Traffic {
+    pub(crate) fn came_in(&self, bytes: u64) {
+        self.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn went_out(&self, bytes: u64) {
+        self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes in and out.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed))
+    }
+}
+
+impl Broker {
+    /// Every config of this broker with its value now; secrets have none.
+    pub fn described_configs(&self) -> Vec<ConfigEntry> {
+        let image = self.image();
+        let cluster = Cluster::of_brokers(image.broker_count());
+        describe::broker(&image.layers(self.static_config(), &NO_CONFIGS, cluster))
+    }
+
+    /// Every partition of this node. Takes each one's lock for a moment.
+    pub fn partition_usage(&self) -> Vec<PartitionUsage> {
+        self.partitions.all().iter().map(|partition| partition.shown()).collect()
+    }
+}

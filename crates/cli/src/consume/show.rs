@@ -1,0 +1,61 @@
+//! What is printed of a record, and which are left out.
+
+use super::Args;
+use super::format::{Template, headers};
+use crate::failure::Failure;
+use crate::output::{Output, OutputArgs, Sink};
+use crate::record::JsonRecord;
+use ottla_client::ConsumerRecord;
+use regex::bytes::Regex;
+
+/// How records are shown.
+pub(super) struct Show {
+    grep: Option<Regex>,
+    template: Option<Template>,
+    output: OutputArgs,
+    key: bool,
+    headers: bool,
+}
+
+impl Show {
+    pub(super) fn new(args: &Args) -> Result<Show, Failure> {
+        let grep = args.grep.as_deref().map(Regex::new).transpose();
+        let wrong = |error| Failure::new(format!("--grep is no regular expression: {error}"));
+        let template = args.format.as_deref().map(Template::parse).transpose().map_err(Failure::new)?;
+        Ok(Show { grep: grep.map_err(wrong)?, template, output: args.output, key: args.key, headers: args.headers })
+    }
+
+    /// Adds a record; false when it is left out.
+    pub(super) fn print(&self, record: &ConsumerRecord, sink: &mut Sink) -> Result<bool, Failure> {
+        if let Some(grep) = &self.grep {
+            let is_match = |bytes: &Option<bytes::Bytes>| bytes.as_deref().is_some_and(|bytes| grep.is_match(bytes));
+            if !is_match(&record.value) && !is_match(&record.key) {
+                return Ok(false);
+            }
+        }
+        if let Some(template) = &self.template {
+            template.write(record, sink.buffer());
+            return Ok(true);
+        }
+        if self.output.output != Output::Table {
+            self.output.write_item(&JsonRecord::of(record), sink)?;
+            return Ok(true);
+        }
+        self.print_line(record, sink.buffer());
+        Ok(true)
+    }
+
+    /// Headers, key and value with tabs between them. A value is written as it is, a null as nothing.
+    fn print_line(&self, record: &ConsumerRecord, out: &mut Vec<u8>) {
+        if self.headers {
+            out.extend(headers(record));
+            out.push(b'\t');
+        }
+        if self.key {
+            out.extend(record.key.as_deref().unwrap_or_default());
+            out.push(b'\t');
+        }
+        out.extend(record.value.as_deref().unwrap_or_default());
+        out.push(b'\n');
+    }
+}

@@ -1,0 +1,374 @@
+//! `ottla group reset-offsets`, and the rules of it that `kafka-consumer-groups` shares.
+
+use super::offsets::{self, TopicWord, existing, listed, named_partitions};
+use super::{explain_unknown_group, parse_datetime};
+use crate::failure::Failure;
+use crate::output::OutputArgs;
+use crate::table;
+use ottla_client::{Admin, ClientError, OffsetAndMetadata, OffsetSpec, Offsets};
+use ottla_types::{ErrorCode, TopicPartition};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where offsets are moved to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The first record.
+    Earliest,
+    /// The end.
+    Latest,
+    /// Where the group stands; the end where it has not committed.
+    Current,
+    /// This offset.
+    Offset(i64),
+    /// So many records further, or back.
+    ShiftBy(i64),
+    /// The first record at or after this time; the end where there is none.
+    Timestamp(i64),
+    /// A plan.
+    Plan(BTreeMap<TopicPartition, i64>),
+}
+
+/// Something that a user should know about a new offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// The offset lies behind the end, which is taken instead.
+    AboveLatest(TopicPartition, i64, i64),
+    /// The offset lies before the first record, which is taken instead.
+    BelowEarliest(TopicPartition, i64, i64),
+    /// No record is as young: the end is taken instead.
+    NothingSince(TopicPartition),
+}
+
+/// Why there are no new offsets.
+#[derive(Debug)]
+pub(crate) enum ResetError {
+    /// Partitions that do not exist.
+    Missing(Vec<TopicPartition>),
+    /// Partitions without a leader.
+    Leaderless(Vec<TopicPartition>),
+    /// A shift from nowhere.
+    NothingCommitted(TopicPartition),
+    /// A broker refused.
+    Client(ClientError),
+}
+
+impl From<ClientError> for ResetError {
+    fn from(error: ClientError) -> ResetError {
+        ResetError::Client(error)
+    }
+}
+
+/// The offsets that `target` means for `partitions` of a group that has committed `committed`. Changes nothing.
+pub(crate) async fn new_offsets(
+    admin: &Admin,
+    committed: &Offsets,
+    partitions: &BTreeSet<TopicPartition>,
+    target: &Target,
+) -> Result<(BTreeMap<TopicPartition, i64>, Vec<Note>), ResetError> {
+    let partitions = match target {
+        Target::Plan(plan) => &plan.keys().cloned().collect(),
+        _ => partitions,
+    };
+    check(admin, partitions).await?;
+    let all_at = |offset: i64| partitions.iter().map(|partition| (partition.clone(), offset)).collect();
+    let wanted: BTreeMap<TopicPartition, i64> = match target {
+        Target::Earliest => return Ok((listed(admin, partitions, OffsetSpec::Earliest).await?, Vec::new())),
+        Target::Latest => return Ok((listed(admin, partitions, OffsetSpec::Latest).await?, Vec::new())),
+        Target::Timestamp(timestamp) => return since(admin, partitions, *timestamp).await,
+        Target::Current => {
+            let mut offsets = listed(admin, partitions, OffsetSpec::Latest).await?;
+            offsets.extend(committed.iter().filter(|(partition, _)| partitions.contains(*partition)).map(offset_of));
+            return Ok((offsets, Vec::new()));
+        }
+        Target::Offset(offset) => all_at(*offset),
+        Target::Plan(plan) => plan.clone(),
+        Target::ShiftBy(shift) => {
+            let shifted = |partition: &TopicPartition| match committed.get(partition) {
+                Some(offset) => Ok((partition.clone(), offset.offset.saturating_add(*shift))),
+                None => Err(ResetError::NothingCommitted(partition.clone())),
+            };
+            partitions.iter().map(shifted).collect::<Result<_, _>>()?
+        }
+    };
+    let earliest = listed(admin, partitions, OffsetSpec::Earliest).await?;
+    let latest = listed(admin, partitions, OffsetSpec::Latest).await?;
+    Ok(within(wanted, &earliest, &latest))
+}
+
+fn offset_of((partition, offset): (&TopicPartition, &OffsetAndMetadata)) -> (TopicPartition, i64) {
+    (partition.clone(), offset.offset)
+}
+
+async fn check(admin: &Admin, partitions: &BTreeSet<TopicPartition>) -> Result<(), ResetError> {
+    let existing = existing(admin, partitions).await?;
+    let missing: Vec<TopicPartition> = partitions.iter().filter(|p| !existing.contains_key(*p)).cloned().collect();
+    if !missing.is_empty() {
+        return Err(ResetError::Missing(missing));
+    }
+    let leaderless: Vec<TopicPartition> =
+        existing.into_iter().filter(|(_, has_leader)| !has_leader).map(|(partition, _)| partition).collect();
+    if leaderless.is_empty() { Ok(()) } else { Err(ResetError::Leaderless(leaderless)) }
+}
+
+async fn since(
+    admin: &Admin,
+    partitions: &BTreeSet<TopicPartition>,
+    timestamp: i64,
+) -> Result<(BTreeMap<TopicPartition, i64>, Vec<Note>), ResetError> {
+    let mut offsets = listed(admin, partitions, OffsetSpec::AtTimestamp(timestamp)).await?;
+    let nothing: BTreeSet<TopicPartition> =
+        offsets.iter().filter(|(_, offset)| **offset < 0).map(|(partition, _)| partition.clone()).collect();
+    offsets.extend(listed(admin, &nothing, OffsetSpec::Latest).await?);
+    Ok((offsets, nothing.into_iter().map(Note::NothingSince).collect()))
+}
+
+/// Brings offsets between the ends of their partitions.
+fn within(
+    wanted: BTreeMap<TopicPartition, i64>,
+    earliest: &BTreeMap<TopicPartition, i64>,
+    latest: &BTreeMap<TopicPartition, i64>,
+) -> (BTreeMap<TopicPartition, i64>, Vec<Note>) {
+    let mut notes = Vec::new();
+    let mut offsets = BTreeMap::new();
+    for (partition, offset) in wanted {
+        let kept = match (earliest.get(&partition), latest.get(&partition)) {
+            (_, Some(&latest)) if offset > latest => {
+                notes.push(Note::AboveLatest(partition.clone(), offset, latest));
+                latest
+            }
+            (Some(&earliest), _) if offset < earliest => {
+                notes.push(Note::BelowEarliest(partition.clone(), offset, earliest));
+                earliest
+            }
+            _ => offset,
+        };
+        offsets.insert(partition, kept);
+    }
+    (offsets, notes)
+}
+
+/// The time `ms` milliseconds ago.
+pub(crate) fn ago(ms: i64) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+    i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(ms)
+}
+
+/// What `ottla group reset-offsets` accepts.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("target").required(true)))]
+pub(super) struct Args {
+    /// Name of the group.
+    group: String,
+    /// TOPIC, or TOPIC:PARTITION,...; may be given several times.
+    #[arg(long = "topic", value_name = "TOPIC[:P,...]", required_unless_present_any = ["all_topics", "from_file"])]
+    topics: Vec<String>,
+    /// Every partition that the group has committed an offset of.
+    #[arg(long, conflicts_with = "topics")]
+    all_topics: bool,
+    /// To the first record.
+    #[arg(long, group = "target")]
+    to_earliest: bool,
+    /// To the end.
+    #[arg(long, group = "target")]
+    to_latest: bool,
+    /// To where the group stands; to the end where it has committed nothing.
+    #[arg(long, group = "target")]
+    to_current: bool,
+    /// To this offset.
+    #[arg(long, group = "target", value_name = "OFFSET")]
+    to_offset: Option<i64>,
+    /// To the first record at or after this time.
+    #[arg(long, group = "target", value_name = "YYYY-MM-DDThh:mm:ss", value_parser = parse_datetime, allow_hyphen_values = true)]
+    to_datetime: Option<i64>,
+    /// To the first record that is not older than this, such as PT2H30M.
+    #[arg(long, group = "target", value_name = "PnDTnHnMnS", value_parser = duration)]
+    by_duration: Option<i64>,
+    /// So many records further, or back if negative.
+    #[arg(long, group = "target", value_name = "N", allow_hyphen_values = true)]
+    shift_by: Option<i64>,
+    /// To the offsets in a file: what --output json or yaml printed, or lines TOPIC,PARTITION,OFFSET.
+    #[arg(long, group = "target", value_name = "FILE", conflicts_with_all = ["topics", "all_topics"])]
+    from_file: Option<PathBuf>,
+    /// Do it; without this the command only shows what would change.
+    #[arg(long)]
+    execute: bool,
+}
+
+/// One offset before and after.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Change {
+    topic: String,
+    partition: i32,
+    before: Option<i64>,
+    #[serde(alias = "offset")]
+    after: i64,
+}
+
+/// What the command shows.
+#[derive(Debug, Serialize)]
+struct Reset {
+    group: String,
+    executed: bool,
+    offsets: Vec<Change>,
+}
+
+pub(super) async fn run(admin: &Admin, args: &Args, output: OutputArgs) -> Result<(), Failure> {
+    let described = admin.describe_group(&args.group).await;
+    match &described {
+        Ok(group) if args.execute && !["Empty", "Dead"].contains(&group.state.as_str()) => {
+            let cause = format!("group '{}' is {}: its members hold their offsets", args.group, group.state);
+            return Err(Failure::new(cause).then("stop its consumers, then try again"));
+        }
+        // Offsets may also be set for a group that is yet to come.
+        Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) && !args.all_topics => {}
+        _ => drop(explain_unknown_group(admin, &args.group, described).await?),
+    }
+    let committed = admin.list_group_offsets(&args.group).await?;
+    let partitions = args.partitions(admin, &committed).await?;
+    let (after, notes) = new_offsets(admin, &committed, &partitions, &args.target()?).await?;
+    for note in &notes {
+        eprintln!("note: {note}");
+    }
+    if args.execute {
+        let offsets = after.iter().map(|(partition, offset)| (partition.clone(), OffsetAndMetadata::new(*offset)));
+        admin.alter_group_offsets(&args.group, &offsets.collect()).await?;
+    }
+    let change = |(partition, after): (&TopicPartition, &i64)| Change {
+        topic: partition.topic.to_string(),
+        partition: partition.partition,
+        before: committed.get(partition).map(|offset| offset.offset),
+        after: *after,
+    };
+    let offsets = after.iter().map(change).collect();
+    output.print(&Reset { group: args.group.clone(), executed: args.execute, offsets }, render)
+}
+
+impl Args {
+    fn target(&self) -> Result<Target, Failure> {
+        let plain = [
+            (self.to_earliest, Target::Earliest),
+            (self.to_latest, Target::Latest),
+            (self.to_current, Target::Current),
+        ];
+        if let Some((_, target)) = plain.into_iter().find(|(is_wanted, _)| *is_wanted) {
+            return Ok(target);
+        }
+        if let Some(file) = &self.from_file {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
+            return parse_plan(&text)
+                .map(Target::Plan)
+                .map_err(|why| Failure::new(format!("{}: {why}", file.display())));
+        }
+        let target = self.to_offset.map(Target::Offset).or(self.shift_by.map(Target::ShiftBy));
+        let target = target.or(self.to_datetime.map(Target::Timestamp));
+        let target = target.or(self.by_duration.map(|ms| Target::Timestamp(ago(ms))));
+        target.ok_or_else(|| Failure::new("no new offset is named"))
+    }
+
+    async fn partitions(&self, admin: &Admin, committed: &Offsets) -> Result<BTreeSet<TopicPartition>, Failure> {
+        if self.all_topics {
+            return Ok(committed.keys().cloned().collect());
+        }
+        let words: Vec<TopicWord> = offsets::words(&self.topics)?;
+        match named_partitions(admin, &words).await {
+            Ok(partitions) => Ok(partitions),
+            Err((topic, error)) => crate::topic::explain_unknown_topic(admin, &topic, Err(error)).await,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<i64, String> {
+    ottla_config::parse_iso8601_ms(text).ok_or_else(|| "write an ISO 8601 duration, such as PT2H30M or P1D".to_string())
+}
+
+/// A plan as this command prints it, or as lines of topic, partition and offset.
+fn parse_plan(text: &str) -> Result<BTreeMap<TopicPartition, i64>, String> {
+    #[derive(Deserialize)]
+    struct Document {
+        offsets: Vec<Change>,
+    }
+    // YAML holds JSON too.
+    if let Ok(document) = serde_yaml_ng::from_str::<Document>(text) {
+        let offsets = document.offsets.into_iter();
+        return Ok(offsets.map(|row| (TopicPartition::new(row.topic, row.partition), row.after)).collect());
+    }
+    let mut plan = BTreeMap::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let fields: Vec<&str> = line.trim().split(',').map(|field| field.trim_matches('"')).collect();
+        let parsed = match fields[..] {
+            [topic, partition, offset] => partition.parse().ok().zip(offset.parse().ok()).map(|(p, o)| (topic, p, o)),
+            _ => None,
+        };
+        let (topic, partition, offset) =
+            parsed.ok_or_else(|| format!("line {} is not of the form TOPIC,PARTITION,OFFSET", number + 1))?;
+        plan.insert(TopicPartition::new(topic, partition), offset);
+    }
+    Ok(plan)
+}
+
+fn render(reset: &Reset) -> String {
+    let row = |change: &Change| {
+        let before = change.before.map_or("-".to_string(), |offset| offset.to_string());
+        let moved = change.before.map_or("-".to_string(), |before| format!("{:+}", change.after - before));
+        vec![change.topic.clone(), change.partition.to_string(), before, change.after.to_string(), moved]
+    };
+    let rows = table::render(&["TOPIC", "#PARTITION", "#BEFORE", "#AFTER", "#MOVED"], reset.offsets.iter().map(row));
+    match (reset.offsets.is_empty(), reset.executed) {
+        (true, _) => "There is nothing to reset.\n".to_string(),
+        (false, true) => format!("{rows}Reset the offsets of group {}.\n", reset.group),
+        (false, false) => format!("{rows}Nothing was changed. Add --execute to do it.\n"),
+    }
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Note::AboveLatest(partition, offset, latest) => write!(
+                f,
+                "New offset ({offset}) is higher than latest offset for topic partition {partition}. Value will be set to {latest}"
+            ),
+            Note::BelowEarliest(partition, offset, earliest) => write!(
+                f,
+                "New offset ({offset}) is lower than earliest offset for topic partition {partition}. Value will be set to \
+                 {earliest}"
+            ),
+            Note::NothingSince(partition) => write!(
+                f,
+                "Partition {} from topic {} is empty. Falling back to latest known offset.",
+                partition.partition, partition.topic
+            ),
+        }
+    }
+}
+
+impl From<ResetError> for Failure {
+    fn from(error: ResetError) -> Failure {
+        match error {
+            ResetError::Client(error) => error.into(),
+            other => Failure::new(other.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for ResetError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names =
+            |partitions: &[TopicPartition]| partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            ResetError::Missing(partitions) => write!(f, "The partitions \"{}\" do not exist", names(partitions)),
+            ResetError::Leaderless(partitions) => write!(f, "The partitions \"{}\" have no leader", names(partitions)),
+            ResetError::NothingCommitted(partition) => {
+                write!(f, "Cannot shift offset for partition {partition} since there is no current committed offset")
+            }
+            ResetError::Client(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "reset/tests.rs"]
+mod tests;

@@ -1,0 +1,106 @@
+//! Lines of a file or of standard input, read on a thread of their own so that waiting for a person stops nothing else.
+
+use crate::failure::Failure;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use tokio::sync::mpsc;
+
+/// Lines that may wait to be taken.
+const WAITING_MAX: usize = 1024;
+
+/// Lines without their ends.
+pub(crate) struct Lines {
+    lines: mpsc::Receiver<std::io::Result<Vec<u8>>>,
+}
+
+impl Lines {
+    /// Lines of standard input: ended by `\n` or `\r\n`.
+    pub(crate) fn of_stdin() -> Lines {
+        Lines::new(|| Ok(Box::new(std::io::stdin())), b"\n".to_vec(), true)
+    }
+
+    /// Pieces of a file, or of standard input, between `delimiter`s; with `\n`, an `\r` before it stays.
+    pub(crate) fn between(file: Option<&Path>, delimiter: &[u8]) -> Lines {
+        let file = file.map(Path::to_path_buf);
+        let open = move || -> std::io::Result<Box<dyn Read>> {
+            Ok(match file {
+                Some(file) => Box::new(std::fs::File::open(file)?),
+                None => Box::new(std::io::stdin()),
+            })
+        };
+        Lines::new(open, delimiter.to_vec(), false)
+    }
+
+    fn new(
+        open: impl FnOnce() -> std::io::Result<Box<dyn Read>> + Send + 'static,
+        delimiter: Vec<u8>,
+        drops_returns: bool,
+    ) -> Lines {
+        let (sender, lines) = mpsc::channel(WAITING_MAX);
+        // Ends by itself: at the end of the input, or when nobody takes lines any more.
+        std::thread::spawn(move || {
+            let mut input = match open() {
+                Ok(input) => BufReader::new(input),
+                Err(error) => {
+                    let _ = sender.blocking_send(Err(error));
+                    return;
+                }
+            };
+            while let Some(piece) = next_piece(&mut input, &delimiter).transpose() {
+                let piece = piece.map(|mut piece| {
+                    if drops_returns && piece.last() == Some(&b'\r') {
+                        piece.pop();
+                    }
+                    piece
+                });
+                if sender.blocking_send(piece).is_err() {
+                    return;
+                }
+            }
+        });
+        Lines { lines }
+    }
+
+    /// The next one; nothing at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        let line = self.lines.recv().await.transpose();
+        line.map_err(|error| Failure::new(format!("cannot read the input: {error}")))
+    }
+}
+
+/// Bytes up to the delimiter, without it; nothing at the end of the input.
+fn next_piece(input: &mut impl BufRead, delimiter: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+    let mut piece = Vec::new();
+    let Some(last) = delimiter.last() else {
+        input.read_to_end(&mut piece)?;
+        return Ok((!piece.is_empty()).then_some(piece));
+    };
+    loop {
+        let read = input.read_until(*last, &mut piece)?;
+        if piece.ends_with(delimiter) {
+            piece.truncate(piece.len() - delimiter.len());
+            return Ok(Some(piece));
+        }
+        if read == 0 {
+            return Ok((!piece.is_empty()).then_some(piece));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(input: &[u8], delimiter: &[u8]) -> Vec<Vec<u8>> {
+        let mut input = input;
+        std::iter::from_fn(|| next_piece(&mut input, delimiter).unwrap()).collect()
+    }
+
+    #[test]
+    fn pieces_end_with_the_delimiter_or_the_input() {
+        assert_eq!(pieces(b"a\n\nb", b"\n"), [b"a".to_vec(), b"".to_vec(), b"b".to_vec()]);
+        assert_eq!(pieces(b"a;\xff;;b;;", b";;"), [b"a;\xff".to_vec(), b"b".to_vec()]);
+        assert_eq!(pieces(b"a\nb", b""), [b"a\nb".to_vec()]);
+        assert!(pieces(b"", b"\n").is_empty());
+    }
+}

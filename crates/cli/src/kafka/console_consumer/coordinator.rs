@@ -1,0 +1,156 @@
+//! Records of the coordinators' own topics as JSON: `__consumer_offsets` and `__transaction_state`.
+
+use bytes::Bytes;
+use ottla_client::ConsumerRecord;
+use ottla_protocol::{
+    DecodeError, GroupRecordKey, GroupRecordValue, JsonWriter, TransactionRecordKey, TransactionRecordValue,
+};
+
+/// Which records are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coordinator {
+    /// OffsetsMessageFormatter.
+    Offsets,
+    /// GroupMetadataMessageFormatter.
+    GroupMetadata,
+    /// TransactionLogMessageFormatter.
+    Transactions,
+}
+
+/// Types of records in `__consumer_offsets`.
+const OFFSET_COMMIT_TYPES: [i16; 2] = [0, 1];
+const GROUP_METADATA_TYPE: i16 = 2;
+
+impl Coordinator {
+    /// Adds a record of the wanted kind; as in Kafka, without a line break behind it. Others, and types that nobody knows
+    /// yet, are left out.
+    pub(super) fn write(self, record: &ConsumerRecord, out: &mut Vec<u8>) -> Result<(), String> {
+        let Some(key) = &record.key else { return Ok(()) };
+        let written = match self {
+            Coordinator::Transactions => transaction(key, record.value.as_ref()),
+            _ => self.group(key, record.value.as_ref()),
+        };
+        match written {
+            Ok(text) => out.extend(text.unwrap_or_default().into_bytes()),
+            Err(DecodeError::UnknownRecordType { .. }) => {}
+            Err(error) => return Err(format!("Could not read record at offset {} due to: {error}", record.offset)),
+        }
+        Ok(())
+    }
+
+    fn group(self, key: &Bytes, value: Option<&Bytes>) -> Result<Option<String>, DecodeError> {
+        let key = GroupRecordKey::decode(key)?;
+        let record_type = key.record_type();
+        let is_wanted = match self {
+            Coordinator::Offsets => OFFSET_COMMIT_TYPES.contains(&record_type),
+            Coordinator::GroupMetadata => record_type == GROUP_METADATA_TYPE,
+            Coordinator::Transactions => true,
+        };
+        if !is_wanted {
+            return Ok(None);
+        }
+        let value = value.map(|value| GroupRecordValue::decode(record_type, value)).transpose()?;
+        let version = value.as_ref().map(|(_, version)| *version);
+        Ok(Some(document(
+            record_type,
+            version,
+            |j| key.write_json(j),
+            |j| {
+                if let Some((value, version)) = &value {
+                    value.write_json(j, *version);
+                }
+            },
+        )))
+    }
+}
+
+fn transaction(key: &Bytes, value: Option<&Bytes>) -> Result<Option<String>, DecodeError> {
+    let key = TransactionRecordKey::decode(key)?;
+    let record_type = key.record_type();
+    let value = value.map(|value| TransactionRecordValue::decode(record_type, value)).transpose()?;
+    let version = value.as_ref().map(|(_, version)| *version);
+    Ok(Some(document(
+        record_type,
+        version,
+        |j| key.write_json(j),
+        |j| {
+            if let Some((value, version)) = &value {
+                value.write_json(j, *version);
+            }
+        },
+    )))
+}
+
+/// Key and value with their type and version; a value without a version is null.
+fn document(
+    record_type: i16,
+    version: Option<i16>,
+    key: impl FnOnce(&mut JsonWriter<'_>),
+    value: impl FnOnce(&mut JsonWriter<'_>),
+) -> String {
+    let mut j = JsonWriter::new();
+    j.begin_object();
+    j.key("key");
+    j.begin_object();
+    j.key("type");
+    j.integer(record_type.into());
+    j.key("data");
+    key(&mut j);
+    j.end_object();
+    j.key("value");
+    match version {
+        Some(version) => {
+            j.begin_object();
+            j.key("version");
+            j.integer(version.into());
+            j.key("data");
+            value(&mut j);
+            j.end_object();
+        }
+        None => j.null(),
+    }
+    j.end_object();
+    j.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_client::TimestampType;
+    use ottla_protocol::{GroupMetadataKey, OffsetCommitKey, OffsetCommitValue};
+
+    fn shown(formatter: Coordinator, key: &GroupRecordKey, value: Option<Bytes>) -> String {
+        let record = ConsumerRecord {
+            topic: "__consumer_offsets".into(),
+            partition: 0,
+            offset: 7,
+            timestamp: 0,
+            timestamp_type: TimestampType::CreateTime,
+            leader_epoch: 0,
+            key: Some(key.encode().unwrap()),
+            value,
+            headers: vec![],
+        };
+        let mut out = Vec::new();
+        let written = formatter.write(&record, &mut out);
+        written.map_or_else(|why| why, |()| String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn only_records_of_the_kind_are_shown() {
+        let key = OffsetCommitKey { group: "g".to_string(), topic: "t".to_string(), partition: 3 };
+        let key = GroupRecordKey::OffsetCommit(key);
+        let value = OffsetCommitValue { offset: 5, metadata: "m".to_string(), ..OffsetCommitValue::default() };
+        let value = GroupRecordValue::OffsetCommit(value).encode(3).unwrap();
+        let expected =
+            r#"{"key":{"type":1,"data":{"group":"g","topic":"t","partition":3}},"value":{"version":3,"data":{"#;
+        let text = shown(Coordinator::Offsets, &key, Some(value.clone()));
+        assert!(text.starts_with(expected) && text.contains(r#""offset":5"#), "{text}");
+        assert_eq!(shown(Coordinator::GroupMetadata, &key, Some(value)), "");
+        let tombstone = GroupRecordKey::GroupMetadata(GroupMetadataKey { group: "g".to_string() });
+        let expected = r#"{"key":{"type":2,"data":{"group":"g"}},"value":null}"#;
+        assert_eq!(shown(Coordinator::GroupMetadata, &tombstone, None), expected);
+        let broken = shown(Coordinator::Offsets, &key, Some(Bytes::from_static(&[0, 3, 1])));
+        assert!(broken.starts_with("Could not read record at offset 7 due to: "), "{broken}");
+    }
+}

@@ -1,0 +1,156 @@
+//! Records of a consumer, one after another, until there are no more, time is over, or somebody presses Ctrl-C.
+
+use crate::failure::Failure;
+use ottla_client::{Admin, Client, ClientError, Consumer, ConsumerOptions, ConsumerRecord};
+use ottla_types::TopicPartition;
+use regex::Regex;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// How often new topics of a pattern are looked for.
+const PATTERN_INTERVAL: Duration = Duration::from_secs(5);
+/// A poll that has nothing returns after this, so that other things are looked at.
+const POLL_MAX: Duration = Duration::from_secs(1);
+
+/// What came.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A record.
+    Record(ConsumerRecord),
+    /// Nothing within the time.
+    Nothing,
+    /// The program was told to stop.
+    Stopped,
+}
+
+/// Which topics a group member reads.
+#[derive(Debug, Clone)]
+pub(crate) enum Topics {
+    /// These.
+    Named(Vec<String>),
+    /// All whose whole name matches, also those that come later.
+    Pattern(Regex),
+}
+
+impl Topics {
+    /// Topics by a pattern for the whole name.
+    pub(crate) fn pattern(text: &str) -> Result<Topics, Failure> {
+        let pattern = Regex::new(&format!("^(?:{text})$"));
+        let wrong = |error| Failure::new(format!("{text} is no regular expression: {error}"));
+        Ok(Topics::Pattern(pattern.map_err(wrong)?))
+    }
+}
+
+/// Reads records.
+pub(crate) struct Reading {
+    consumer: Consumer,
+    client: Client,
+    pattern: Option<(Regex, Instant)>,
+    pending: VecDeque<ConsumerRecord>,
+    is_stopped: bool,
+}
+
+impl Reading {
+    /// A reader without partitions; ends when the program is told to stop.
+    pub(crate) fn new(client: &Client, options: ConsumerOptions) -> Result<Reading, Failure> {
+        let consumer = Consumer::new(client, options)?;
+        let waker = consumer.waker();
+        // Ends with the process.
+        drop(tokio::spawn(async move {
+            if stop_signal().await.is_ok() {
+                waker.wakeup();
+            }
+        }));
+        let (pattern, pending) = (None, VecDeque::new());
+        Ok(Reading { consumer, client: client.clone(), pattern, pending, is_stopped: false })
+    }
+
+    /// The consumer itself.
+    pub(crate) fn consumer(&mut self) -> &mut Consumer {
+        &mut self.consumer
+    }
+
+    /// Joins the group for these topics.
+    pub(crate) async fn subscribe(&mut self, topics: &Topics) -> Result<(), Failure> {
+        match topics {
+            Topics::Named(names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                Ok(self.consumer.subscribe(&names)?)
+            }
+            Topics::Pattern(pattern) => {
+                self.pattern = Some((pattern.clone(), Instant::now()));
+                self.look_for_topics().await
+            }
+        }
+    }
+
+    async fn look_for_topics(&mut self) -> Result<(), Failure> {
+        let Some((pattern, due)) = &mut self.pattern else { return Ok(()) };
+        if Instant::now() < *due {
+            return Ok(());
+        }
+        *due = Instant::now() + PATTERN_INTERVAL;
+        let cluster = Admin::new(&self.client).list_topics().await?;
+        let found = cluster.topics.values().filter(|topic| !topic.is_internal && pattern.is_match(&topic.name));
+        let names: Vec<&str> = found.map(|topic| topic.name.as_str()).collect();
+        if !names.is_empty() {
+            self.consumer.subscribe(&names)?;
+        }
+        Ok(())
+    }
+
+    /// The next record; waits at most for `timeout`, or for ever.
+    pub(crate) async fn next(&mut self, timeout: Option<Duration>) -> Result<Next, Failure> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            if self.is_stopped {
+                return Ok(Next::Stopped);
+            }
+            if let Some(record) = self.pending.pop_front() {
+                return Ok(Next::Record(record));
+            }
+            self.look_for_topics().await?;
+            let left = deadline.map_or(POLL_MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.consumer.poll(left.min(POLL_MAX)).await {
+                Ok(records) => self.pending.extend(records),
+                Err(ClientError::Wakeup) => self.is_stopped = true,
+                Err(error) => return Err(error.into()),
+            }
+            let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if is_over && self.pending.is_empty() && !self.is_stopped {
+                return Ok(Next::Nothing);
+            }
+        }
+    }
+
+    /// Whether records are there that [`Reading::next`] gives at once.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Leaves the group, after a commit where that is automatic. Records that were fetched and not taken are not committed.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        let mut first_left: BTreeMap<TopicPartition, i64> = BTreeMap::new();
+        for record in &self.pending {
+            first_left.entry(TopicPartition::new(record.topic.clone(), record.partition)).or_insert(record.offset);
+        }
+        for (partition, offset) in first_left {
+            // Who lost the partition meanwhile commits nothing for it anyway.
+            let _ = self.consumer.seek(&partition, offset);
+        }
+        Ok(self.consumer.close().await?)
+    }
+}
+
+/// Waits for SIGINT (Ctrl-C) or SIGTERM.
+pub(crate) async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

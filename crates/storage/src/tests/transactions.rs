@@ -1,0 +1,133 @@
+//! Transactions of random lives: what is known of them is the same after their files were deleted, and is what a list says.
+
+use super::kit::*;
+use crate::files::SegmentFile;
+use crate::producer_state::Origin;
+use crate::{Log, LogConfig};
+use ottla_records::EndTxnMarker;
+use ottla_runtime::Runtime;
+use ottla_types::{ProducerEpoch, ProducerId};
+use std::collections::BTreeMap;
+
+/// Random numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// A producer as the list has it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Producer {
+    epoch: i16,
+    sequence: i32,
+    open_since: Option<i64>,
+}
+
+/// What is known of a log's transactions.
+#[derive(Debug, PartialEq)]
+struct Known {
+    aborted: Vec<(i64, i64, i64)>,
+    first_unstable_offset: Option<i64>,
+    /// Producer id, epoch, last sequence, first offset of the open transaction, coordinator epoch.
+    producers: Vec<(i64, i16, i32, Option<i64>, i32)>,
+}
+
+async fn known(log: &Log) -> Known {
+    let aborted = log.plan_aborted_transactions(log.log_start_offset(), i64::MAX).run().await.unwrap();
+    let producers = log.producers().producers().map(|entry| {
+        let (id, epoch, open) = (entry.producer_id().0, entry.epoch().0, entry.current_txn_first_offset());
+        (id, epoch, entry.last_sequence(), open, entry.coordinator_epoch())
+    });
+    Known {
+        aborted: aborted.iter().map(|txn| (txn.producer_id.0, txn.first_offset, txn.last_offset)).collect(),
+        first_unstable_offset: log.first_unstable_offset(),
+        producers: producers.collect(),
+    }
+}
+
+/// Writes batches and markers of several producers, in both transaction versions; the aborted transactions.
+async fn live(log: &mut Log, dice: &mut Dice) -> (Vec<(i64, i64, i64)>, BTreeMap<i64, Producer>) {
+    let (mut aborted, mut producers) = (Vec::new(), BTreeMap::<i64, Producer>::new());
+    for step in 0..200 {
+        let id = i64::try_from(dice.roll(6)).unwrap();
+        let producer = producers.entry(id).or_default();
+        let version = if id % 2 == 0 { 1 } else { 2 };
+        let end = log.log_end_offset();
+        if producer.open_since.is_none() || dice.roll(3) > 0 {
+            let batch = transactional_in(id, producer.epoch, producer.sequence, 1 + dice.roll(3) as usize);
+            producer.open_since = producer.open_since.or(Some(end));
+            producer.sequence += batch.record_count();
+            append(log, &batch).await;
+            continue;
+        }
+        let committed = dice.roll(2) == 0;
+        if version == 2 {
+            (producer.epoch, producer.sequence) = (producer.epoch + 1, 0);
+        }
+        let marker = EndTxnMarker { committed, coordinator_epoch: step / 50 };
+        let batch = marker.to_batch(ProducerId(id), ProducerEpoch(producer.epoch), 1000);
+        let origin = Origin::Coordinator { transaction_version: version };
+        try_append(log, &batch, EPOCH, origin).await.unwrap();
+        let first = producer.open_since.take().expect("it is open");
+        if !committed {
+            aborted.push((id, first, end));
+        }
+    }
+    (aborted, producers)
+}
+
+async fn delete(rt: &Runtime, kinds: &[SegmentFile]) {
+    for entry in rt.disk().list(&partition_path()).await.unwrap() {
+        let suffixes = kinds.iter().map(|kind| kind.path(&partition_path(), 0));
+        let is_one = |path: std::path::PathBuf| path.extension() == std::path::Path::new(&entry.name).extension();
+        if suffixes.into_iter().any(is_one) {
+            rt.disk().remove_file(&partition_path().join(&entry.name)).await.unwrap();
+        }
+    }
+}
+
+fn lives_with_deleted(kinds: &'static [SegmentFile]) {
+    for seed in 0..20 {
+        in_memory(async |rt| {
+            let config = LogConfig { producer_id_expiration_ms: i64::MAX, ..small_segments() };
+            let (dirs, mut log) = new_log(&rt, config.clone()).await;
+            let (aborted, producers) = live(&mut log, &mut Dice(seed)).await;
+            flush(&mut log).await.unwrap();
+            log.on_high_watermark(log.log_end_offset());
+            let before = known(&log).await;
+            assert_eq!(before.aborted, aborted, "seed {seed}");
+            let open = producers.values().filter_map(|producer| producer.open_since).min();
+            assert_eq!(before.first_unstable_offset, open, "seed {seed}");
+            log.close().await.unwrap();
+            dirs.shutdown().await;
+            delete(&rt, kinds).await;
+            let (mut log, _) = open_found(&open_dirs(&rt).await, config).await.unwrap();
+            log.on_high_watermark(log.log_end_offset());
+            assert_eq!(known(&log).await, before, "seed {seed}");
+        });
+    }
+}
+
+#[test]
+fn transactions_are_the_same_after_a_restart() {
+    lives_with_deleted(&[]);
+}
+
+#[test]
+fn transaction_indexes_are_rebuilt() {
+    lives_with_deleted(&[SegmentFile::TxnIndex]);
+}
+
+#[test]
+fn producer_snapshots_are_rebuilt() {
+    lives_with_deleted(&[SegmentFile::Snapshot]);
+}
+
+#[test]
+fn everything_beside_the_log_is_rebuilt() {
+    lives_with_deleted(&[SegmentFile::TxnIndex, SegmentFile::Snapshot, SegmentFile::Index, SegmentFile::TimeIndex]);
+}

@@ -1,0 +1,5 @@
+//! The transaction coordinator's state, told as stories.
+
+mod rig;
+mod script;
+mod stories;
