@@ -1,10 +1,8 @@
 // What administrators see of transactions, and kafka-transactions and kafka-dump-log.
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.AbortTransactionSpec;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListTransactionsOptions;
@@ -120,7 +118,7 @@ final class TransactionAdminCases {
             }
         }
         int partition = Math.abs(topic.hashCode()) % partitions();
-        Path log = find("__transaction_state-" + partition).resolve("00000000000000000000.log");
+        Path log = DataDir.partition("__transaction_state-" + partition).resolve("00000000000000000000.log");
         Cases.eventually("the log tells the story", () -> {
             try {
                 String out = Tool.run("org.apache.kafka.tools.DumpLogSegments", "--transaction-log-decoder", "--files", log.toString()).good();
@@ -132,7 +130,7 @@ final class TransactionAdminCases {
             }
         });
         String data = Tool.run("org.apache.kafka.tools.DumpLogSegments", "--deep-iteration", "--print-data-log", "--files",
-            find(topic + "-0").resolve("00000000000000000000.log").toString()).good();
+            DataDir.partition(topic + "-0").resolve("00000000000000000000.log").toString()).good();
         Cases.check(data.contains("endTxnMarker: COMMIT") && data.contains("endTxnMarker: ABORT"), data);
         Cases.check(!data.contains("isvalid: false"), data);
     }
@@ -140,12 +138,6 @@ final class TransactionAdminCases {
     private static int partitions() throws Exception {
         try (Admin admin = Peer.admin()) {
             return admin.describeTopics(List.of("__transaction_state")).allTopicNames().get().get("__transaction_state").partitions().size();
-        }
-    }
-
-    private static Path find(String name) throws Exception {
-        try (Stream<Path> all = Files.walk(Path.of(Peer.DATA_DIR), 4)) {
-            return all.filter(path -> path.endsWith(name)).findFirst().orElseThrow(() -> new AssertionError("no " + name));
         }
     }
 }

@@ -81,7 +81,7 @@ final class CompactedLog {
     }
 
     private static List<Path> files(String topic, String suffix) throws Exception {
-        try (Stream<Path> all = Files.list(DumpLog.find(topic + "-0"))) {
+        try (Stream<Path> all = Files.list(DataDir.partition(topic + "-0"))) {
             return all.filter(path -> path.toString().endsWith(suffix)).sorted().toList();
         }
     }

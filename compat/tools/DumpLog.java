@@ -41,7 +41,7 @@ final class DumpLog {
                 }
             }
         }
-        dir = find(topic + "-0");
+        dir = DataDir.partition(topic + "-0");
         Cases.eventually("there are several segments", () -> list(".log").size() >= 3);
         Cases.equal(RECORDS, Peer.readAll(topic, 0, RECORDS).size(), "records");
     }
@@ -49,13 +49,6 @@ final class DumpLog {
     /** About 3 kB that hardly compress and hold no line breaks, so that printed records stay lines. */
     private static byte[] hex(int seed) {
         return Peer.bytes(java.util.HexFormat.of().formatHex(Peer.noise(1500, seed)));
-    }
-
-    static Path find(String name) throws IOException {
-        try (Stream<Path> all = Files.walk(Path.of(Peer.DATA_DIR), 4)) {
-            return all.filter(path -> path.endsWith(name)).findFirst()
-                .orElseThrow(() -> new AssertionError("no directory " + name + " under " + Peer.DATA_DIR));
-        }
     }
 
     private static List<Path> list(String suffix) {

@@ -1,13 +1,11 @@
 // kafka-console-consumer --group, kafka-consumer-groups, kafka-groups, the verifiable clients, kafka-consumer-perf-test,
 // and kafka-dump-log over __consumer_offsets.
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
@@ -230,10 +228,7 @@ final class GroupTools {
             partitions = admin.describeTopics(List.of(OFFSETS)).allTopicNames().get().get(OFFSETS).partitions().size();
         }
         String directory = OFFSETS + "-" + Math.abs(group.hashCode()) % partitions;
-        Path log;
-        try (Stream<Path> all = Files.walk(Path.of(Peer.DATA_DIR), 5)) {
-            log = all.filter(path -> path.endsWith(directory + "/00000000000000000000.log")).findFirst().orElseThrow();
-        }
+        Path log = DataDir.partition(directory).resolve("00000000000000000000.log");
         String out = Tool.run("org.apache.kafka.tools.DumpLogSegments", "--offsets-decoder", "--files", log.toString()).good();
         Cases.check(!out.contains("isvalid: false") && !out.contains("Could not decode"), out);
         return out.lines().filter(line -> line.contains("\"" + group + "\"")).collect(Collectors.joining("\n"));

@@ -161,7 +161,8 @@ fn judge(instance: &mut Instance, push: &Push, now_ms: i64) -> Result<(), ErrorC
     }
     // The first push comes after a part of the interval, so that clients do not push in step; it counts from the question.
     let interval_ms = i64::from(instance.subscription.interval_ms);
-    let is_early = instance.pushed_ms.is_some_and(|pushed| now_ms - pushed < interval_ms);
+    let has_asked_since = instance.asked_ms > instance.pushed_ms;
+    let is_early = !has_asked_since && instance.pushed_ms.is_some_and(|pushed| now_ms - pushed < interval_ms);
     if is_early && !push.is_terminating && instance.last_error == ErrorCode::None {
         return Err(ErrorCode::ThrottlingQuotaExceeded);
     }

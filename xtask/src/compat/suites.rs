@@ -3,7 +3,8 @@
 use super::suite::{Broker, Program, Suite};
 use crate::prepare::Need;
 
-/// What the shared broker is started with, whoever it is: members that vanish are missed within seconds, not minutes.
+/// What the shared broker is started with, whoever it is: members that vanish are missed, and old
+/// segments go, within seconds and not minutes.
 pub(super) const SHARED_BROKER_OPTIONS: &[&str] = &[
     "group.initial.rebalance.delay.ms=0",
     "group.min.session.timeout.ms=1000",
@@ -12,6 +13,7 @@ pub(super) const SHARED_BROKER_OPTIONS: &[&str] = &[
     "group.consumer.min.heartbeat.interval.ms=100",
     "group.consumer.heartbeat.interval.ms=300",
     "group.consumer.regex.refresh.interval.ms=10000",
+    "log.retention.check.interval.ms=5000",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
 ];
 

@@ -1,9 +1,10 @@
 //! Shards follow the metadata: one runs wherever this node leads a partition of `__consumer_offsets`.
 
 use super::partition_log::PartitionLog;
+use super::shard_following::{APPLIED_PATIENCE, FollowShards, follow_images};
 use super::{Feed, GroupCoordinator, effects};
 use crate::follow::Applied;
-use crate::tasks::{Stopping, Tasks};
+use crate::tasks::Tasks;
 use ottla_config::BrokerConfig;
 use ottla_coordinator::ShardParts;
 use ottla_group::{GroupEvent, GroupShard};
@@ -12,12 +13,6 @@ use ottla_runtime::AbortOnDrop;
 use ottla_types::{NodeId, Uuid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
-
-/// How long an image may take to reach this node's partitions before its shards are looked at.
-const APPLIED_PATIENCE: Duration = Duration::from_secs(30);
-/// Pause before a partition that is not there yet is looked for again.
-const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// A shard that runs, and what feeds it.
 struct Running {
@@ -43,36 +38,11 @@ pub(crate) fn start(
 ) {
     let coordinator = Arc::clone(coordinator);
     let follower = Follower { coordinator, applied, config, running: BTreeMap::new() };
-    tasks.spawn("broker.follow-groups", |stopping| follower.run(stopping));
+    let (runtime, images) = (follower.coordinator.runtime.clone(), follower.coordinator.images.clone());
+    tasks.spawn("broker.follow-groups", |stopping| follow_images(follower, runtime, images, stopping));
 }
 
-impl Follower {
-    async fn run(mut self, mut stopping: Stopping) {
-        let mut images = self.coordinator.images.clone();
-        loop {
-            let image = Arc::clone(&images.borrow_and_update());
-            let all_there = tokio::select! {
-                biased;
-                () = stopping.set() => return,
-                all_there = self.follow(&image) => all_there,
-            };
-            let runtime = self.coordinator.runtime.clone();
-            let pause = async {
-                match all_there {
-                    true => std::future::pending().await,
-                    false => runtime.sleep(AGAIN_AFTER).await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = stopping.set() => return,
-                changed = images.changed() => if changed.is_err() { return },
-                () = pause => {}
-            }
-        }
-    }
-
-    /// Whether every partition that this node leads is there and has its shard.
+impl FollowShards for Follower {
     async fn follow(&mut self, image: &Arc<MetadataImage>) -> bool {
         let deadline = self.coordinator.runtime.now() + APPLIED_PATIENCE;
         self.applied.wait_for_committed(&self.coordinator.runtime, deadline).await;
@@ -94,7 +64,9 @@ impl Follower {
             led.into_iter().filter(|(index, _)| !self.running.contains_key(index)).collect();
         missing.into_iter().fold(true, |all, (index, topic_id)| self.start_shard(index, topic_id) && all)
     }
+}
 
+impl Follower {
     fn start_shard(&mut self, index: i32, topic_id: Uuid) -> bool {
         let coordinator = &self.coordinator;
         let Ok(partition) = coordinator.partitions.by_id(topic_id, index) else { return false };

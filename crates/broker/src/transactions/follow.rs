@@ -1,9 +1,9 @@
 //! Shards follow the metadata: one runs wherever this node leads a partition of `__transaction_state`.
 
 use super::TxnCoordinator;
-use crate::coordination::{PartitionLog, led};
+use crate::coordination::{APPLIED_PATIENCE, FollowShards, PartitionLog, follow_images, led};
 use crate::follow::Applied;
-use crate::tasks::{Stopping, Tasks};
+use crate::tasks::Tasks;
 use ottla_config::BrokerConfig;
 use ottla_coordinator::ShardParts;
 use ottla_metadata::{MetadataImage, features, topic_name};
@@ -12,12 +12,6 @@ use ottla_txn::{TxnConfig, TxnEvent, TxnShard};
 use ottla_types::Uuid;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
-use std::time::Duration;
-
-/// How long an image may take to reach this node's partitions before its shards are looked at.
-const APPLIED_PATIENCE: Duration = Duration::from_secs(30);
-/// Pause before a partition that is not there yet is looked for again.
-const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The task that follows the metadata.
 struct Follower {
@@ -37,36 +31,11 @@ pub(crate) fn start(
 ) {
     let coordinator = Arc::clone(coordinator);
     let follower = Follower { coordinator, applied, config, running: BTreeMap::new() };
-    tasks.spawn("broker.follow-transactions", |stopping| follower.run(stopping));
+    let (runtime, images) = (follower.coordinator.runtime.clone(), follower.coordinator.images.clone());
+    tasks.spawn("broker.follow-transactions", |stopping| follow_images(follower, runtime, images, stopping));
 }
 
-impl Follower {
-    async fn run(mut self, mut stopping: Stopping) {
-        let mut images = self.coordinator.images.clone();
-        loop {
-            let image = Arc::clone(&images.borrow_and_update());
-            let all_there = tokio::select! {
-                biased;
-                () = stopping.set() => return,
-                all_there = self.follow(&image) => all_there,
-            };
-            let runtime = self.coordinator.runtime.clone();
-            let pause = async {
-                match all_there {
-                    true => std::future::pending().await,
-                    false => runtime.sleep(AGAIN_AFTER).await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = stopping.set() => return,
-                changed = images.changed() => if changed.is_err() { return },
-                () = pause => {}
-            }
-        }
-    }
-
-    /// Whether every partition that this node leads is there and has its shard.
+impl FollowShards for Follower {
     async fn follow(&mut self, image: &Arc<MetadataImage>) -> bool {
         let deadline = self.coordinator.runtime.now() + APPLIED_PATIENCE;
         self.applied.wait_for_committed(&self.coordinator.runtime, deadline).await;
@@ -82,7 +51,9 @@ impl Follower {
         let missing: Vec<(i32, Uuid)> = missing.collect();
         missing.into_iter().fold(true, |all, (index, topic_id)| self.start_shard(index, topic_id) && all)
     }
+}
 
+impl Follower {
     /// Tells every shard what has changed; those that start later are made with it.
     async fn tell_config(&self, image: &MetadataImage) {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));

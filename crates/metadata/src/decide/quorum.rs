@@ -171,7 +171,7 @@ mod tests {
         assert!(add(Some("other"), 1).starts_with("The given id \"other\" doesn't match the cluster id"));
         assert_eq!(add(None, 0), "Add voter request didn't include a valid voter");
         assert_eq!(add(None, 1), "Cluster doesn't support adding voter because the kraft.version feature is 0");
-        let request = RemoveRaftVoterRequest { voter_id: 1, voter_directory_id: Uuid([1; 16]), ..Default::default() };
+        let request = RemoveRaftVoterRequest { cluster_id: None, voter_id: 1, voter_directory_id: Uuid([1; 16]) };
         let response = remove_raft_voter(&cluster.image, &request);
         assert_eq!(response.error_code, ErrorCode::UnsupportedVersion.code());
     }

@@ -33,5 +33,5 @@ fn api_versions_answers_any_version() {
     assert_eq!(decide(ApiKey::ApiVersions, 4), Decision::Serve);
     assert_eq!(decide(ApiKey::ApiVersions, 5), Decision::AnswerUnsupportedApiVersions);
     assert_eq!(decide(ApiKey::ApiVersions, -1), Decision::AnswerUnsupportedApiVersions);
-    assert_eq!(decide(ApiKey::AddPartitionsToTxn, 0), Decision::Close);
+    assert_eq!(decide(ApiKey::CreateDelegationToken, 1), Decision::Close);
 }

@@ -208,6 +208,9 @@ impl Oracle {
         now: Instant,
     ) -> Check {
         self.state().counts.assignments += u64::from(assigned.is_some());
+        if let Some(assigned) = assigned {
+            self.tell(now, format!("{}: {member} has {assigned:?}", sent.group));
+        }
         self.group(&sent.group, |history| {
             let own = history.owners.entry(member.to_string()).or_default();
             own.held_until = Some(sent.at + session);

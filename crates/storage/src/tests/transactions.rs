@@ -118,16 +118,11 @@ fn transactions_are_the_same_after_a_restart() {
 }
 
 #[test]
-fn transaction_indexes_are_rebuilt() {
-    lives_with_deleted(&[SegmentFile::TxnIndex]);
-}
-
-#[test]
 fn producer_snapshots_are_rebuilt() {
     lives_with_deleted(&[SegmentFile::Snapshot]);
 }
 
 #[test]
-fn everything_beside_the_log_is_rebuilt() {
-    lives_with_deleted(&[SegmentFile::TxnIndex, SegmentFile::Snapshot, SegmentFile::Index, SegmentFile::TimeIndex]);
+fn producer_snapshots_and_offset_indexes_are_rebuilt() {
+    lives_with_deleted(&[SegmentFile::Snapshot, SegmentFile::Index, SegmentFile::TimeIndex]);
 }

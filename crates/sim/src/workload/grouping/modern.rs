@@ -8,6 +8,7 @@ use ottla_client::ClientError;
 use ottla_protocol::consumer_group_heartbeat_request::TopicPartitions;
 use ottla_protocol::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use ottla_runtime::Instant;
+use ottla_types::Uuid;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(in crate::workload) async fn run(actor: Actor) -> Check {
     let mut member = Member {
         seat: Seat::new(actor, MODERN),
         credentials: Credentials::default(),
+        topic_id: Uuid::ZERO,
         owned: BTreeSet::new(),
         members: 0,
         next_beat,
@@ -40,6 +42,8 @@ pub(in crate::workload) async fn run(actor: Actor) -> Check {
 struct Member {
     seat: Seat,
     credentials: Credentials,
+    /// The topic's id, as the assignments name it.
+    topic_id: Uuid,
     owned: BTreeSet<i32>,
     /// How many members this client has been.
     members: u32,
@@ -118,8 +122,11 @@ impl Member {
             // Where to go on may not have been told yet.
             return self.seat.take(&self.credentials, &self.owned).await;
         };
-        let rows = assignment.topic_partitions.iter();
-        let mut assigned: BTreeSet<i32> = rows.flat_map(|topic| topic.partitions.iter().copied()).collect();
+        let mut assigned = BTreeSet::new();
+        for topic in &assignment.topic_partitions {
+            self.topic_id = topic.topic_id;
+            assigned.extend(topic.partitions.iter().copied());
+        }
         if self.seat.actor.planted == Some(GroupError::AssignedTwice) {
             assigned.insert(0);
         }
@@ -151,7 +158,7 @@ impl Member {
     }
 
     fn request(&self) -> ConsumerGroupHeartbeatRequest {
-        let topic_id = self.seat.actor.oracle.topic_id(GROUPED).unwrap_or_default();
+        let topic_id = self.topic_id;
         let partitions: Vec<i32> = self.owned.iter().copied().collect();
         let owned = if partitions.is_empty() { Vec::new() } else { vec![TopicPartitions { topic_id, partitions }] };
         let is_joining = self.credentials.epoch == JOIN_EPOCH;
