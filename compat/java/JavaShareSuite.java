@@ -1,5 +1,4 @@
-// Black-box suite: share groups (KIP-932) with Apache Kafka's own Java share consumer, and the tools for share groups that it
-// ships are in compat/tools.
+// Black-box suite: share groups (KIP-932) with Apache Kafka's own Java share consumer, and the tools for share groups.
 
 public final class JavaShareSuite {
     private JavaShareSuite() {}
@@ -7,6 +6,11 @@ public final class JavaShareSuite {
     public static void main(String[] args) {
         Cases cases = new Cases();
         ShareCases.register(cases);
-        System.exit(cases.run(3));
+        ShareConfigCases.register(cases);
+        int code = cases.run(3);
+        // Tools take the standard output of the whole process: one at a time.
+        Cases tools = new Cases();
+        ShareToolCases.register(tools);
+        System.exit(Math.max(code, tools.run()));
     }
 }

@@ -84,7 +84,7 @@ final class ShareCases {
     }
 
     /** Polls until so many records have come, each handed to {@code each}; fails after 60 seconds. */
-    private static List<String> take(
+    static List<String> take(
         KafkaShareConsumer<byte[], byte[]> consumer, int count, Consumer<ConsumerRecord<byte[], byte[]>> each) {
         List<String> values = new ArrayList<>();
         long deadline = System.nanoTime() + 60_000_000_000L;
@@ -102,7 +102,7 @@ final class ShareCases {
         return IntStream.range(0, count).mapToObj(i -> "value-" + i).collect(Collectors.toSet());
     }
 
-    private static void nothingMore(KafkaShareConsumer<byte[], byte[]> consumer) {
+    static void nothingMore(KafkaShareConsumer<byte[], byte[]> consumer) {
         for (int i = 0; i < 4; i++) {
             Cases.check(consumer.poll(Duration.ofMillis(500)).isEmpty(), "a record came again");
         }
@@ -316,6 +316,16 @@ final class ShareCases {
     private static SharePartitionOffsetInfo offset(Admin admin, String group, TopicPartition partition) throws Exception {
         return admin.listShareGroupOffsets(Map.of(group, new ListShareGroupOffsetsSpec()))
             .partitionsToOffsetInfo(group).get().get(partition);
+    }
+
+    /** -1 while there is none. */
+    static long startOffset(Admin admin, String group, String topic) {
+        try {
+            SharePartitionOffsetInfo found = offset(admin, group, new TopicPartition(topic, 0));
+            return found == null ? -1 : found.startOffset();
+        } catch (Exception error) {
+            return -1;
+        }
     }
 
     private static long lag(Admin admin, String group, TopicPartition partition) {

@@ -12,8 +12,8 @@ mod session;
 pub mod state;
 
 pub use partition::{
-    AckBatch, AckError, AckType, AcquireMode, Acquired, Acquiring, Damaged, Limits, LoadedState, SharePartition, Write,
-    WriteId,
+    AckBatch, AckError, AckType, AcquireMode, Acquired, Acquiring, Damaged, DeadLetters, GivenUp, Limits, LoadedState,
+    SharePartition, Write, WriteId,
 };
 pub use session::{FINAL_EPOCH, INITIAL_EPOCH, Opened, SessionError, SessionKey, ShareSessions, TopicIdPartition};
 pub use state::{DeliveryState, StateBatch, StateShard};

@@ -2,19 +2,22 @@
 //!
 //! The life of a record: 1. *available*; 2. *acquired* by a member, with a lock that ends and a delivery count one higher;
 //! 3. *writing* while what the member said of it is being written to the share coordinator; 4. *acknowledged* or *archived*,
-//! for good, or available again. A lock that ends makes it available again too, or archived when it was delivered as often
-//! as the group allows.
+//! for good, or available again, perhaps after a *delay*. A lock that ends makes it available again too, or archived when it was
+//! delivered as often as the group allows. 5. Where the group has a dead-letter topic, a record that is given up is *archiving*
+//! before it is archived: until it is in that topic.
 //!
 //! Every offset from `start_offset` (Kafka's SPSO) up to `end_offset` has a state; what lies behind was never handed out.
 //! The start moves over records that are done with. Offsets that hold no record (compaction, markers of transactions) are
 //! archived when that is noticed: by a read that skips them, or by the member that got them.
 //!
-//! One file per step: `acquire`, `acknowledge`, `finish` (what was written), `release` (locks that end, members that go),
-//! `load`. Time is an argument, milliseconds of any clock that only rises.
+//! `in_flight` is the state of one record. One file per step: `acquire`, `acknowledge`, `finish` (what was written), `release`
+//! (locks that end, members that go), `dead_letters`, `load`. Time is an argument, milliseconds of any clock that only rises.
 
 mod acknowledge;
 mod acquire;
+mod dead_letters;
 mod finish;
+mod in_flight;
 mod load;
 mod release;
 
@@ -23,12 +26,13 @@ mod tests;
 
 pub use acknowledge::{AckBatch, AckError, AckType};
 pub use acquire::{AcquireMode, Acquired, Acquiring};
+pub use dead_letters::{DeadLetters, GivenUp};
 pub use load::{Damaged, LoadedState};
 
 use crate::runs::Runs;
-use crate::state::{DeliveryState, StateBatch};
+use crate::state::StateBatch;
+use in_flight::{InFlight, State};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What the group's configs allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,10 @@ pub struct Limits {
     pub in_flight_max: i64,
     /// `share.renew.acknowledge.enable`.
     pub may_renew: bool,
+    /// `share.redelivery.delay.ms`: a record whose processing failed is kept back for so long.
+    pub redelivery_delay_ms: i64,
+    /// Whether records that are given up go to a dead-letter topic before they are done with.
+    pub has_dead_letters: bool,
 }
 
 /// Names a write that is under way.
@@ -58,39 +66,6 @@ pub struct Write {
     pub delivery_complete_count: i32,
     /// States of offsets, in order.
     pub batches: Vec<StateBatch>,
-}
-
-/// What became of a record for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Available,
-    Acknowledged,
-    Archived,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
-    Available,
-    Acquired {
-        member: Arc<str>,
-        until_ms: i64,
-    },
-    /// `member` had it until `until_ms`, and has it still if the write fails.
-    Writing {
-        write: WriteId,
-        outcome: Outcome,
-        member: Arc<str>,
-        until_ms: i64,
-    },
-    Acknowledged,
-    Archived,
-}
-
-/// The state of one offset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct InFlight {
-    state: State,
-    delivery_count: i16,
 }
 
 /// A partition of a share group; see the module's story.
@@ -133,18 +108,19 @@ impl SharePartition {
         self.next_fetch_offset() < self.end_offset || self.end_offset - self.start_offset < limits.in_flight_max
     }
 
-    /// When the next lock ends; None when nobody has a record.
+    /// When the next lock or delay ends; None when there is none.
     pub fn next_expiry_ms(&self) -> Option<i64> {
         let ends = self.runs.iter().filter_map(|(_, _, record)| match record.state {
             State::Acquired { until_ms, .. } => Some(until_ms),
+            State::Delayed { from_ms } => Some(from_ms),
             _ => None,
         });
         ends.min()
     }
 
-    /// Whether a write is under way that changes what can be acquired.
+    /// Whether something is under way that memory knows more of than the share coordinator: a write, or dead letters.
     pub fn is_writing(&self) -> bool {
-        !self.writes.is_empty()
+        !self.writes.is_empty() || self.is_archiving()
     }
 
     /// Runs of equal offsets: what the partition takes in memory.
@@ -189,51 +165,5 @@ impl SharePartition {
     fn new_write_id(&mut self) -> WriteId {
         self.next_write += 1;
         WriteId(self.next_write)
-    }
-}
-
-impl InFlight {
-    fn available(delivery_count: i16) -> InFlight {
-        InFlight { state: State::Available, delivery_count }
-    }
-
-    fn archived(delivery_count: i16) -> InFlight {
-        InFlight { state: State::Archived, delivery_count }
-    }
-
-    fn acquired(member: &Arc<str>, until_ms: i64, delivery_count: i16) -> InFlight {
-        InFlight { state: State::Acquired { member: Arc::clone(member), until_ms }, delivery_count }
-    }
-
-    fn is_done(&self) -> bool {
-        matches!(self.state, State::Acknowledged | State::Archived)
-    }
-
-    fn will_be_done(&self) -> bool {
-        let is_ending = |outcome: &Outcome| *outcome != Outcome::Available;
-        self.is_done() || matches!(&self.state, State::Writing { outcome, .. } if is_ending(outcome))
-    }
-}
-
-impl Outcome {
-    /// A record that is given back is archived when it was delivered often enough.
-    fn of_release(delivery_count: i16, limits: &Limits) -> Outcome {
-        if delivery_count >= limits.delivery_count_limit { Outcome::Archived } else { Outcome::Available }
-    }
-
-    fn state(self) -> State {
-        match self {
-            Outcome::Available => State::Available,
-            Outcome::Acknowledged => State::Acknowledged,
-            Outcome::Archived => State::Archived,
-        }
-    }
-
-    fn delivery_state(self) -> DeliveryState {
-        match self {
-            Outcome::Available => DeliveryState::Available,
-            Outcome::Acknowledged => DeliveryState::Acknowledged,
-            Outcome::Archived => DeliveryState::Archived,
-        }
     }
 }

@@ -13,6 +13,9 @@ pub const INITIAL_EPOCH: i32 = 0;
 /// Ends one.
 pub const FINAL_EPOCH: i32 = -1;
 
+/// Most partitions of one session. A member that fetches more of one node asks for what does not exist.
+const SESSION_PARTITIONS_MAX: usize = 20_000;
+
 /// A partition, by the id of its topic.
 pub type TopicIdPartition = (Uuid, i32);
 
@@ -42,6 +45,9 @@ pub enum SessionError {
     /// SHARE_SESSION_LIMIT_REACHED.
     #[error("there are {0} share sessions already (group.share.max.share.sessions)")]
     LimitReached(usize),
+    /// SHARE_SESSION_LIMIT_REACHED.
+    #[error("a share session holds at most {SESSION_PARTITIONS_MAX} partitions")]
+    TooManyPartitions,
     /// INVALID_REQUEST.
     #[error("the request that opens a share session acknowledges records")]
     AcknowledgesFirst,
@@ -95,7 +101,7 @@ impl<C> ShareSessions<C> {
     /// Opens a session (epoch 0).
     ///
     /// # Errors
-    /// [`SessionError::AcknowledgesFirst`], [`SessionError::LimitReached`].
+    /// [`SessionError::AcknowledgesFirst`], [`SessionError::LimitReached`], [`SessionError::TooManyPartitions`].
     pub fn open(
         &mut self,
         key: &SessionKey,
@@ -105,6 +111,9 @@ impl<C> ShareSessions<C> {
     ) -> Result<Opened, SessionError> {
         if acknowledges {
             return Err(SessionError::AcknowledgesFirst);
+        }
+        if partitions.len() > SESSION_PARTITIONS_MAX {
+            return Err(SessionError::TooManyPartitions);
         }
         if !self.sessions.contains_key(key) && self.sessions.len() >= self.sessions_max {
             return Err(SessionError::LimitReached(self.sessions_max));
@@ -119,7 +128,7 @@ impl<C> ShareSessions<C> {
     /// session; those of an ending session (epoch -1) too, which [`ShareSessions::close`] then ends.
     ///
     /// # Errors
-    /// [`SessionError::NotFound`], [`SessionError::WrongEpoch`].
+    /// [`SessionError::NotFound`], [`SessionError::WrongEpoch`], [`SessionError::TooManyPartitions`].
     pub fn go_on(
         &mut self,
         key: &SessionKey,
@@ -131,6 +140,9 @@ impl<C> ShareSessions<C> {
         if epoch != FINAL_EPOCH {
             if session.epoch != epoch {
                 return Err(SessionError::WrongEpoch { expected: session.epoch, found: epoch });
+            }
+            if session.partitions.len().saturating_add(added.len()) > SESSION_PARTITIONS_MAX {
+                return Err(SessionError::TooManyPartitions);
             }
             session.add(added);
             session.forget(forgotten);

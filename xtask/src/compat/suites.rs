@@ -57,6 +57,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("confluent-kafka-javascript", &[Need::ConfluentJs], Program::Node("confluent-js/suite.js"), Broker::Shared),
     suite("franz-go", &[Need::Go], Program::Go("franz"), Broker::Shared),
     suite("franz-go-groups", &[Need::Go], Program::Go("franzgroups"), Broker::Shared),
+    suite("franz-go-share", &[Need::Go], Program::Go("franzshare"), Broker::Shared),
     suite("franz-go-transactions", &[Need::Go], Program::Go("franztxn"), Broker::Shared),
     suite("sarama", &[Need::Go], Program::Go("sarama"), Broker::Shared),
     suite("kafka-go", &[Need::Go], Program::Go("kafkago"), Broker::Shared),

@@ -154,11 +154,6 @@ answers! {
         0 => first(r.responses.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
         error => error,
     };
-    InitializeShareGroupStateResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
-    ReadShareGroupStateResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
-    WriteShareGroupStateResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
-    DeleteShareGroupStateResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
-    ReadShareGroupStateSummaryResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
     DescribeShareGroupOffsetsResponse => |r| first(r.groups.iter().map(|group| group.error_code));
     AlterShareGroupOffsetsResponse => |r| match r.error_code {
         0 => first(r.responses.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
@@ -219,3 +214,24 @@ impl Answer for WriteTxnMarkersResponse {
     /// Brokers send it to each other; its message has no room for it.
     fn set_throttle_time_ms(&mut self, _wait_ms: i32) {}
 }
+
+/// Between brokers nobody is throttled.
+macro_rules! answers_between_brokers {
+    ($($response:ty),*) => {
+        $(impl Answer for $response {
+            fn first_error(&self) -> i16 {
+                first(self.results.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code))
+            }
+
+            fn set_throttle_time_ms(&mut self, _wait_ms: i32) {}
+        })*
+    };
+}
+
+answers_between_brokers!(
+    InitializeShareGroupStateResponse,
+    ReadShareGroupStateResponse,
+    WriteShareGroupStateResponse,
+    DeleteShareGroupStateResponse,
+    ReadShareGroupStateSummaryResponse
+);

@@ -8,7 +8,6 @@ use super::codec::{Handled, decode, respond};
 use super::groups::ask_each;
 use super::share_groups::{are_enabled, ask_share};
 use crate::Broker;
-use crate::partition::OffsetQuery;
 use futures_util::FutureExt;
 use ottla_group::{GroupReply, ShareReply, ShareRequest};
 use ottla_net::{Outcome, Request};
@@ -22,10 +21,6 @@ use ottla_protocol::generated::describe_share_group_offsets_response::{
 use ottla_share::state::{StateAnswer, StateKey, StateRequest};
 use ottla_types::{ErrorCode, Uuid};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long the end of a partition is waited for.
-const OFFSETS_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: DescribeShareGroupOffsetsRequest = decode(&request)?;
@@ -109,8 +104,7 @@ async fn lag(broker: &Arc<Broker>, topic_id: Uuid, index: i32, summary: &StateAn
     if summary.start_offset < 0 || summary.delivery_complete_count < 0 {
         return None;
     }
-    let partition = broker.partitions.by_id(topic_id, index).ok()?;
-    let deadline = broker.runtime().now() + OFFSETS_PATIENCE;
-    let end = partition.find_offset(OffsetQuery::Latest, -1, deadline).await.ok()?.offset;
+    let leader = broker.image().topic_by_id(topic_id)?.partition(index)?.leader?;
+    let end = broker.peers().latest_offset(leader, topic_id, index).await.ok()?.ok()?;
     Some((end - summary.start_offset - i64::from(summary.delivery_complete_count)).max(0))
 }

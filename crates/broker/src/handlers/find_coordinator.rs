@@ -115,7 +115,7 @@ fn find(
     }
     let image = broker.image();
     let index = match key_type {
-        SHARE => broker.share_states().partition_of(key),
+        SHARE => broker.share_coordinator().partition_of(key),
         TRANSACTION => broker.transactions().partition_of(key),
         _ => partition_of(key, broker.groups().partition_count()),
     };

@@ -41,7 +41,7 @@ pub(super) fn context(request: &Request) -> RequestContext {
 
 /// The broker itself, telling a group what it did for it.
 pub(super) fn context_of_broker() -> RequestContext {
-    RequestContext { api_version: 0, client_id: "".into(), client_host: "".into() }
+    RequestContext { api_version: 0, client_id: "".into(), client_host: "".into(), regex_error: None }
 }
 
 /// Hands a request to its group, now, and answers later.

@@ -6,7 +6,6 @@
 //! switched off, INVALID_REQUEST, SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED (after
 //! `max_wait_ms`, so that clients do not spin); by partition UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
 //! NOT_LEADER_OR_FOLLOWER, COORDINATOR_NOT_AVAILABLE, KAFKA_STORAGE_ERROR, and for acknowledgements INVALID_RECORD_STATE.
-//! Aborted transactions are not left out yet (`share.isolation.level=read_committed` reads to the last stable offset).
 
 mod respond;
 

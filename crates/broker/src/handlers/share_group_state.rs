@@ -41,7 +41,7 @@ fn ask<A: Answer + Send + Sync + 'static>(
         for (topic_id, partitions) in asked {
             let replies = ask_each(partitions, |(partition, request)| {
                 let key = StateKey { group_id: Arc::clone(&group_id), topic_id, partition };
-                let asked = broker.share_states().ask(key, request);
+                let asked = broker.share_coordinator().serve(key, request);
                 async move { (partition, asked.await) }
             });
             answered.push((topic_id, replies.await));

@@ -145,7 +145,7 @@ pub(super) fn session_code(error: SessionError) -> ErrorCode {
     match error {
         SessionError::NotFound => ErrorCode::ShareSessionNotFound,
         SessionError::WrongEpoch { .. } => ErrorCode::InvalidShareSessionEpoch,
-        SessionError::LimitReached(_) => ErrorCode::ShareSessionLimitReached,
+        SessionError::LimitReached(_) | SessionError::TooManyPartitions => ErrorCode::ShareSessionLimitReached,
         SessionError::AcknowledgesFirst => ErrorCode::InvalidRequest,
     }
 }

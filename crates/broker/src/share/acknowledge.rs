@@ -44,6 +44,8 @@ impl SharePartitions {
         let limits = self.settings(&session.group_id).limits;
         let now_ms = self.now_ms();
         let write = cached.lock().acknowledge(&session.member_id, batches, now_ms, &limits).map_err(refused)?;
+        let count = batches.iter().map(|batch| batch.last_offset - batch.first_offset + 1).sum::<i64>();
+        self.metrics().acknowledgements.add(u64::try_from(count).unwrap_or(0));
         cached.locked_until(now_ms.saturating_add(limits.lock_duration_ms));
         Ok(match write {
             Some(write) => {

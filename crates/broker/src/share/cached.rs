@@ -1,8 +1,8 @@
 //! One share partition on this node, who waits for it, and when its next lock ends.
 
 use crate::watchers::Waiter;
-use ottla_share::SharePartition;
 use ottla_share::state::StateKey;
+use ottla_share::{DeadLetters, SharePartition};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -18,6 +18,8 @@ pub(crate) struct Cached {
     waiters: Mutex<Vec<Weak<Waiter>>>,
     /// No lock ends before this.
     next_expiry_ms: AtomicI64,
+    /// Somebody brings records to the dead-letter topic. Changes only while the core is locked.
+    is_bringing: AtomicBool,
     /// Another one takes its place: nothing is handed out of this one any more.
     is_fenced: AtomicBool,
 }
@@ -30,6 +32,7 @@ impl Cached {
             core: Mutex::new(core),
             waiters: Mutex::default(),
             next_expiry_ms: AtomicI64::new(i64::MAX),
+            is_bringing: AtomicBool::new(false),
             is_fenced: AtomicBool::new(false),
         }
     }
@@ -50,6 +53,20 @@ impl Cached {
     /// Does not change while the lock is held.
     pub(super) fn is_fenced(&self) -> bool {
         self.is_fenced.load(Ordering::Acquire)
+    }
+
+    /// Whether there are records for the dead-letter topic and nobody brings them there: the caller does, from now on.
+    pub(super) fn begin_to_bring(&self) -> bool {
+        let core = self.lock();
+        core.is_archiving() && !self.is_bringing.swap(true, Ordering::AcqRel)
+    }
+
+    /// What the caller of [`Cached::begin_to_bring`] is to bring; nothing ends it.
+    pub(super) fn next_to_bring(&self) -> Vec<DeadLetters> {
+        let mut core = self.lock();
+        let letters = if self.is_fenced() { Vec::new() } else { core.take_dead_letters() };
+        self.is_bringing.store(!letters.is_empty(), Ordering::Release);
+        letters
     }
 
     /// Wakes `waiter` once something may be acquired that could not be before. It looks again after this call.

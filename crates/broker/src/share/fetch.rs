@@ -10,15 +10,21 @@ use super::settings::Settings;
 use crate::partition::{OffsetQuery, Partition, PartitionError, ReadRequest};
 use crate::watchers::{Registration, Waiter};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use ottla_records::scan;
 use ottla_runtime::Instant;
 use ottla_share::{AcquireMode, Acquired, Acquiring, SessionKey, TopicIdPartition};
+use ottla_storage::txn_index::AbortedTxn;
 use ottla_types::ErrorCode;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes of one partition that are read for one request.
 const READ_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Share partitions of one request that are loaded at the same time.
+const LOADED_AT_ONCE: usize = 64;
 
 /// What a member wants.
 pub(crate) struct Wanted {
@@ -51,15 +57,18 @@ struct Read {
     bytes: Bytes,
     /// First and last offset of every batch, and where it lies in the bytes.
     batches: Vec<(i64, i64)>,
+    /// Those of them whose transactions were aborted.
+    aborted: Vec<(i64, i64)>,
     places: Vec<Range<usize>>,
 }
 
 impl SharePartitions {
     /// Acquires records of these partitions for a member, in their order; waits while there are none.
-    pub(crate) async fn fetch(&self, wanted: &Wanted, places: &[TopicIdPartition]) -> Vec<Fetched> {
+    pub(crate) async fn fetch(self: &Arc<Self>, wanted: &Wanted, places: &[TopicIdPartition]) -> Vec<Fetched> {
         let mut targets = Vec::with_capacity(places.len());
-        for place in places {
-            targets.push(Target { found: self.find(wanted, *place).await, registration: None });
+        for some in places.chunks(LOADED_AT_ONCE) {
+            let found = join_all(some.iter().map(|place| self.find(wanted, *place))).await;
+            targets.extend(found.into_iter().map(|found| Target { found, registration: None }));
         }
         let waiter = Waiter::new();
         loop {
@@ -74,10 +83,15 @@ impl SharePartitions {
             let bytes: u64 = reads.iter().flatten().map(|read| read.bytes.len() as u64).sum();
             let waits_for_any = targets.iter().any(|target| target.found.is_ok());
             if bytes >= wanted.min_bytes.min(READ_BYTES_MAX) || is_last || !waits_for_any {
+                let before = positions(&targets);
                 let fetched = self.acquire(wanted, &settings, &targets, reads);
                 let has_any = fetched.iter().any(|fetched| !fetched.acquired.is_empty());
                 if has_any || is_last || !waits_for_any || wanted.min_bytes == 0 {
                     return fetched;
+                }
+                // What was read was not to be handed out; more may lie behind it.
+                if positions(&targets) != before {
+                    continue;
                 }
             }
             let left = wanted.deadline.saturating_duration_since(self.runtime.now());
@@ -87,7 +101,7 @@ impl SharePartitions {
     }
 
     async fn find(
-        &self,
+        self: &Arc<Self>,
         wanted: &Wanted,
         (topic_id, index): TopicIdPartition,
     ) -> Result<(Arc<Cached>, Arc<Partition>), PartitionError> {
@@ -168,7 +182,7 @@ impl SharePartitions {
             let bytes = range.file.read_at(range.offset, len).await.map_err(|error| {
                 PartitionError::storage(format!("records cannot be read: {error}. Next step: look at the disk"))
             })?;
-            return Ok(Some(Read::new(request.offset, bytes)));
+            return Ok(Some(Read::new(request.offset, bytes, outcome.aborted.unwrap_or_default())));
         }
         Ok(None)
     }
@@ -196,6 +210,7 @@ impl SharePartitions {
                 batch_size: wanted.batch_size,
                 fetch_offset: read.fetch_offset,
                 batches: &read.batches,
+                aborted: &read.aborted,
             };
             let acquired = {
                 let mut core = cached.lock();
@@ -205,22 +220,44 @@ impl SharePartitions {
                 core.acquire(&acquiring, &settings.limits)
             };
             cached.locked_until(now_ms.saturating_add(settings.limits.lock_duration_ms));
-            left -= acquired.iter().map(|records| records.last_offset - records.first_offset + 1).sum::<i64>();
+            let count = acquired.iter().map(|records| records.last_offset - records.first_offset + 1).sum::<i64>();
+            left -= count;
+            self.metrics().records_acquired.add(u64::try_from(count).unwrap_or(0));
             Fetched { error: None, records: read.cut_to(&acquired), acquired }
         };
         targets.iter().zip(reads).map(acquire).collect()
     }
 }
 
+/// From where each partition is read next.
+fn positions(targets: &[Target]) -> Vec<Option<i64>> {
+    let position = |target: &Target| Some(target.found.as_ref().ok()?.0.lock().next_fetch_offset());
+    targets.iter().map(position).collect()
+}
+
 impl Read {
-    fn new(fetch_offset: i64, bytes: Bytes) -> Read {
-        let (mut batches, mut places) = (Vec::new(), Vec::new());
+    /// `transactions` are those that were aborted, as the log's transaction index knows them.
+    fn new(fetch_offset: i64, bytes: Bytes, mut transactions: Vec<AbortedTxn>) -> Read {
+        let (mut batches, mut places, mut aborted) = (Vec::new(), Vec::new(), Vec::new());
+        transactions.sort_by_key(|transaction| transaction.first_offset);
+        let mut begun = transactions.into_iter().peekable();
+        let mut open = BTreeSet::new();
         // A batch that is cut off at the end is not there; damage was found when it was written or recovered.
         for (header, place) in scan(&bytes, false).map_while(Result::ok) {
-            batches.push((header.base_offset, header.last_offset()));
+            let range = (header.base_offset, header.last_offset());
+            while let Some(transaction) = begun.next_if(|transaction| transaction.first_offset <= range.1) {
+                open.insert(transaction.producer_id);
+            }
+            // The marker ends a transaction; offsets of markers are handed out, and clients report them.
+            if header.is_control() {
+                open.remove(&header.producer_id);
+            } else if header.is_transactional() && open.contains(&header.producer_id) {
+                aborted.push(range);
+            }
+            batches.push(range);
             places.push(place);
         }
-        Read { fetch_offset, bytes, batches, places }
+        Read { fetch_offset, bytes, batches, aborted, places }
     }
 
     /// The batches that hold what was acquired.

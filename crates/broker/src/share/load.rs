@@ -19,7 +19,7 @@ impl SharePartitions {
     ///
     /// # Errors
     /// Why it cannot be.
-    pub(super) async fn get_or_load(&self, key: &StateKey) -> Result<Arc<Cached>, PartitionError> {
+    pub(super) async fn get_or_load(self: &Arc<Self>, key: &StateKey) -> Result<Arc<Cached>, PartitionError> {
         let leader_epoch = self.leader_epoch(key);
         if let Some(cached) = self.get(key).filter(|cached| Some(cached.leader_epoch) == leader_epoch) {
             return Ok(cached);
@@ -50,7 +50,7 @@ impl SharePartitions {
     }
 
     async fn load(
-        &self,
+        self: &Arc<Self>,
         key: &StateKey,
         partition: &Arc<Partition>,
         leader_epoch: i32,
@@ -77,6 +77,7 @@ impl SharePartitions {
         core.log_start_moved(earliest);
         let cached = Arc::new(Cached::new(key.clone(), leader_epoch, core));
         self.put(&cached);
+        self.begin_dead_letters(&cached);
         Ok(cached)
     }
 
@@ -98,6 +99,6 @@ impl SharePartitions {
 
     pub(super) async fn offset(&self, partition: &Arc<Partition>, query: OffsetQuery) -> Result<i64, PartitionError> {
         let deadline = self.runtime.now() + OFFSETS_PATIENCE;
-        Ok(partition.find_offset(query, -1, deadline).await?.offset)
+        Ok(partition.find_offset(query, -1, false, deadline).await?.offset)
     }
 }

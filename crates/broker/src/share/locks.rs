@@ -26,6 +26,7 @@ async fn watch(partitions: Arc<SharePartitions>, mut stopping: Stopping) {
             partitions.close_abandoned();
             partitions.forget_gone();
             partitions.forget_idle();
+            partitions.show();
         }
     }
 }
@@ -35,16 +36,22 @@ impl SharePartitions {
         let now_ms = self.now_ms();
         for cached in self.all().into_iter().filter(|cached| cached.may_expire(now_ms)) {
             let limits = self.settings(&cached.key.group_id).limits;
-            let write = {
+            let (is_available, write) = {
                 let mut core = cached.lock();
+                let is_available = core.end_delays(now_ms);
                 let write = core.expire(now_ms, &limits);
                 cached.next_expiry(&core);
-                write
+                (is_available, write)
             };
+            if is_available || write.is_some() {
+                cached.wake();
+            }
             if let Some(write) = write {
+                let count = write.batches.iter().map(|batch| batch.last_offset - batch.first_offset + 1).sum::<i64>();
+                self.metrics().locks_expired.add(u64::try_from(count).unwrap_or(0));
                 // Nobody waits for it: see `SharePartition::expire`.
                 drop(self.write(&cached, write));
-                cached.wake();
+                self.begin_dead_letters(&cached);
             }
         }
     }

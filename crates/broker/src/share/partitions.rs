@@ -5,10 +5,12 @@ use super::settings::Settings;
 use super::states::ShareStates;
 use crate::partition::PartitionError;
 use ottla_config::BrokerConfig;
+use ottla_metadata::ControllerChannel;
 use ottla_net::ConnectionInfo;
 use ottla_runtime::{Instant, Runtime};
 use ottla_share::state::{StateError, StateKey, StateRequest};
 use ottla_share::{FINAL_EPOCH, INITIAL_EPOCH, SessionError, SessionKey, ShareSessions, TopicIdPartition, Write};
+use ottla_telemetry::ShareGroupMetrics;
 use ottla_types::{ErrorCode, Uuid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 pub(crate) struct SharePartitions {
     pub(super) runtime: Runtime,
     pub(super) states: Arc<ShareStates>,
+    pub(super) controller: Arc<dyn ControllerChannel>,
     sessions: Mutex<ShareSessions<Weak<ConnectionInfo>>>,
     cached: Mutex<BTreeMap<StateKey, Arc<Cached>>>,
     /// One load at a time for each share partition: whoever comes second finds what the first one loaded.
@@ -25,11 +28,16 @@ pub(crate) struct SharePartitions {
 }
 
 impl SharePartitions {
-    pub(crate) fn new(states: &Arc<ShareStates>, config: &BrokerConfig) -> Arc<SharePartitions> {
+    pub(crate) fn new(
+        states: &Arc<ShareStates>,
+        controller: Arc<dyn ControllerChannel>,
+        config: &BrokerConfig,
+    ) -> Arc<SharePartitions> {
         let sessions_max = usize::try_from(config.long("group.share.max.share.sessions")).unwrap_or(1);
         Arc::new(SharePartitions {
             runtime: states.runtime.clone(),
             states: Arc::clone(states),
+            controller,
             sessions: Mutex::new(ShareSessions::new(sessions_max)),
             cached: Mutex::default(),
             loading: Mutex::default(),
@@ -145,8 +153,12 @@ impl SharePartitions {
         let task = self.runtime.spawn("share.write", async move {
             let written = this.states.ask(cached.key.clone(), request).await.map(drop);
             if let Some(id) = write.id {
-                cached.lock().written(id, written.is_ok());
+                let mut core = cached.lock();
+                core.written(id, written.is_ok());
+                // Records that their member has again, or that are kept back.
+                core.next_expiry_ms().into_iter().for_each(|until_ms| cached.locked_until(until_ms));
             }
+            this.begin_dead_letters(&cached);
             if let Err(error) = &written {
                 tracing::warn!(share_partition = cached.key.coordinator_key(), %error, "a state could not be written");
                 if is_fenced(error.code) {
@@ -196,6 +208,16 @@ impl SharePartitions {
     pub(super) fn now_ms(&self) -> i64 {
         let passed = self.runtime.now().saturating_duration_since(self.began);
         i64::try_from(passed.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn metrics(&self) -> &ShareGroupMetrics {
+        &self.states.coordinator.metrics
+    }
+
+    /// Shows how full everything is.
+    pub(super) fn show(&self) {
+        self.metrics().sessions.set(self.sessions().len() as u64);
+        self.metrics().partitions.set(self.cached().len() as u64);
     }
 
     fn sessions(&self) -> MutexGuard<'_, ShareSessions<Weak<ConnectionInfo>>> {

@@ -14,10 +14,14 @@ pub(super) enum OffsetReset {
 }
 
 /// The settings of a share group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) is_read_committed: bool,
+    /// `errors.deadletterqueue.topic.name`.
+    pub(super) dead_letter_topic: Option<String>,
+    /// `errors.deadletterqueue.copy.record.enable`.
+    pub(super) copies_dead_letters: bool,
     pub(super) offset_reset: OffsetReset,
 }
 
@@ -37,15 +41,22 @@ impl Settings {
             };
             own.map_or_else(|| broker.long(&format!("group.share.{name}")), bounded)
         };
+        let is_on = |text: String| text.eq_ignore_ascii_case("true");
+        let dead_letter_topic = text("errors.deadletterqueue.topic.name").filter(|name| !name.is_empty());
+        let redelivery_delay_ms = text("share.redelivery.delay.ms").and_then(|text| text.parse::<i64>().ok());
         let delivery_count_limit = number("delivery.count.limit", Some("delivery.count.limit"));
         let limits = Limits {
             delivery_count_limit: i16::try_from(delivery_count_limit).unwrap_or(i16::MAX),
             lock_duration_ms: number("record.lock.duration.ms", Some("record.lock.duration.ms")),
             in_flight_max: number("partition.max.record.locks", Some("partition.max.record.locks")),
-            may_renew: text("share.renew.acknowledge.enable").is_none_or(|text| text.eq_ignore_ascii_case("true")),
+            may_renew: text("share.renew.acknowledge.enable").is_none_or(is_on),
+            redelivery_delay_ms: redelivery_delay_ms.unwrap_or(0),
+            has_dead_letters: dead_letter_topic.is_some(),
         };
         Settings {
             limits,
+            copies_dead_letters: text("errors.deadletterqueue.copy.record.enable").is_some_and(is_on),
+            dead_letter_topic,
             is_read_committed: text("share.isolation.level").is_some_and(|text| text == "read_committed"),
             offset_reset: text("share.auto.offset.reset").map_or(OffsetReset::Latest, |text| offset_reset(&text)),
         }

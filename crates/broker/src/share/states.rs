@@ -1,141 +1,98 @@
-//! The share coordinator of this node, and the way to it.
+//! The way to the share coordinators: whoever leads a share partition's part of `__share_group_state` is asked, through
+//! `Peers`, and asked again for a while when it is not ready.
 
-use crate::coordination::{InternalTopic, partition_of};
+use super::coordinator::ShareCoordinator;
+use crate::coordination::InternalTopic;
 use crate::follow::Applied;
 use crate::partitions::Partitions;
+use crate::peers::Peers;
 use ottla_config::BrokerConfig;
-use ottla_coordinator::{CoordinatorError, Shards};
 use ottla_metadata::MetadataImage;
 use ottla_metadata::topic_name::SHARE_GROUP_STATE;
-use ottla_records::{Compression, CompressionSpec};
 use ottla_runtime::{Instant, Runtime, watch};
-use ottla_share::StateShard;
-use ottla_share::state::{StateConfig, StateEffect, StateError, StateEvent, StateKey, StateReply, StateRequest};
-use ottla_types::ErrorCode;
-use std::sync::{Arc, PoisonError, RwLock};
+use ottla_share::state::{StateError, StateKey, StateReply, StateRequest};
+use ottla_types::{ErrorCode, NodeId};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a shutdown waits for the shards.
-const SHARDS_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a call waits for a shard that is being created, loaded or moved.
-const SHARD_PATIENCE: Duration = Duration::from_secs(10);
-/// Pause before a shard that could not answer is asked again.
+/// How long a call waits for a coordinator that is being created, loaded or moved.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before a coordinator that could not answer is asked again.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// How long the deletion of old records of the log may take.
-const PRUNE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The states of share partitions that this node keeps.
+/// The states of all share partitions.
 pub(crate) struct ShareStates {
     pub(super) runtime: Runtime,
     pub(super) images: watch::Receiver<Arc<MetadataImage>>,
     pub(super) partitions: Arc<Partitions>,
-    pub(super) shards: Shards<StateShard>,
-    pub(super) applied: Applied,
-    pub(super) broker_config: Arc<RwLock<Arc<BrokerConfig>>>,
+    pub(super) coordinator: Arc<ShareCoordinator>,
+    applied: Applied,
     topic: InternalTopic,
+    pub(super) peers: Arc<dyn Peers>,
 }
 
 impl ShareStates {
     pub(crate) fn new(
-        runtime: &Runtime,
-        images: watch::Receiver<Arc<MetadataImage>>,
-        partitions: Arc<Partitions>,
+        coordinator: &Arc<ShareCoordinator>,
         topic: InternalTopic,
         applied: Applied,
-        broker_config: Arc<RwLock<Arc<BrokerConfig>>>,
+        peers: Arc<dyn Peers>,
     ) -> Arc<ShareStates> {
-        let shards = Shards::new(runtime);
-        Arc::new(ShareStates { runtime: runtime.clone(), images, partitions, shards, applied, broker_config, topic })
+        Arc::new(ShareStates {
+            runtime: coordinator.runtime.clone(),
+            images: coordinator.images.clone(),
+            partitions: Arc::clone(&coordinator.partitions),
+            coordinator: Arc::clone(coordinator),
+            applied,
+            topic,
+            peers,
+        })
     }
 
     pub(crate) fn topic(&self) -> &InternalTopic {
         &self.topic
     }
 
-    /// The partition of `__share_group_state` that holds a share partition's state.
-    pub(crate) fn partition_of(&self, coordinator_key: &str) -> i32 {
-        let image = self.images.borrow();
-        let count = match image.topic(SHARE_GROUP_STATE) {
-            Some(topic) => i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
-            None => i32::try_from(self.config().long("share.coordinator.state.topic.num.partitions")).unwrap_or(1),
-        };
-        partition_of(coordinator_key, count)
+    pub(super) fn config(&self) -> Arc<BrokerConfig> {
+        self.coordinator.config()
     }
 
-    /// Asks the shard of a share partition; creates the topic if it is not there, and waits a while for a shard that is not
-    /// ready.
+    /// Waits until everything that is committed now is applied to this node's partitions.
+    pub(super) async fn wait_until_applied(&self, patience: Duration) {
+        let deadline = self.runtime.now() + patience;
+        self.applied.wait_for_committed(&self.runtime, deadline).await;
+    }
+
+    /// Asks the coordinator of a share partition; creates the topic if it is not there.
     ///
     /// # Errors
-    /// What the shard refuses, UNKNOWN_TOPIC_OR_PARTITION, and why the shard could not be asked.
+    /// What the coordinator refuses, and why it could not be asked.
     pub(crate) async fn ask(&self, key: StateKey, request: StateRequest) -> StateReply {
-        if !self.exists(&key) {
-            let message = format!("there is no partition {} of topic {}", key.partition, key.topic_id);
-            return Err(StateError { code: ErrorCode::UnknownTopicOrPartition, message });
-        }
-        let deadline = self.runtime.now() + SHARD_PATIENCE;
+        let deadline = self.runtime.now() + PATIENCE;
         self.ensure_topic(deadline).await?;
-        let index = self.partition_of(&key.coordinator_key());
         loop {
-            let answered = match self.shards.get(index) {
-                Some(shard) => shard.submit(StateEvent::Request(key.clone(), request.clone())).await,
-                None => Err(CoordinatorError::LoadInProgress),
+            let answered = match self.coordinator_of(&key) {
+                Some(node) => self.peers.share_group_state(node, key.clone(), request.clone()).await.ok(),
+                None => None,
             };
-            let error = match answered {
-                Ok(reply) => return reply,
-                Err(error) => error,
-            };
+            let reply = answered.unwrap_or_else(|| {
+                let message = "the share coordinator cannot be reached".to_string();
+                Err(StateError { code: ErrorCode::NotCoordinator, message })
+            });
             let is_passing = matches!(
-                error,
-                CoordinatorError::LoadInProgress | CoordinatorError::NotCoordinator | CoordinatorError::Busy
+                reply.as_ref().map_err(|error| error.code),
+                Err(ErrorCode::NotCoordinator | ErrorCode::CoordinatorLoadInProgress)
             );
             if !is_passing || self.runtime.now() >= deadline {
-                return Err(StateError { code: error.code(), message: error.to_string() });
+                return reply;
             }
             self.runtime.sleep(AGAIN_AFTER).await;
         }
     }
 
-    /// Ends every shard.
-    pub(crate) async fn shutdown(&self) {
-        self.shards.shutdown(SHARDS_PATIENCE).await;
-    }
-
-    pub(super) fn config(&self) -> Arc<BrokerConfig> {
-        Arc::clone(&self.broker_config.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(super) fn state_config(&self) -> StateConfig {
-        let config = self.config();
-        let number = |name: &str| u64::try_from(config.long(name)).unwrap_or(0);
-        StateConfig {
-            updates_per_snapshot: u32::try_from(config.long("share.coordinator.snapshot.update.records.per.snapshot"))
-                .unwrap_or(0),
-            prune_interval_ms: number("share.coordinator.state.topic.prune.interval.ms"),
-            cold_snapshot_interval_ms: number("share.coordinator.cold.partition.snapshot.interval.ms"),
-        }
-    }
-
-    pub(super) fn compression(&self) -> CompressionSpec {
-        let codec = u8::try_from(self.config().long("share.coordinator.state.topic.compression.codec")).unwrap_or(0);
-        Compression::from_id(codec).unwrap_or(Compression::None).into()
-    }
-
-    /// Begins what a shard asks for.
-    pub(super) fn begin(&self, index: i32, effect: StateEffect) {
-        let StateEffect::DeleteRecordsBelow(offset) = effect;
-        let Ok(partition) = self.partitions.by_name(SHARE_GROUP_STATE, index) else { return };
-        let runtime = self.runtime.clone();
-        let deadline = runtime.now() + PRUNE_PATIENCE;
-        self.runtime.spawn("share.prune", async move {
-            if let Err(error) = partition.delete_records(offset, deadline).await {
-                tracing::debug!(index, offset, %error, "old states of share partitions are deleted another time");
-            }
-        });
-    }
-
-    fn exists(&self, key: &StateKey) -> bool {
-        let image = self.images.borrow();
-        image.topic_by_id(key.topic_id).is_some_and(|topic| topic.partition(key.partition).is_some())
+    fn coordinator_of(&self, key: &StateKey) -> Option<NodeId> {
+        let index = self.coordinator.partition_of(&key.coordinator_key());
+        self.images.borrow().partition(SHARE_GROUP_STATE, index)?.leader
     }
 
     async fn ensure_topic(&self, deadline: Instant) -> Result<(), StateError> {

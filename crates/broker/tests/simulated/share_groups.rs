@@ -5,42 +5,12 @@ use ottla_protocol::generated::alter_share_group_offsets_request::{
     AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsRequestPartition, AlterShareGroupOffsetsRequestTopic,
 };
 use ottla_protocol::generated::delete_groups_request::DeleteGroupsRequest;
-use ottla_protocol::generated::describe_share_group_offsets_request::{
-    DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsRequestGroup,
-};
 use ottla_protocol::generated::find_coordinator_request::FindCoordinatorRequest;
 use ottla_protocol::generated::list_groups_request::ListGroupsRequest;
 use ottla_protocol::generated::share_acknowledge_request::ShareAcknowledgeRequest;
 use ottla_protocol::generated::share_group_describe_request::ShareGroupDescribeRequest;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// A resource of type GROUP in requests.
-const GROUP: i8 = 32;
-
-/// A node with the topic `t`, whose share group begins at the beginning.
-async fn prepared(node: &Node, values: &[&str]) -> ShareMember {
-    node.create_topic("t", 1, &[]).await;
-    node.ready("t", 0).await;
-    node.set_configs(GROUP, "g", &[("share.auto.offset.reset", "earliest")]).await;
-    if !values.is_empty() {
-        node.produce("t", 0, values).await;
-    }
-    let mut member = ShareMember::new("a", "t");
-    assert_eq!(member.join(node).await, [0]);
-    member
-}
-
-/// Start offset and lag.
-async fn offsets(node: &Node) -> (i64, i64) {
-    let group = DescribeShareGroupOffsetsRequestGroup { group_id: "g".to_string(), topics: None };
-    let request = DescribeShareGroupOffsetsRequest { groups: vec![group] };
-    let group = node.call(1, &request).await.groups.remove(0);
-    assert_eq!(error(group.error_code), "NONE", "{:?}", group.error_message);
-    let partition = &group.topics[0].partitions[0];
-    assert_eq!(error(partition.error_code), "NONE", "{:?}", partition.error_message);
-    (partition.start_offset, partition.lag)
-}
 
 #[test]
 fn records_are_delivered_acknowledged_and_never_again() {
@@ -55,7 +25,7 @@ fn records_are_delivered_acknowledged_and_never_again() {
         assert_eq!(a.acknowledge(&node, (1, 5), &[ACCEPT]).await, "INVALID_REQUEST");
         node.produce("t", 0, &["four"]).await;
         assert_eq!(a.fetch(&node, 0).await.acquired, [(3, 3, 1)]);
-        assert_eq!(offsets(&node).await, (1, 1), "as of the last write, which finished two");
+        assert_eq!(share_offsets(&node).await, (1, 1), "as of the last write, which finished two");
     });
 }
 
@@ -162,7 +132,7 @@ fn records_are_given_up_after_the_delivery_limit() {
             assert_eq!(a.acknowledge(&node, (0, 0), &[RELEASE]).await, "NONE");
         }
         assert_eq!(a.fetch(&node, 0).await.acquired, []);
-        assert_eq!(offsets(&node).await.1, 0);
+        assert_eq!(share_offsets(&node).await.1, 0);
     });
 }
 
@@ -218,7 +188,7 @@ fn share_groups_are_shown_altered_and_deleted() {
         let describe = ShareGroupDescribeRequest { group_ids: vec!["g".to_string()], ..Default::default() };
         let described = node.call(1, &describe).await.groups.remove(0);
         assert_eq!((described.group_state.as_str(), described.members.len()), ("Stable", 1));
-        assert_eq!(offsets(&node).await, (0, 2));
+        assert_eq!(share_offsets(&node).await, (0, 2));
         let alter = |start_offset| {
             let partition = AlterShareGroupOffsetsRequestPartition { partition_index: 0, start_offset };
             let topic = AlterShareGroupOffsetsRequestTopic { topic_name: "t".to_string(), partitions: vec![partition] };
@@ -230,7 +200,7 @@ fn share_groups_are_shown_altered_and_deleted() {
         a.beat(&node).await;
         let altered = node.call(0, &alter(1)).await;
         assert_eq!(error(altered.responses[0].partitions[0].error_code), "NONE");
-        assert_eq!(offsets(&node).await, (1, 3));
+        assert_eq!(share_offsets(&node).await, (1, 3));
         let mut b = ShareMember::new("b", "t");
         b.join(&node).await;
         assert_eq!(b.fetch(&node, 0).await.acquired, [(1, 3, 1)]);

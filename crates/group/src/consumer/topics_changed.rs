@@ -15,11 +15,11 @@ pub(crate) fn handle(shard: &GroupShard, topics: &GroupTopics) -> GroupDecision 
         return decision;
     }
     for (group_id, group) in shard.groups.iter() {
-        if let Group::Share(group) = group {
-            if difference.changed.iter().any(|topic| group.is_subscribed_to_topic(topic)) {
-                let change = ShareChange::TopicsChanged(true);
-                decision = decision.volatile(GroupVolatile::Share(group_id.clone(), change));
-            }
+        if let Group::Share(group) = group
+            && changed.iter().any(|topic| group.is_subscribed_to_topic(topic))
+        {
+            let change = ShareChange::TopicsChanged(true);
+            decision = decision.volatile(GroupVolatile::Share(group_id.clone(), change));
         }
         let Group::Consumer(group) = group else { continue };
         // New topics may match expressions; what is named and did not exist is in `changed`.

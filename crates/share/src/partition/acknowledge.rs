@@ -1,6 +1,7 @@
 //! What a member says of the records that it has (KIP-932, renewal KIP-1222).
 
-use super::{InFlight, Limits, Outcome, SharePartition, State, Write};
+use super::in_flight::{InFlight, Outcome, State};
+use super::{GivenUp, Limits, SharePartition, Write};
 use crate::state::StateBatch;
 use std::sync::Arc;
 
@@ -67,11 +68,12 @@ impl AckType {
     }
 
     /// None renews the lock.
-    fn outcome(self, delivery_count: i16, limits: &Limits) -> Option<Outcome> {
+    fn outcome(self, delivery_count: i16, now_ms: i64, limits: &Limits) -> Option<Outcome> {
         match self {
             AckType::Accept => Some(Outcome::Acknowledged),
-            AckType::Release => Some(Outcome::of_release(delivery_count, limits)),
-            AckType::Gap | AckType::Reject => Some(Outcome::Archived),
+            AckType::Release => Some(Outcome::of_failure(delivery_count, now_ms, limits)),
+            AckType::Reject => Some(Outcome::given_up(GivenUp::Rejected, limits)),
+            AckType::Gap => Some(Outcome::Archived),
             AckType::Renew => None,
         }
     }
@@ -123,7 +125,7 @@ impl SharePartition {
         for (first, last, kind) in parts {
             self.runs.change(first, last, |first, last, record| {
                 let count = record.delivery_count;
-                let Some(outcome) = kind.outcome(count, limits) else {
+                let Some(outcome) = kind.outcome(count, now_ms, limits) else {
                     return Some(InFlight::acquired(member, renewed_until_ms, count));
                 };
                 states.push(StateBatch::new(first, last, outcome.delivery_state(), count));

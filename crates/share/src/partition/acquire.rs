@@ -1,6 +1,7 @@
 //! Handing records out (KIP-932, KIP-1206).
 
-use super::{InFlight, Limits, SharePartition, State};
+use super::in_flight::{InFlight, State};
+use super::{Limits, SharePartition};
 use std::sync::Arc;
 
 /// How many records an acquisition takes (KIP-1206).
@@ -29,6 +30,8 @@ pub struct Acquiring<'a> {
     pub fetch_offset: i64,
     /// First and last offset of every batch that was read, in order.
     pub batches: &'a [(i64, i64)],
+    /// First and last offset of the batches among them whose transactions were aborted, in order: they are not handed out.
+    pub aborted: &'a [(i64, i64)],
 }
 
 /// Records that a member has now.
@@ -75,8 +78,35 @@ impl SharePartition {
         if !room.is_closed && room.left > 0 && reaches_new {
             self.acquire_new(acquiring, last, &mut room, until_ms, limits);
         }
+        let taken = self.without_aborted(room.taken, acquiring.aborted);
         self.advance_start();
-        room.taken
+        taken
+    }
+
+    /// Archives what aborted transactions left among the records taken.
+    fn without_aborted(&mut self, taken: Vec<Acquired>, aborted: &[(i64, i64)]) -> Vec<Acquired> {
+        if aborted.is_empty() {
+            return taken;
+        }
+        let mut kept = Vec::with_capacity(taken.len());
+        for records in taken {
+            let mut from = records.first_offset;
+            for (first, last) in aborted {
+                let (first, last) = ((*first).max(from), (*last).min(records.last_offset));
+                if first > last {
+                    continue;
+                }
+                self.runs.set(first, last, InFlight::archived(records.delivery_count));
+                if from < first {
+                    kept.push(Acquired { first_offset: from, last_offset: first - 1, ..records });
+                }
+                from = last + 1;
+            }
+            if from <= records.last_offset {
+                kept.push(Acquired { first_offset: from, ..records });
+            }
+        }
+        kept
     }
 
     /// A read from `from` found nothing below `base`: the log holds nothing there (any more).

@@ -1,6 +1,7 @@
 //! A write has ended.
 
-use super::{InFlight, SharePartition, State, WriteId};
+use super::in_flight::{InFlight, State};
+use super::{SharePartition, WriteId};
 
 impl SharePartition {
     /// A write has ended, well or not. When it failed the member has its records still, and loses them when their locks end.

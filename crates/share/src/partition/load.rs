@@ -1,6 +1,7 @@
 //! A share partition as the share coordinator remembers it.
 
-use super::{InFlight, SharePartition, State};
+use super::SharePartition;
+use super::in_flight::{InFlight, State};
 use crate::runs::Runs;
 use crate::state::{DeliveryState, StateBatch};
 use std::collections::BTreeMap;
@@ -51,7 +52,8 @@ impl SharePartition {
             let state = match batch.delivery_state {
                 DeliveryState::Acknowledged => State::Acknowledged,
                 DeliveryState::Archived => State::Archived,
-                DeliveryState::Available | DeliveryState::Acquired | DeliveryState::Archiving => State::Available,
+                DeliveryState::Archiving => State::Archiving { why: None, is_taken: false },
+                DeliveryState::Available | DeliveryState::Acquired => State::Available,
             };
             let record = InFlight { state, delivery_count: batch.delivery_count.max(0) };
             runs.set(batch.first_offset, batch.last_offset, record);

@@ -3,11 +3,19 @@
 mod model;
 
 use super::*;
+use crate::state::DeliveryState;
 use AckType::{Accept, Gap, Reject, Release, Renew};
 use DeliveryState::{Acknowledged, Archived, Available};
+use std::sync::Arc;
 
-pub(super) const LIMITS: Limits =
-    Limits { delivery_count_limit: 5, lock_duration_ms: 30_000, in_flight_max: 200, may_renew: true };
+pub(super) const LIMITS: Limits = Limits {
+    delivery_count_limit: 5,
+    lock_duration_ms: 30_000,
+    in_flight_max: 200,
+    may_renew: true,
+    redelivery_delay_ms: 0,
+    has_dead_letters: false,
+};
 
 fn member(name: &str) -> Arc<str> {
     Arc::from(name)
@@ -30,8 +38,16 @@ fn acquire_some(
     records_max: i64,
 ) -> Vec<(i64, i64, i16)> {
     let fetch_offset = partition.next_fetch_offset();
-    let acquiring =
-        Acquiring { member: &member(name), now_ms: 0, mode, records_max, batch_size: 500, fetch_offset, batches };
+    let acquiring = Acquiring {
+        member: &member(name),
+        now_ms: 0,
+        mode,
+        records_max,
+        batch_size: 500,
+        fetch_offset,
+        batches,
+        aborted: &[],
+    };
     let acquired = partition.acquire(&acquiring, &LIMITS);
     acquired.iter().map(|records| (records.first_offset, records.last_offset, records.delivery_count)).collect()
 }
@@ -156,6 +172,7 @@ fn records_that_fail_again_and_again_end_up_alone() {
             batch_size: 1_000,
             fetch_offset: 0,
             batches: &[(0, 499)],
+            aborted: &[],
         };
         portions.push(partition.acquire(&acquiring, &limits).iter().map(|r| r.last_offset - r.first_offset + 1).sum());
         partition.expire(i64::MAX, &limits);
@@ -187,6 +204,7 @@ fn entries_of_an_answer_are_cut_where_batches_begin() {
         batch_size: 8,
         fetch_offset: 0,
         batches: &batches,
+        aborted: &[],
     };
     let entries = partition.acquire(&acquiring, &LIMITS);
     assert_eq!(entries.iter().map(|e| (e.first_offset, e.last_offset)).collect::<Vec<_>>(), [(0, 7), (8, 15)]);
@@ -249,4 +267,82 @@ fn a_loaded_partition_has_no_owners() {
         let damaged = LoadedState { batches, ..state.clone() };
         assert_eq!(SharePartition::load(&damaged).err(), Some(Damaged { first, last, start: 10 }));
     }
+}
+
+#[test]
+fn records_of_aborted_transactions_are_not_handed_out() {
+    let mut partition = fresh(0);
+    let a = member("a");
+    let acquiring = Acquiring {
+        member: &a,
+        now_ms: 0,
+        mode: AcquireMode::BatchOptimized,
+        records_max: 500,
+        batch_size: 500,
+        fetch_offset: 0,
+        batches: &[(0, 4), (5, 9), (10, 14), (15, 19)],
+        aborted: &[(0, 4), (10, 14)],
+    };
+    let acquired = partition.acquire(&acquiring, &LIMITS);
+    let acquired: Vec<(i64, i64)> = acquired.iter().map(|r| (r.first_offset, r.last_offset)).collect();
+    assert_eq!(acquired, [(5, 9), (15, 19)]);
+    assert_eq!(partition.start_offset(), 5);
+    acknowledge(&mut partition, "a", &[ack(5, 9, &[Accept]), ack(15, 19, &[Accept])]).expect("they are a's");
+    assert_eq!(partition.start_offset(), 20);
+}
+
+#[test]
+fn failed_records_are_kept_back_for_the_delay_and_those_of_members_that_leave_are_not() {
+    let limits = Limits { redelivery_delay_ms: 5_000, ..LIMITS };
+    let mut partition = fresh(0);
+    acquire(&mut partition, "a", &[(0, 9)]);
+    let write = partition.acknowledge(&member("a"), &[ack(0, 4, &[Release])], 1_000, &limits).expect("they are a's");
+    partition.written(write.and_then(|write| write.id).expect("it is waited for"), true);
+    assert_eq!(acquire(&mut partition, "b", &[(0, 9)]), [], "not yet");
+    assert_eq!((partition.next_expiry_ms(), partition.end_delays(5_999)), (Some(6_000), false));
+    assert!(partition.end_delays(6_000));
+    assert_eq!(acquire(&mut partition, "b", &[(0, 9)]), [(0, 4, 2)]);
+    let write = partition.release(&member("b"), &limits).expect("b has them");
+    partition.written(write.id.expect("it is waited for"), true);
+    assert_eq!(acquire(&mut partition, "c", &[(0, 9)]), [(0, 4, 3)], "b left: nothing failed");
+    partition.expire(30_000, &limits);
+    assert_eq!(acquire(&mut partition, "d", &[(0, 9)]), [], "their locks ended a moment ago");
+    assert!(partition.end_delays(35_000));
+    assert_eq!(acquire(&mut partition, "d", &[(0, 9)]), [(0, 4, 4), (5, 9, 2)]);
+}
+
+#[test]
+fn given_up_records_are_archived_once_they_are_in_the_dead_letter_topic() {
+    let limits = Limits { has_dead_letters: true, delivery_count_limit: 2, ..LIMITS };
+    let mut partition = fresh(0);
+    acquire(&mut partition, "a", &[(0, 3)]);
+    let kinds = [Reject, Accept, Release, Gap];
+    let write = partition.acknowledge(&member("a"), &[ack(0, 3, &kinds)], 0, &limits).expect("they are a's");
+    let write = write.expect("something is written");
+    let states: Vec<DeliveryState> = write.batches.iter().map(|batch| batch.delivery_state).collect();
+    assert_eq!(states, [DeliveryState::Archiving, Acknowledged, Available, Archived]);
+    assert!(partition.take_dead_letters().is_empty(), "not before it is written");
+    partition.written(write.id.expect("it is waited for"), true);
+    let letters = partition.take_dead_letters();
+    let rejected = DeadLetters { first_offset: 0, last_offset: 0, delivery_count: 1, why: Some(GivenUp::Rejected) };
+    assert_eq!(letters, [rejected]);
+    assert!(partition.take_dead_letters().is_empty() && partition.is_writing(), "they are taken once");
+    assert_eq!(partition.start_offset(), 0);
+    let write = partition.dead_lettered(&letters[0]).expect("archived");
+    assert_eq!((write.id, write.batches), (None, vec![StateBatch::new(0, 0, Archived, 1)]));
+    assert_eq!((partition.start_offset(), partition.is_writing()), (2, false));
+    assert_eq!(acquire(&mut partition, "b", &[(0, 3)]), [(2, 2, 2)]);
+    partition.expire(i64::MAX, &limits);
+    assert_eq!(partition.take_dead_letters()[0].why, Some(GivenUp::DeliveredTooOften));
+}
+
+#[test]
+fn records_on_their_way_to_the_dead_letter_topic_are_found_again_after_a_crash() {
+    let batches = vec![StateBatch::new(0, 1, DeliveryState::Archiving, 3), StateBatch::new(2, 2, Acknowledged, 1)];
+    let state = LoadedState { state_epoch: 1, start_offset: 0, batches };
+    let mut partition = SharePartition::load(&state).expect("a good state");
+    let letters = partition.take_dead_letters();
+    assert_eq!(letters, [DeadLetters { first_offset: 0, last_offset: 1, delivery_count: 3, why: None }]);
+    partition.dead_lettered(&letters[0]);
+    assert_eq!(partition.start_offset(), 3);
 }

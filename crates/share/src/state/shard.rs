@@ -89,7 +89,9 @@ impl Shard for StateShard {
         replay::replay(self, record, position)
     }
 
-    fn replay_end_of_transaction(&mut self, _producer_id: i64, _is_commit: bool) {}
+    fn replay_end_of_transaction(&mut self, _producer_id: i64, _is_commit: bool) -> Vec<StateKey> {
+        Vec::new()
+    }
 
     fn apply(&mut self, change: Infallible) {
         match change {}

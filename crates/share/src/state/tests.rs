@@ -31,7 +31,7 @@ impl Log {
     }
 
     fn context(&self) -> Context {
-        Context { now_ms: self.now_ms, random: 0 }
+        Context { now_ms: self.now_ms, random: 0, leader_epoch: 0 }
     }
 
     fn ask(&mut self, key: &StateKey, request: StateRequest) -> StateReply {

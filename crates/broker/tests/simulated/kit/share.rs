@@ -1,6 +1,9 @@
 //! Members of share groups from one line of test code.
 
 use super::{FIND_COORDINATOR, Node, error, find_group, passes, topic_id};
+use ottla_protocol::generated::describe_share_group_offsets_request::{
+    DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsRequestGroup,
+};
 use ottla_protocol::generated::share_acknowledge_request::{
     AcknowledgePartition, AcknowledgeTopic, AcknowledgementBatch, ShareAcknowledgeRequest,
 };
@@ -16,6 +19,33 @@ pub(crate) const ACCEPT: i8 = 1;
 pub(crate) const RELEASE: i8 = 2;
 pub(crate) const REJECT: i8 = 3;
 pub(crate) const RENEW: i8 = 4;
+
+/// A resource of type GROUP in requests.
+pub(crate) const GROUP: i8 = 32;
+
+/// A node with the topic `t`, whose share group begins at the beginning.
+pub(crate) async fn prepared(node: &Node, values: &[&str]) -> ShareMember {
+    node.create_topic("t", 1, &[]).await;
+    node.ready("t", 0).await;
+    node.set_configs(GROUP, "g", &[("share.auto.offset.reset", "earliest")]).await;
+    if !values.is_empty() {
+        node.produce("t", 0, values).await;
+    }
+    let mut member = ShareMember::new("a", "t");
+    assert_eq!(member.join(node).await, [0]);
+    member
+}
+
+/// Start offset and lag.
+pub(crate) async fn share_offsets(node: &Node) -> (i64, i64) {
+    let group = DescribeShareGroupOffsetsRequestGroup { group_id: "g".to_string(), topics: None };
+    let request = DescribeShareGroupOffsetsRequest { groups: vec![group] };
+    let group = node.call(1, &request).await.groups.remove(0);
+    assert_eq!(error(group.error_code), "NONE", "{:?}", group.error_message);
+    let partition = &group.topics[0].partitions[0];
+    assert_eq!(error(partition.error_code), "NONE", "{:?}", partition.error_message);
+    (partition.start_offset, partition.lag)
+}
 
 /// A member of the share group `g` that reads one topic.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LOG_END: i64 = 60;
-const SMALL: Limits = Limits { delivery_count_limit: 3, lock_duration_ms: 100, in_flight_max: 20, may_renew: true };
+const SMALL: Limits = Limits { delivery_count_limit: 3, lock_duration_ms: 100, in_flight_max: 20, ..super::LIMITS };
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -104,8 +104,16 @@ impl Life {
         let mode = if is_strict { AcquireMode::RecordLimit } else { AcquireMode::BatchOptimized };
         let now_ms = self.now_ms;
         let (member_name, batch_size) = (Life::name(member), 5);
-        let acquiring =
-            Acquiring { member: &member_name, now_ms, mode, records_max, batch_size, fetch_offset, batches: &readable };
+        let acquiring = Acquiring {
+            member: &member_name,
+            now_ms,
+            mode,
+            records_max,
+            batch_size,
+            fetch_offset,
+            batches: &readable,
+            aborted: &[],
+        };
         let acquired = self.partition.acquire(&acquiring, &SMALL);
         if let Some((base, _)) = readable.first() {
             // A read from here on found nothing before the first batch.
@@ -268,12 +276,14 @@ impl Life {
                 assert!(*offset < end);
                 let in_flight = self.partition.runs.within(*offset, *offset).next().expect("it has a state").2;
                 let expected = match &in_flight.state {
-                    State::Available => Known::Available,
+                    State::Available | State::Delayed { .. } => Known::Available,
                     State::Acquired { member, until_ms } => {
                         let member = member.trim_start_matches('m').parse().expect("a number");
                         Known::Acquired { member, until_ms: *until_ms }
                     }
-                    State::Writing { .. } | State::Acknowledged | State::Archived => Known::Done,
+                    State::Writing { .. } | State::Acknowledged | State::Archiving { .. } | State::Archived => {
+                        Known::Done
+                    }
                 };
                 assert_eq!((*known, *times), (expected, in_flight.delivery_count), "offset {offset}");
             }
