@@ -17,6 +17,7 @@ pub const SHARE_VERSION: &str = "share.version";
 
 /// Level of `share.version` that new clusters get: share groups.
 pub const SHARE_VERSION_LEVEL: i16 = 1;
+
 /// The feature that says how transactions end (KIP-890).
 pub const TRANSACTION_VERSION: &str = "transaction.version";
 
