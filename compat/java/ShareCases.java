@@ -47,15 +47,14 @@ final class ShareCases {
         cases.add("share_groups_are_described_altered_and_deleted", ShareCases::admin);
     }
 
-    /** A group that begins at the beginning, with these configs of its own. */
+    /** A group with these configs of its own; it begins at the beginning where they do not say otherwise. */
     static String group(String... configs) throws Exception {
         String group = Peer.freshName("share");
         ConfigResource resource = new ConfigResource(ConfigResource.Type.GROUP, group);
+        Map<String, String> all = Peer.map(configs);
+        all.putIfAbsent("share.auto.offset.reset", "earliest");
         List<AlterConfigOp> ops = new ArrayList<>();
-        ops.add(new AlterConfigOp(new ConfigEntry("share.auto.offset.reset", "earliest"), AlterConfigOp.OpType.SET));
-        for (int i = 0; i < configs.length; i += 2) {
-            ops.add(new AlterConfigOp(new ConfigEntry(configs[i], configs[i + 1]), AlterConfigOp.OpType.SET));
-        }
+        all.forEach((name, value) -> ops.add(new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET)));
         try (Admin admin = Peer.admin()) {
             admin.incrementalAlterConfigs(Map.of(resource, (Collection<AlterConfigOp>) ops)).all().get();
         }

@@ -71,25 +71,32 @@ impl SharePartitions {
         }
         let (this, cached) = (Arc::clone(self), Arc::clone(cached));
         self.runtime.spawn("share.dead-letters", async move {
+            let mut attempts = ATTEMPTS_MAX;
             loop {
                 let letters = cached.next_to_bring();
                 if letters.is_empty() {
                     return;
                 }
                 for letters in letters {
-                    this.bring(&cached, &letters).await;
+                    attempts = this.bring(&cached, &letters, attempts).await;
                 }
             }
         });
     }
 
-    async fn bring(self: &Arc<Self>, cached: &Arc<Cached>, letters: &DeadLetters) {
+    /// How many attempts the next letters are worth: one, while the topic cannot be written to, so that a group that gives up
+    /// many records does not wait for each of them.
+    async fn bring(self: &Arc<Self>, cached: &Arc<Cached>, letters: &DeadLetters, mut attempts: u32) -> u32 {
         let mut from = letters.first_offset;
         while from <= letters.last_offset && !cached.is_fenced() {
-            let (last, brought) = self.bring_some(cached, letters, from).await;
+            let (last, brought) = self.bring_some(cached, letters, from, attempts).await;
             match brought {
-                Ok(count) => self.metrics().dead_letters.add(count),
+                Ok(count) => {
+                    attempts = ATTEMPTS_MAX;
+                    self.metrics().dead_letters.add(count);
+                }
                 Err(reason) => {
+                    attempts = 1;
                     let share_partition = cached.key.coordinator_key();
                     self.metrics().dead_letters_failed.add(u64::try_from(last - from + 1).unwrap_or(0));
                     tracing::warn!(share_partition, from, last, reason, "records go to no dead-letter topic");
@@ -98,19 +105,26 @@ impl SharePartitions {
             from = last + 1;
         }
         if cached.is_fenced() {
-            return;
+            return attempts;
         }
         let write = cached.lock().dead_lettered(letters);
         if let Some(write) = write {
             drop(self.write(cached, write));
         }
         cached.wake();
+        attempts
     }
 
     /// Brings the letters from this offset on that fit into one batch: the last of them, and how many were written.
-    async fn bring_some(&self, cached: &Cached, letters: &DeadLetters, from: i64) -> (i64, Result<u64, String>) {
+    async fn bring_some(
+        &self,
+        cached: &Cached,
+        letters: &DeadLetters,
+        from: i64,
+        attempts: u32,
+    ) -> (i64, Result<u64, String>) {
         let mut pause = PAUSE_MIN;
-        let mut attempts = 1;
+        let mut attempted = 1;
         loop {
             let settings = self.settings(&cached.key.group_id);
             let Some(topic) = settings.dead_letter_topic.clone() else { return (letters.last_offset, Ok(0)) };
@@ -119,10 +133,10 @@ impl SharePartitions {
                 Err(reason) => (letters.last_offset, Err(reason)),
             };
             let Err(reason) = outcome else { return (last, outcome) };
-            if attempts >= ATTEMPTS_MAX || cached.is_fenced() {
+            if attempted >= attempts || cached.is_fenced() {
                 return (last, Err(reason));
             }
-            attempts += 1;
+            attempted += 1;
             self.runtime.sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
@@ -144,7 +158,11 @@ impl SharePartitions {
         let source_topic = self.topic_name(key.topic_id);
         let described = Described { cached, letters, source_topic, settings };
         let (last, batch, count) = described.batch(from, found, target.bytes_max, self.runtime.wall_clock_ms());
-        let Some(batch) = batch else { return (last, Ok(0)) };
+        let batch = match (batch, count) {
+            (Some(batch), _) => batch,
+            (None, 0) => return (last, Ok(0)),
+            (None, _) => return (last, Err("the dead letters do not fit into one batch".to_string())),
+        };
         let appending = self.states.peers.append_dead_letters(target.leader, target.topic_id, target.partition, batch);
         let outcome = match appending.await {
             Ok(Ok(())) => Ok(count),
@@ -269,7 +287,12 @@ async fn read_source(partition: &Arc<Partition>, from: i64, last: i64) -> Found 
     let Ok(bytes) = range.file.read_at(range.offset, len).await else { return Found::unreadable(last) };
     let mut found = Found { last: from - 1, records: BTreeMap::new(), is_readable: true };
     for (header, place) in scan(&bytes, false).map_while(Result::ok) {
-        if header.base_offset > last || found.records.len() >= LETTERS_MAX {
+        if header.base_offset > last {
+            // The log holds nothing before it (any more).
+            found.last = last;
+            break;
+        }
+        if found.records.len() >= LETTERS_MAX {
             break;
         }
         if !header.is_control() {
@@ -317,7 +340,7 @@ impl Described<'_> {
             }
             last = offset;
             if builder.append_record(&letter).is_err() {
-                return (last, None, 0);
+                return (last, None, count + 1);
             }
             count += 1;
         }

@@ -148,7 +148,11 @@ fn a_group_goes_on_without_its_dead_letter_topic_and_topics_are_created_where_th
         assert_eq!(a.acknowledge(&node, (0, 0), &[REJECT]).await, "NONE");
         let failed = &node.metrics.share_groups.dead_letters_failed;
         node.until("the record is given up", || failed.get() == 1).await;
-        assert_eq!(share_offsets(&node).await.1, 1);
+        let deadline = node.runtime.now() + Duration::from_secs(5);
+        while share_offsets(&node).await.1 != 1 {
+            assert!(node.runtime.now() < deadline, "it is not archived");
+            node.runtime.sleep(Duration::from_millis(1)).await;
+        }
         node.set_configs(4, "", &[("errors.deadletterqueue.auto.create.topics.enable", "true")]).await;
         node.set_configs(GROUP, "g", &[("errors.deadletterqueue.topic.name", "dlq.new")]).await;
         assert_eq!(a.acknowledge(&node, (1, 1), &[REJECT]).await, "NONE");
