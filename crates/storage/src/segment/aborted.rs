@@ -5,7 +5,7 @@
 //! and the headers of its batches. Segments that Kafka wrote have none where nothing was aborted; theirs are made in the
 //! same way.
 
-use super::{BatchReader, Segment, ScanStop};
+use super::{BatchReader, ScanStop, Segment};
 use crate::LogError;
 use crate::files::SegmentFile;
 use crate::limits::{LOCATE_CHUNK_BYTES, SMALL_FILE_BYTES_MAX};
@@ -88,12 +88,7 @@ async fn state_before(
     Ok((first, ProducerState::new(ProducerStateConfig::default(), first)))
 }
 
-async fn read_snapshot(
-    disk: &Disk,
-    dir: &Path,
-    offset: i64,
-    now_ms: i64,
-) -> Result<Option<ProducerState>, LogError> {
+async fn read_snapshot(disk: &Disk, dir: &Path, offset: i64, now_ms: i64) -> Result<Option<ProducerState>, LogError> {
     let path = SegmentFile::Snapshot.path(dir, offset);
     let bytes = match disk.read(&path, SMALL_FILE_BYTES_MAX).await {
         Ok(bytes) => bytes,
