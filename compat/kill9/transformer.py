@@ -15,6 +15,9 @@ BOOTSTRAP, HISTORY, NAME, GROUP, SOURCE, PARTITION, COPIED, AUDITED = sys.argv[1
 PLACE = TopicPartition(SOURCE, int(PARTITION))
 BATCH = 20
 PATIENCE_S = 100
+# librdkafka 2.16 forgets all brokers when the last one is gone, but for the group coordinator that a transactional producer
+# knows: it then waits for the forgotten one until its time is up, again and again.
+KEEP_BROKERS = {"metadata.recovery.strategy": "none", "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100}
 
 over = threading.Event()
 history = open(HISTORY, "a", buffering=1)
@@ -44,7 +47,7 @@ def patiently(what):
 
 def new_producer():
     producer = Producer({"bootstrap.servers": BOOTSTRAP, "transactional.id": f"librdkafka-{PARTITION}", "linger.ms": 1,
-                         "transaction.timeout.ms": 30_000, "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100})
+                         "transaction.timeout.ms": 30_000, **KEEP_BROKERS})
     patiently(lambda: producer.init_transactions(30))
     return producer
 
@@ -95,7 +98,7 @@ def transact(producer, consumer, number, position):
 def main():
     threading.Thread(target=await_end, daemon=True).start()
     consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": GROUP, "isolation.level": "read_committed",
-                         "enable.auto.commit": False, "auto.offset.reset": "error", "reconnect.backoff.max.ms": 100})
+                         "enable.auto.commit": False, "auto.offset.reset": "error", **KEEP_BROKERS})
     producer, position, number = None, None, 0
     while not over.is_set():
         try:
