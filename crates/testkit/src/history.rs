@@ -78,6 +78,9 @@ pub struct Summary {
     pub values: u64,
 }
 
+/// From where to where a transaction moved a position, and its name.
+type Link<'a> = (i64, i64, &'a str);
+
 type Judgement<T = ()> = Result<T, Violation>;
 
 fn violated<T>(what: String) -> Judgement<T> {
@@ -216,7 +219,7 @@ impl History {
 
     /// Each counting transaction goes on where another one ended, and the group stands where the last one did.
     fn positions_in_step(&self, counting: &[(&str, &Transaction)]) -> Judgement {
-        let mut chains: BTreeMap<(String, String), Vec<(i64, i64, &str)>> = BTreeMap::new();
+        let mut chains: BTreeMap<(String, String), Vec<Link<'_>>> = BTreeMap::new();
         for (name, transaction) in counting {
             for step in &transaction.moves {
                 let place = (step.group.clone(), step.partition.clone());

@@ -13,6 +13,7 @@ use ottla_client::{Connection, FetchSpec};
 use ottla_protocol::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use ottla_protocol::{OffsetFetchRequest, OffsetFetchResponse};
 use ottla_records::scan;
+use ottla_runtime::Instant;
 use ottla_testkit::history::Outcome;
 use ottla_types::{ErrorCode, Uuid};
 use producer::{Answer, Producer};
@@ -28,8 +29,8 @@ const AUDITED: &str = "audited";
 const OUTPUT: &[(&str, i32)] = &[(COPIED, 2), (AUDITED, 1)];
 /// Batches that one transaction takes.
 const BATCHES_MAX: u64 = 4;
-/// In the end everything is transformed within this time.
-const CATCH_UP_MAX: Duration = Duration::from_secs(60);
+/// In the end no client stands still for this long before everything is transformed.
+const STANDSTILL_MAX: Duration = Duration::from_secs(45);
 
 /// The part of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub(super) async fn set_up(actor: &Actor) -> Check {
 /// Transforms until the run is over and nothing is left.
 pub(super) async fn run(actor: Actor, part: Part) -> Check {
     let producer = Producer::new(actor.clone(), format!("copier-{}", part.partition), part.version);
-    let mut client = Transformer { actor, part, producer, position: None, transactions: 0, ends_at: None };
+    let mut client = Transformer { actor, part, producer, position: None, transactions: 0, last_progress: None };
     while client.goes_on()? {
         if !client.producer.is_ready() {
             client.position = None;
@@ -85,7 +86,8 @@ struct Transformer {
     producer: Producer,
     position: Option<i64>,
     transactions: u64,
-    ends_at: Option<ottla_runtime::Instant>,
+    /// The furthest position after the run was over, and when it was reached.
+    last_progress: Option<(i64, Instant)>,
 }
 
 impl Transformer {
@@ -100,7 +102,11 @@ impl Transformer {
             return Ok(false);
         }
         let now = self.actor.now();
-        if now > *self.ends_at.get_or_insert(now + CATCH_UP_MAX) {
+        let progress = self.last_progress.get_or_insert((position, now));
+        if position > progress.0 {
+            *progress = (position, now);
+        }
+        if now > progress.1 + STANDSTILL_MAX {
             return broken(format!("the transformer of {key} stays at offset {position}, {end} is promised"));
         }
         Ok(true)

@@ -9,13 +9,15 @@ use crate::planted::TransactionError;
 use crate::workload::Actor;
 use ottla_client::ClientError;
 use ottla_protocol::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use ottla_protocol::describe_producers_request::TopicRequest;
 use ottla_protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use ottla_protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use ottla_protocol::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use ottla_protocol::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, FindCoordinatorRequest, InitProducerIdRequest,
-    OffsetCommitRequest, ProduceRequest, Records, Request, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, DescribeProducersRequest, EndTxnRequest, FindCoordinatorRequest,
+    InitProducerIdRequest, OffsetCommitRequest, ProduceRequest, Records, Request, TxnOffsetCommitRequest,
+    WriteTxnMarkersRequest,
 };
 use ottla_records::{BatchBuilder, TimestampType};
 use ottla_types::{ErrorCode, ProducerEpoch, ProducerId};
@@ -278,11 +280,22 @@ impl Producer {
             producer_epoch,
             transaction_result: true,
             topics: vec![WritableTxnMarkerTopic { name: topic.to_string(), partition_indexes: vec![partition] }],
+            coordinator_epoch: self.coordinator_epoch(topic, partition).await?,
             ..WritableTxnMarker::default()
         };
-        // The coordinator's own epoch may be above: then nothing is planted.
         let request = WriteTxnMarkersRequest { markers: vec![marker] };
         self.ask(1, &request, |_| 0).await.map(|_| ())
+    }
+
+    /// That of the last marker that the partition took from this producer: an older one would be refused.
+    async fn coordinator_epoch(&mut self, topic: &str, partition: i32) -> Check<i32> {
+        let topics = vec![TopicRequest { name: topic.to_string(), partition_indexes: vec![partition] }];
+        let answer = self.ask(0, &DescribeProducersRequest { topics }, |_| 0).await?;
+        let Answer::Done(answer) = answer else { return Ok(0) };
+        let mut producers =
+            answer.topics.iter().flat_map(|topic| &topic.partitions).flat_map(|row| &row.active_producers);
+        let own = producers.find(|row| self.identity.is_some_and(|(id, _)| id == row.producer_id));
+        Ok(own.map_or(0, |row| row.coordinator_epoch.max(0)))
     }
 
     // ---- asking
