@@ -99,7 +99,8 @@ public final class Transformer {
             List<ConsumerRecord<byte[], byte[]>> records = consumer.poll(Duration.ofMillis(200)).records(source);
             if (records.isEmpty()) continue;
             long to = records.get(records.size() - 1).offset() + 1;
-            position = transact(consumer.groupMetadata(), producer, records, position, to) ? to : goToPosition(consumer);
+            // Not asked for again: Apache Kafka may tell the former position for a moment after a commit.
+            if (transact(consumer.groupMetadata(), producer, records, position, to)) position = to; else consumer.seek(source, position);
         }
     }
 

@@ -60,8 +60,14 @@ def go_to_position(consumer):
     return position
 
 
+def go_back(consumer, position):
+    """Not asked for again: Apache Kafka may tell the former position for a moment after a commit."""
+    consumer.assign([TopicPartition(SOURCE, PLACE.partition, position)])
+    return position
+
+
 def transact(producer, consumer, number, position):
-    """One transaction; the position behind it, or None when it did not count, or may not have."""
+    """One transaction; the position behind it, which is where it began when it did not commit."""
     messages = [message for message in consumer.consume(BATCH, 0.2) if message.error() is None]
     if not messages:
         return position
@@ -80,7 +86,7 @@ def transact(producer, consumer, number, position):
         if number % 5 == 4:
             patiently(lambda: producer.abort_transaction(30))
             tell("aborted", name)
-            return None
+            return go_back(consumer, position)
         tell("unknown", name)
         patiently(lambda: producer.commit_transaction(30))
         tell("committed", name)
@@ -92,7 +98,7 @@ def transact(producer, consumer, number, position):
         patiently(lambda: producer.abort_transaction(30))
         # Had it committed, this would have been refused.
         tell("aborted", name)
-        return None
+        return go_back(consumer, position)
 
 
 def main():
