@@ -19,8 +19,7 @@ from cases import case
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-# Apache Kafka needs ten seconds for each unclean restart.
-KILLS = 60 if cases.LONG else 8 if cases.PEER == "ottla" else 2
+KILLS = 60 if cases.LONG else 8
 SEED = int(os.environ.get("COMPAT_SEED", "0")) or time.time_ns() % 1_000_000
 GROUP = "copiers"
 SOURCE, COPIED, AUDITED = "source", "copied", "audited"

@@ -66,7 +66,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("data-group", DATA_GROUP, Program::Python("data/group.py"), Broker::Shared),
     suite("malformed", &[Need::Python], Program::Python("malformed/suite.py"), Broker::Own),
     suite("kill9", &[Need::Python], Program::Python("kill9/suite.py"), Broker::Own),
-    suite("kill9-transactions", KILL9_TRANSACTIONS, Program::Python("kill9/transactions.py"), Broker::Own),
+    suite("kill9-transactions", KILL9_TRANSACTIONS, Program::Python("kill9/transactions.py"), Broker::OttlaOnly),
     suite("powerloss", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("powerloss/suite.py"), Broker::Own),
     suite("fulldisk", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("fulldisk/suite.py"), Broker::Own),
 ];
