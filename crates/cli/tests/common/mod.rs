@@ -59,7 +59,9 @@ impl Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
         command.args(["serve", "--data-dir", ":memory:", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
         command.args(["-o", "group.initial.rebalance.delay.ms=0"]);
-        options.iter().for_each(|option| drop(command.args(["-o", option])));
+        for option in options {
+            command.args(["-o", option]);
+        }
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the node starts");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("the ready line");
