@@ -28,6 +28,8 @@ pub(crate) enum Program {
     Go(&'static str),
     /// The compiled program of `compat/rdkafka`.
     Rdkafka,
+    /// The example `story` of our own client.
+    RustClient,
 }
 
 /// Which broker the suite talks to.
