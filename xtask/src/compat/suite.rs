@@ -28,7 +28,7 @@ pub(crate) enum Program {
     Go(&'static str),
     /// The compiled program of `compat/rdkafka`.
     Rdkafka,
-    /// The example `story` of our own client.
+    /// Our own client: the program `rust-client` of `ottla-bench`.
     RustClient,
 }
 

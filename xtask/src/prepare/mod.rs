@@ -41,7 +41,7 @@ pub(crate) enum Need {
     Header { file: &'static str, package: &'static str },
     /// File systems are made, mounted and shut down.
     Root,
-    /// Our own client as a suite: the example `story` of `ottla-client`.
+    /// Our own client as a suite: the program `rust-client` of `ottla-bench`.
     RustClient,
     /// The built `ottla`, also when the peer is another.
     Ottla,
@@ -75,7 +75,7 @@ impl Workshop {
             Need::Rdkafka => rdkafka::program(self),
             Need::Debian { command, package } => debian::command(self, command, package),
             Need::Header { file, package } => debian::header(self, file, package),
-            Need::RustClient => crate::test::cargo::example("ottla-client", "story"),
+            Need::RustClient => crate::test::cargo::program("ottla-bench", "rust-client"),
             Need::Ottla => crate::test::cargo::ottla_program(),
             Need::Root if rustix::process::geteuid().is_root() => Ok(PathBuf::new()),
             Need::Root => bail!("needs root (file systems are mounted); run as root or leave it out with --skip"),

@@ -40,23 +40,14 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
     Ok(metadata.target_directory.into_std_path_buf())
 }
 
-/// Builds an example in the profile of the tests and returns its path.
-pub(crate) fn example(package: &str, name: &str) -> Result<PathBuf> {
-    build_target(package, "--example", name, "dev")
-}
-
 /// Builds a binary in a cargo profile and returns its path.
 pub(crate) fn build(package: &str, binary: &str, profile: &str) -> Result<PathBuf> {
-    build_target(package, "--bin", binary, profile)
-}
-
-fn build_target(package: &str, kind: &str, name: &str, profile: &str) -> Result<PathBuf> {
     let output = cargo()
-        .args(["build", "--quiet", "--profile", profile, "--package", package, kind, name])
+        .args(["build", "--quiet", "--profile", profile, "--package", package, "--bin", binary])
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()?;
-    ensure!(output.status.success(), "cargo build of {name} failed");
+    ensure!(output.status.success(), "cargo build of {binary} failed");
     let artifacts = String::from_utf8(output.stdout)?;
     let path = artifacts.lines().rev().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;

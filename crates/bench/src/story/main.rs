@@ -1,7 +1,9 @@
-//! The black-box suite `rust-client`: this client against whichever broker the harness starts, ottla or Apache Kafka.
+//! The black-box suite `rust-client`: our client against whichever broker the harness starts, ottla or Apache Kafka.
 //!
 //! `cargo xtask compat --only rust-client`, and with `--peer kafka`. Called by hand it wants an address:
-//! `cargo run -p ottla-client --example story -- 127.0.0.1:9092`, and leaves the cases out that restart the broker.
+//! `cargo run -p ottla-bench --bin rust-client -- 127.0.0.1:9092`, and leaves the cases out that restart the broker.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod basics;
 mod broker;
