@@ -299,6 +299,7 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
             command
         }
         Program::Go(name) => Command::new(workshop.get(Need::Go)?.join(name)),
+        Program::RustClient => Command::new(workshop.get(Need::RustClient)?),
         Program::Rdkafka => Command::new(workshop.get(Need::Rdkafka)?),
     })
 }

@@ -41,6 +41,8 @@ pub(crate) enum Need {
     Header { file: &'static str, package: &'static str },
     /// File systems are made, mounted and shut down.
     Root,
+    /// Our own client as a suite: the program `rust-client` of `ottla-bench`.
+    RustClient,
     /// The built `ottla`, also when the peer is another.
     Ottla,
     /// The program that judges histories of transactions.
@@ -75,6 +77,7 @@ impl Workshop {
             Need::Rdkafka => rdkafka::program(self),
             Need::Debian { command, package } => debian::command(self, command, package),
             Need::Header { file, package } => debian::header(self, file, package),
+            Need::RustClient => crate::test::cargo::program("ottla-bench", "rust-client"),
             Need::Ottla => crate::test::cargo::ottla_program(),
             Need::History => crate::test::cargo::program("ottla-testkit", "ottla-history"),
             Need::Root if rustix::process::geteuid().is_root() => Ok(PathBuf::new()),
