@@ -236,8 +236,8 @@ async fn positions(actor: &Actor) -> Check<Option<Vec<i64>>> {
     let Some(group) = response.groups.first() else { return broken("OffsetFetch was not answered".to_string()) };
     let mut positions = vec![0; SOURCE_PARTITIONS as usize];
     let rows = group.topics.iter().flat_map(|topic| &topic.partitions);
-    let codes = rows.clone().map(|row| row.error_code).chain([group.error_code]);
-    for code in codes.filter(|code| *code != 0) {
+    let mut codes = rows.clone().map(|row| row.error_code).chain([group.error_code]);
+    if let Some(code) = codes.find(|code| *code != 0) {
         let code = ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError);
         let passing = [producer::PASSING, &[ErrorCode::UnstableOffsetCommit, ErrorCode::UnknownTopicId]].concat();
         return actor.expect_code("OffsetFetch", code, None, &passing).map(|()| None);
