@@ -3,6 +3,7 @@
 //! keep working; the work is done by the same code that the commands of ottla use.
 
 mod broker_api_versions;
+mod client_metrics;
 mod cluster;
 mod configs;
 mod console_consumer;
@@ -17,6 +18,7 @@ mod get_offsets;
 mod groups;
 mod java;
 mod java_text;
+mod leader_election;
 mod line_reader;
 mod log_dirs;
 mod pretty;
@@ -64,6 +66,7 @@ pub(crate) struct Tool {
 /// Every tool, in the order of the alphabet.
 pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<broker_api_versions::BrokerApiVersions>(),
+    Tool::of::<client_metrics::ClientMetrics>(),
     Tool::of::<cluster::ClusterTool>(),
     Tool::of::<configs::Configs>(),
     Tool::of::<console_consumer::ConsoleConsumer>(),
@@ -76,6 +79,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<features::Features>(),
     Tool::of::<get_offsets::GetOffsets>(),
     Tool::of::<groups::Groups>(),
+    Tool::of::<leader_election::LeaderElection>(),
     Tool::of::<log_dirs::LogDirs>(),
     Tool::of::<producer_perf::ProducerPerf>(),
     Tool::of::<server::ServerStart>(),

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod configs;
+mod elections;
 mod features;
 mod group_offsets;
 mod groups;
@@ -15,6 +16,7 @@ mod transactions;
 
 pub use cluster::{ClusterDescription, LogDir, ReplicaLog};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
+pub use elections::Election;
 pub use features::FeatureChange;
 pub use groups::{GroupDescription, GroupListing, MemberDescription};
 pub use partitions::ActiveProducer;

@@ -30,9 +30,9 @@ mod versions;
 
 pub use admin::{
     ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
-    CreatedTopic, FeatureChange, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, OpenTransaction,
-    QuotaEntity, QuotaFilter, QuotaMatch, ReplicaLog, TopicDescription, TransactionDescription, TransactionFilter,
-    TransactionListing,
+    CreatedTopic, Election, FeatureChange, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic,
+    OpenTransaction, QuotaEntity, QuotaFilter, QuotaMatch, ReplicaLog, TopicDescription, TransactionDescription,
+    TransactionFilter, TransactionListing,
 };
 pub use assign::Assignor;
 pub use backoff::Backoff;
