@@ -111,7 +111,9 @@ mod tests {
                 match what {
                     0 => {
                         runs.set(first, last, value);
-                        (first..=last).for_each(|offset| drop(model.insert(offset, value)));
+                        (first..=last).for_each(|offset| {
+                            model.insert(offset, value);
+                        });
                     }
                     1 => {
                         runs.change(first, last, |_, _, old| (*old != 1).then_some(value));

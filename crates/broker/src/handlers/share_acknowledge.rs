@@ -86,7 +86,6 @@ fn topics(acknowledged: Vec<(TopicIdPartition, Result<(), PartitionError>)>) -> 
             error_code: error.as_ref().map_or(0, |error| error.code.code()),
             error_message: error.map(|error| error.message.into_owned()),
             current_leader: LeaderIdAndEpoch { leader_id: -1, leader_epoch: -1 },
-            ..PartitionData::default()
         });
     }
     let topics = topics.into_iter();

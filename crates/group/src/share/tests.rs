@@ -40,7 +40,7 @@ fn config() -> GroupConfig {
     ];
     let fixed = fixed.map(|(name, value)| (name.to_string(), value.to_string()));
     let broker = BrokerConfig::parse(fixed.into_iter().collect()).expect("configs of a test");
-    GroupConfig::new(&broker, &BTreeMap::new())
+    GroupConfig::new(&broker, &BTreeMap::new(), 1_048_588)
 }
 
 impl World {
@@ -58,7 +58,7 @@ impl World {
     }
 
     fn context(&self) -> Context {
-        Context { now_ms: self.now_ms, random: 1 }
+        Context { now_ms: self.now_ms, random: 1, leader_epoch: 0 }
     }
 
     fn event(&mut self, event: GroupEvent) {
@@ -91,7 +91,12 @@ impl World {
     }
 
     fn request(&mut self, request: GroupRequest) -> GroupReply {
-        let caller = RequestContext { api_version: 1, client_id: Arc::from("c"), client_host: Arc::from("/127.0.0.1") };
+        let caller = RequestContext {
+            api_version: 1,
+            client_id: Arc::from("c"),
+            client_host: Arc::from("/127.0.0.1"),
+            regex_error: None,
+        };
         let decision = self.shard.handle(GroupEvent::Request(caller, request), Some(ReplySlot(1)), &self.context());
         let reply = self.apply(decision).0.remove(0);
         self.check_reload();

@@ -61,6 +61,9 @@ enum Known {
     Done,
 }
 
+/// What is known of offsets, with their delivery counts.
+type Offsets = BTreeMap<i64, (Known, i16)>;
+
 struct Life {
     partition: SharePartition,
     /// Offsets of the log that hold a record, and the batches that hold them.
@@ -68,7 +71,7 @@ struct Life {
     log_start: i64,
     now_ms: i64,
     known: BTreeMap<i64, (Known, i16)>,
-    under_way: Vec<(Write, BTreeMap<i64, (Known, i16)>, BTreeMap<i64, (Known, i16)>)>,
+    under_way: Vec<(Write, Offsets, Offsets)>,
     stored: Vec<StateBatch>,
     stored_start: i64,
     /// Offsets whose acknowledgement was written well.
