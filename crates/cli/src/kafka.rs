@@ -3,6 +3,7 @@
 //! keep working; the work is done by the same code that the commands of ottla use.
 
 mod broker_api_versions;
+mod client_metrics;
 mod cluster;
 mod configs;
 mod console_consumer;
@@ -12,17 +13,21 @@ mod consumer_perf;
 mod delete_records;
 mod dump_log;
 mod e2e_latency;
+mod features;
 mod get_offsets;
 mod groups;
 mod java;
 mod java_text;
+mod leader_election;
 mod line_reader;
 mod log_dirs;
+mod pretty;
 mod producer_perf;
 mod server;
 mod shared;
 mod storage;
 mod topics;
+mod transactions;
 mod verifiable_consumer;
 mod verifiable_producer;
 
@@ -61,6 +66,7 @@ pub(crate) struct Tool {
 /// Every tool, in the order of the alphabet.
 pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<broker_api_versions::BrokerApiVersions>(),
+    Tool::of::<client_metrics::ClientMetrics>(),
     Tool::of::<cluster::ClusterTool>(),
     Tool::of::<configs::Configs>(),
     Tool::of::<console_consumer::ConsoleConsumer>(),
@@ -70,14 +76,17 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<delete_records::DeleteRecords>(),
     Tool::of::<dump_log::DumpLog>(),
     Tool::of::<e2e_latency::EndToEndLatency>(),
+    Tool::of::<features::Features>(),
     Tool::of::<get_offsets::GetOffsets>(),
     Tool::of::<groups::Groups>(),
+    Tool::of::<leader_election::LeaderElection>(),
     Tool::of::<log_dirs::LogDirs>(),
     Tool::of::<producer_perf::ProducerPerf>(),
     Tool::of::<server::ServerStart>(),
     Tool::of::<server::ServerStop>(),
     Tool::of::<storage::Storage>(),
     Tool::of::<topics::Topics>(),
+    Tool::of::<transactions::Transactions>(),
     Tool::of::<verifiable_consumer::VerifiableConsumer>(),
     Tool::of::<verifiable_producer::VerifiableProducer>(),
 ];

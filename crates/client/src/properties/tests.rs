@@ -50,7 +50,9 @@ fn what_this_client_cannot_do_is_refused_and_not_ignored() {
             .contains("security.protocol=SASL_SSL: this client speaks PLAINTEXT")
     );
     let producer = |text: &str| refusal(properties(text).producer_options(ProducerOptions::default()));
-    assert!(producer("transactional.id=t").contains("no transactions yet"));
+    assert_eq!(producer("transactional.id=t"), "");
+    assert!(producer("transactional.id=t\nenable.idempotence=false").contains("needs enable.idempotence"));
+    assert!(producer("transaction.two.phase.commit.enable=true").contains("KIP-939"));
     assert!(producer("partitioner.class=com.example.Mine").contains("Java classes"));
     assert_eq!(producer("transactional.id="), "");
 }

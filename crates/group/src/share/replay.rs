@@ -90,9 +90,7 @@ fn put(groups: &mut Groups, key: GroupRecordKey, value: GroupRecordValue, positi
 fn remove(groups: &mut Groups, key: GroupRecordKey) {
     use GroupRecordKey as Key;
     match key {
-        Key::ShareGroupMetadata(key) if groups.share(&key.group_id).is_some() => {
-            groups.remove(&key.group_id);
-        }
+        Key::ShareGroupMetadata(key) if groups.share(&key.group_id).is_some() => drop(groups.remove(&key.group_id)),
         Key::ShareGroupMemberMetadata(key) => existing(groups, &key.group_id, |group| {
             group.target.remove(key.member_id.as_str());
             group.members.remove(key.member_id.as_str());
