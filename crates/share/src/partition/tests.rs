@@ -308,7 +308,9 @@ fn failed_records_are_kept_back_for_the_delay_and_those_of_members_that_leave_ar
     partition.expire(30_000, &limits);
     assert_eq!(acquire(&mut partition, "d", &[(0, 9)]), [], "their locks ended a moment ago");
     assert!(partition.end_delays(35_000));
-    assert_eq!(acquire(&mut partition, "d", &[(0, 9)]), [(0, 4, 4), (5, 9, 2)]);
+    // Records that have failed this often come in halves.
+    assert_eq!(acquire(&mut partition, "d", &[(0, 9)]), [(0, 1, 4)]);
+    assert_eq!(acquire(&mut partition, "e", &[(0, 9)]), [(2, 2, 4)]);
 }
 
 #[test]
