@@ -8,6 +8,7 @@ use crate::admin::Observed;
 use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
+use crate::share::{ShareReply, ShareRequest};
 use crate::topics::GroupTopics;
 use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
@@ -74,6 +75,8 @@ pub enum GroupRequest {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
     /// One group of a ConsumerGroupDescribe.
     ConsumerGroupDescribe(String),
+    /// What share groups are asked.
+    Share(ShareRequest),
 }
 
 impl GroupRequest {
@@ -162,4 +165,6 @@ pub enum GroupReply {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// ConsumerGroupDescribe of one group.
     ConsumerGroupDescribe(consumer_group_describe_response::DescribedGroup),
+    /// What share groups answer.
+    Share(ShareReply),
 }

@@ -25,6 +25,7 @@ impl GroupRequest {
             GroupRequest::DescribeGroup(group_id)
             | GroupRequest::DeleteGroup(group_id)
             | GroupRequest::ConsumerGroupDescribe(group_id) => group_id,
+            GroupRequest::Share(request) => request.group_id(),
             GroupRequest::ListGroups(_) | GroupRequest::Observe(_) => return None,
         })
     }
@@ -60,6 +61,7 @@ impl GroupRequest {
             GroupRequest::Observe(_) => GroupReply::Observe(crate::admin::Observed::default()),
             GroupRequest::ListGroups(_) => GroupReply::ListGroups(Vec::new()),
             GroupRequest::DeleteGroup(_) => GroupReply::DeleteGroup(error),
+            GroupRequest::Share(request) => request.failed(error),
             GroupRequest::ConsumerGroupHeartbeat(_) => {
                 GroupReply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
                     error_code,

@@ -1,7 +1,8 @@
-//! A group of either kind, and all groups of a shard.
+//! A group of any kind, and all groups of a shard.
 
 use crate::classic::ClassicGroup;
 use crate::consumer::ConsumerGroup;
+use crate::share::ShareGroup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub enum Group {
     Classic(ClassicGroup),
     /// The coordinator assigns partitions (KIP-848).
     Consumer(ConsumerGroup),
+    /// Members share the partitions (KIP-932).
+    Share(ShareGroup),
 }
 
 impl Group {
@@ -23,6 +26,7 @@ impl Group {
         match self {
             Group::Classic(_) => "Classic",
             Group::Consumer(_) => "Consumer",
+            Group::Share(_) => "Share",
         }
     }
 
@@ -31,6 +35,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.state.name(),
             Group::Consumer(group) => group.state_name(),
+            Group::Share(group) => group.state_name(),
         }
     }
 
@@ -39,6 +44,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.protocol_type.as_deref().unwrap_or(""),
             Group::Consumer(_) => "consumer",
+            Group::Share(_) => "share",
         }
     }
 
@@ -47,6 +53,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_empty(),
             Group::Consumer(group) => group.is_empty(),
+            Group::Share(group) => group.is_empty(),
         }
     }
 
@@ -55,6 +62,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_subscribed_to_topic(topic),
             Group::Consumer(group) => group.is_subscribed_to_topic(topic),
+            Group::Share(group) => group.is_subscribed_to_topic(topic),
         }
     }
 }
@@ -88,6 +96,14 @@ impl Groups {
     pub fn consumer(&self, group_id: &str) -> Option<&ConsumerGroup> {
         match self.by_id.get(group_id) {
             Some(Group::Consumer(group)) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The group if it is a share group.
+    pub fn share(&self, group_id: &str) -> Option<&ShareGroup> {
+        match self.by_id.get(group_id) {
+            Some(Group::Share(group)) => Some(group),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@
 //! - [`classic`]: JoinGroup, SyncGroup, Heartbeat, LeaveGroup of groups whose members assign partitions themselves;
 //! - [`consumer`]: ConsumerGroupHeartbeat and what goes with it (KIP-848);
 //! - [`offsets`]: OffsetCommit, OffsetFetch, OffsetDelete, expiry;
+//! - [`share`]: ShareGroupHeartbeat and what goes with it (KIP-932);
 //! - [`admin`]: DescribeGroups, ListGroups, DeleteGroups.
 
 pub mod admin;
@@ -22,6 +23,7 @@ mod migration;
 pub mod offsets;
 pub mod records;
 pub mod shard;
+pub mod share;
 pub mod timer;
 pub mod topics;
 
@@ -32,5 +34,6 @@ pub use effect::{GroupCount, GroupEffect};
 pub use event::{DeletedTopic, GroupEvent, GroupReply, GroupRequest, OffsetFetch, RequestContext};
 pub use group::{Group, GroupId, Groups};
 pub use shard::{GroupDecision, GroupShard, GroupVolatile};
+pub use share::{ShareReply, ShareRequest, StateCall};
 pub use timer::{GroupTimer, TimerKind};
 pub use topics::{GroupTopics, TopicInfo};

@@ -10,6 +10,7 @@ use crate::effect::GroupEffect;
 use crate::event::{GroupEvent, GroupReply, GroupRequest, RequestContext};
 use crate::group::{Group, GroupId, Groups};
 use crate::offsets::{self, Offsets};
+use crate::share::{self, ShareChange};
 use crate::timer::{GroupTimer, TimerKind};
 use crate::topics::GroupTopics;
 use crate::{admin, classic, records};
@@ -29,6 +30,8 @@ pub enum GroupVolatile {
     Remove(GroupId),
     /// A change of a KIP-848 group.
     Consumer(GroupId, ConsumerChange),
+    /// A change of a share group.
+    Share(GroupId, ShareChange),
     /// The cluster's topics.
     Topics(GroupTopics),
     /// The configs.
@@ -77,6 +80,7 @@ impl GroupShard {
             GroupRequest::DeleteGroup(group_id) => admin::delete::handle(self, &group_id, slot),
             GroupRequest::Observe(offsets_max) => admin::observe::handle(self, offsets_max, slot),
             GroupRequest::ConsumerGroupHeartbeat(request) => consumer::heartbeat(self, caller, request, slot, context),
+            GroupRequest::Share(request) => share::request(self, caller, request, slot, context),
             GroupRequest::ConsumerGroupDescribe(group_id) => {
                 let subject = GroupId::from(group_id.as_str());
                 let described = consumer::describe(self, &group_id);
@@ -124,6 +128,7 @@ impl Shard for GroupShard {
             | TimerKind::ConsumerRebalance
             | TimerKind::ConsumerJoin
             | TimerKind::ConsumerSync => consumer::expired(self, timer, context),
+            TimerKind::ShareSession => share::expired(self, &timer, context),
         }
     }
 
@@ -139,6 +144,7 @@ impl Shard for GroupShard {
             match group {
                 Group::Classic(group) => classic::loaded::loaded(self, group, context, &mut decision),
                 Group::Consumer(group) => consumer::loaded(self, group_id, group, context, &mut decision),
+                Group::Share(group) => share::loaded(self, group_id, group, &mut decision),
             }
         }
         decision
@@ -155,8 +161,11 @@ impl Shard for GroupShard {
                 classic::replay::replay(&mut self.groups, &key, value, position);
                 Ok(())
             }
-            key => consumer::replay(&mut self.groups, key, value, position)
-                .map_err(|reason| ReplayError { offset: position.offset, reason }),
+            key => {
+                let Some((key, value)) = share::replay(&mut self.groups, key, value, position) else { return Ok(()) };
+                consumer::replay(&mut self.groups, key, value, position)
+                    .map_err(|reason| ReplayError { offset: position.offset, reason })
+            }
         }
     }
 
@@ -169,6 +178,7 @@ impl Shard for GroupShard {
             GroupVolatile::Put(group_id, group) => self.groups.put(group_id, *group),
             GroupVolatile::Remove(group_id) => drop(self.groups.remove(&group_id)),
             GroupVolatile::Consumer(group_id, change) => consumer::apply(&mut self.groups, &group_id, change),
+            GroupVolatile::Share(group_id, change) => share::apply(&mut self.groups, &group_id, &change),
             GroupVolatile::Topics(topics) => self.topics = topics,
             GroupVolatile::Config(config) => self.config = config,
         }

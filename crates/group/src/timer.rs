@@ -21,6 +21,8 @@ pub enum TimerKind {
     ConsumerJoin,
     /// A classic member of a KIP-848 group did not sync in time.
     ConsumerSync,
+    /// A member of a share group was not heard of for the session timeout.
+    ShareSession,
     /// `offsets.retention.check.interval.ms` has passed. Group and member are empty.
     ExpireOffsets,
     /// Offsets of topics that were deleted before the shard was loaded are looked for. Group and member are empty.

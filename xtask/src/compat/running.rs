@@ -95,6 +95,9 @@ impl Stage {
         if suite.needs.contains(&Need::Ottla) {
             command.env("COMPAT_OTTLA", self.own_copy(&workshop.get(Need::Ottla)?)?);
         }
+        if suite.needs.contains(&Need::History) {
+            command.env("COMPAT_HISTORY", workshop.get(Need::History)?);
+        }
         if suite.needs.contains(&Need::JavaClasses) {
             command.env("COMPAT_CLASSPATH", class_path(workshop)?);
         }

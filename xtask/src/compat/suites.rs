@@ -22,6 +22,7 @@ const MKFS: Need = Need::Debian { command: "mkfs.ext4", package: "e2fsprogs" };
 const LOSETUP: Need = Need::Debian { command: "losetup", package: "mount" };
 const JAVA: &[Need] = &[Need::Jars, Need::JavaClasses];
 const RECIPES: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::KafkaJs, Need::Go];
+const KILL9_TRANSACTIONS: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::History];
 const DATA_GROUP: &[Need] = &[Need::Python, Need::KafkaJs, Need::Jars, Need::JavaClasses];
 
 /// Every suite under `compat/`.
@@ -29,6 +30,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("sweep", JAVA, Program::Java("SweepSuite"), Broker::Shared),
     suite("java", JAVA, Program::Java("JavaSuite"), Broker::Shared),
     suite("java-groups", JAVA, Program::Java("JavaGroupsSuite"), Broker::Shared),
+    suite("java-share", JAVA, Program::Java("JavaShareSuite"), Broker::Shared),
     suite("java-transactions", JAVA, Program::Java("JavaTransactionsSuite"), Broker::Shared),
     suite("java-cluster", JAVA, Program::Java("JavaClusterSuite"), Broker::Shared),
     suite("tools", JAVA, Program::Java("ToolsSuite"), Broker::Shared),
@@ -57,6 +59,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("confluent-kafka-javascript", &[Need::ConfluentJs], Program::Node("confluent-js/suite.js"), Broker::Shared),
     suite("franz-go", &[Need::Go], Program::Go("franz"), Broker::Shared),
     suite("franz-go-groups", &[Need::Go], Program::Go("franzgroups"), Broker::Shared),
+    suite("franz-go-share", &[Need::Go], Program::Go("franzshare"), Broker::Shared),
     suite("franz-go-transactions", &[Need::Go], Program::Go("franztxn"), Broker::Shared),
     suite("sarama", &[Need::Go], Program::Go("sarama"), Broker::Shared),
     suite("kafka-go", &[Need::Go], Program::Go("kafkago"), Broker::Shared),
@@ -66,6 +69,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("data-group", DATA_GROUP, Program::Python("data/group.py"), Broker::Shared),
     suite("malformed", &[Need::Python], Program::Python("malformed/suite.py"), Broker::Own),
     suite("kill9", &[Need::Python], Program::Python("kill9/suite.py"), Broker::Own),
+    suite("kill9-transactions", KILL9_TRANSACTIONS, Program::Python("kill9/transactions.py"), Broker::OttlaOnly),
     suite("powerloss", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("powerloss/suite.py"), Broker::Own),
     suite("fulldisk", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("fulldisk/suite.py"), Broker::Own),
 ];

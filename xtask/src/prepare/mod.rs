@@ -45,6 +45,8 @@ pub(crate) enum Need {
     RustClient,
     /// The built `ottla`, also when the peer is another.
     Ottla,
+    /// The program that judges histories of transactions.
+    History,
 }
 
 /// Prepares each need once and remembers the outcome.
@@ -77,6 +79,7 @@ impl Workshop {
             Need::Header { file, package } => debian::header(self, file, package),
             Need::RustClient => crate::test::cargo::program("ottla-bench", "rust-client"),
             Need::Ottla => crate::test::cargo::ottla_program(),
+            Need::History => crate::test::cargo::program("ottla-testkit", "ottla-history"),
             Need::Root if rustix::process::geteuid().is_root() => Ok(PathBuf::new()),
             Need::Root => bail!("needs root (file systems are mounted); run as root or leave it out with --skip"),
         }

@@ -20,5 +20,8 @@ mod producing;
 mod quotas;
 mod restarts;
 mod runtime_configs;
+mod share_extras;
+mod share_groups;
+mod share_refusals;
 mod transaction_crashes;
 mod transactions;

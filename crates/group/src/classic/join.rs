@@ -73,6 +73,9 @@ pub fn handle(
         Some(Group::Consumer(group)) if !group.is_empty() => {
             return consumer::classic_join(shard, caller, request, slot, context);
         }
+        Some(Group::Share(_)) => {
+            return refuse(&group_id, slot, &request.member_id, ErrorCode::InconsistentGroupProtocol);
+        }
         Some(Group::Classic(group)) => (Some(group.clone()), Vec::new()),
         Some(Group::Consumer(group)) => (None, group.tombstones(&group_id)),
         None => (None, Vec::new()),

@@ -29,6 +29,7 @@ pub fn handle(shard: &GroupShard, request: &OffsetFetch, slot: ReplySlot) -> Gro
                 Err(error) => failed::offset_fetch(request, error),
             }
         }
+        Some(Group::Share(_)) => failed::offset_fetch(request, ErrorCode::GroupIdNotFound),
         _ => fetch(shard, request),
     };
     let subject = GroupId::from(asked.group_id.as_str());
