@@ -59,7 +59,8 @@ impl Admin {
         let update = |(feature, level): (&String, &i16)| FeatureUpdateKey {
             feature: feature.clone(),
             max_version_level: *level,
-            allow_downgrade: change != FeatureChange::Upgrade,
+            // Of version 0 alone, which has no kind of change.
+            allow_downgrade: false,
             upgrade_type: change.code(),
         };
         let request = UpdateFeaturesRequest {
