@@ -231,8 +231,8 @@ mod tests {
 
     #[test]
     fn every_scope_has_its_configs() {
-        assert_eq!(all(Scope::Topic).count(), 34 + 2);
-        assert_eq!(all(Scope::Group).count(), 17);
+        assert_eq!(all(Scope::Topic).count(), 34 + 3);
+        assert_eq!(all(Scope::Group).count(), 17 + 3);
         assert_eq!(all(Scope::ClientMetrics).count(), 3);
         assert!(all(Scope::Broker).count() >= 360);
     }

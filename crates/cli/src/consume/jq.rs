@@ -172,7 +172,7 @@ mod tests {
             ("select(.value.price > 2) | .offset", "7\n"),
             ("select(.value.price > 3)", ""),
             (".value.tags[]", "a\nb\n"),
-            ("[.topic, .partition, .value.item] | @csv", "\"orders\",1,\"tea\"\n"),
+            ("[.topic, .partition, .value.item] | map(tostring) | join(\",\")", "orders,1,tea\n"),
             (".value.item | test(\"^t\")", "true\n"),
             (".headers[0].value", "x1\n"),
             (".value.id", "12345678901234567890123\n"),
