@@ -196,7 +196,7 @@ final class ShareCases {
         String topic = Peer.topic("share", 1);
         String group = group();
         List<KafkaShareConsumer<byte[], byte[]>> all =
-            IntStream.range(0, 3).mapToObj(i -> member(group, topic, "max.poll.records", "10")).toList();
+            IntStream.range(0, 3).mapToObj(i -> member(group, topic, "max.poll.records", "10", "share.acquire.mode", "record_limit")).toList();
         try {
             for (KafkaShareConsumer<byte[], byte[]> consumer : all) consumer.poll(Duration.ofSeconds(3));
             Peer.fill(topic, 0, 300);
