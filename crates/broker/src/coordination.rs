@@ -3,8 +3,8 @@
 //! `partition_log` lets a shard write to its partition; `follow` starts and ends shards with the metadata and tells them of
 //! topics and configs; `internal_topic` creates the topic when it is first needed; `partitioner` says which group is where;
 //! `effects` does what shards ask for, `regexes` among it; `scrape` shows groups and lag to the metrics.
-//! What groups do is in `ottla-group`, how a shard is run in `ottla-coordinator`; `shard_following` is the loop
-//! that the transaction coordinator shares.
+//! What groups do is in `ottla-group`, how a shard is run in `ottla-coordinator`; `shard_following`
+//! is what the coordinators of transactions and share groups have in common with it.
 
 mod effects;
 mod feed;
@@ -17,11 +17,10 @@ mod scrape;
 mod shard_following;
 mod told;
 
-pub(crate) use follow::led;
 pub(crate) use internal_topic::InternalTopic;
 pub(crate) use partition_log::PartitionLog;
 pub(crate) use partitioner::partition_of;
-pub(crate) use shard_following::{APPLIED_PATIENCE, FollowShards, follow_images};
+pub(crate) use shard_following::{FollowShards, Followed, follow_images};
 
 use crate::partitions::Partitions;
 use feed::Feed;

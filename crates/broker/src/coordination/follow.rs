@@ -1,7 +1,7 @@
 //! Shards follow the metadata: one runs wherever this node leads a partition of `__consumer_offsets`.
 
 use super::partition_log::PartitionLog;
-use super::shard_following::{APPLIED_PATIENCE, FollowShards, follow_images};
+use super::shard_following::{FollowShards, Followed, follow_images};
 use super::{Feed, GroupCoordinator, effects};
 use crate::follow::Applied;
 use crate::tasks::Tasks;
@@ -10,13 +10,12 @@ use ottla_coordinator::ShardParts;
 use ottla_group::{GroupEvent, GroupShard};
 use ottla_metadata::{MetadataImage, topic_name};
 use ottla_runtime::AbortOnDrop;
-use ottla_types::{NodeId, Uuid};
+use ottla_types::Uuid;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A shard that runs, and what feeds it.
 struct Running {
-    topic_id: Uuid,
     feed: Arc<Feed>,
     _pump: AbortOnDrop<()>,
 }
@@ -24,7 +23,6 @@ struct Running {
 /// The task that follows the metadata.
 struct Follower {
     coordinator: Arc<GroupCoordinator>,
-    applied: Applied,
     config: Arc<RwLock<Arc<BrokerConfig>>>,
     running: BTreeMap<i32, Running>,
 }
@@ -37,36 +35,30 @@ pub(crate) fn start(
     config: Arc<RwLock<Arc<BrokerConfig>>>,
 ) {
     let coordinator = Arc::clone(coordinator);
-    let follower = Follower { coordinator, applied, config, running: BTreeMap::new() };
-    let (runtime, images) = (follower.coordinator.runtime.clone(), follower.coordinator.images.clone());
-    tasks.spawn("broker.follow-groups", |stopping| follow_images(follower, runtime, images, stopping));
+    let followed = Followed {
+        runtime: coordinator.runtime.clone(),
+        node_id: coordinator.partitions.node_id(),
+        images: coordinator.images.clone(),
+        applied,
+    };
+    let follower = Follower { coordinator, config, running: BTreeMap::new() };
+    tasks.spawn("broker.follow-groups", |stopping| follow_images(follower, followed, stopping));
 }
 
 impl FollowShards for Follower {
-    async fn follow(&mut self, image: &Arc<MetadataImage>) -> bool {
-        let deadline = self.coordinator.runtime.now() + APPLIED_PATIENCE;
-        self.applied.wait_for_committed(&self.coordinator.runtime, deadline).await;
+    const TOPIC: &'static str = topic_name::GROUP_METADATA;
+
+    fn stop_shard(&mut self, index: i32) {
+        self.running.remove(&index);
+        self.coordinator.shards.stop(index);
+    }
+
+    async fn tell(&mut self, image: &Arc<MetadataImage>) {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
         let news = self.coordinator.told.update(image, &config);
         self.running.values().for_each(|running| running.feed.add(&news));
-        let led = led(topic_name::GROUP_METADATA, image, self.coordinator.partitions.node_id());
-        let gone: Vec<i32> = self
-            .running
-            .iter()
-            .filter(|(index, running)| led.get(index) != Some(&running.topic_id))
-            .map(|(index, _)| *index)
-            .collect();
-        for index in gone {
-            self.running.remove(&index);
-            self.coordinator.shards.stop(index);
-        }
-        let missing: Vec<(i32, Uuid)> =
-            led.into_iter().filter(|(index, _)| !self.running.contains_key(index)).collect();
-        missing.into_iter().fold(true, |all, (index, topic_id)| self.start_shard(index, topic_id) && all)
     }
-}
 
-impl Follower {
     fn start_shard(&mut self, index: i32, topic_id: Uuid) -> bool {
         let coordinator = &self.coordinator;
         let Ok(partition) = coordinator.partitions.by_id(topic_id, index) else { return false };
@@ -93,14 +85,7 @@ impl Follower {
         let feed: Arc<Feed> = Arc::default();
         let pumped = Arc::clone(&feed);
         let pump = coordinator.runtime.spawn("broker.feed-groups", async move { pumped.pump(shard).await });
-        self.running.insert(index, Running { topic_id, feed, _pump: pump.abort_on_drop() });
+        self.running.insert(index, Running { feed, _pump: pump.abort_on_drop() });
         true
     }
-}
-
-/// Partitions of a coordinator's topic that the node leads, with the topic's id.
-pub(crate) fn led(topic: &str, image: &MetadataImage, node_id: NodeId) -> BTreeMap<i32, Uuid> {
-    let Some(topic) = image.topic(topic) else { return BTreeMap::new() };
-    let partitions = (0..).zip(&topic.partitions);
-    partitions.filter(|(_, partition)| partition.leader == Some(node_id)).map(|(index, _)| (index, topic.id)).collect()
 }

@@ -19,7 +19,18 @@ pub(crate) fn watch_locks(tasks: &Tasks, partitions: &Arc<SharePartitions>) {
 async fn watch(partitions: Arc<SharePartitions>, mut stopping: Stopping) {
     let runtime = partitions.runtime.clone();
     let mut ticks = 0u64;
-    while stopping.sleep(&runtime, TICK).await {
+    loop {
+        if partitions.is_unused() {
+            // A node without share groups does not wake up for them.
+            tokio::select! {
+                biased;
+                () = stopping.set() => return,
+                () = partitions.used.notified() => {}
+            }
+        }
+        if !stopping.sleep(&runtime, TICK).await {
+            return;
+        }
         ticks += 1;
         partitions.expire();
         if ticks.is_multiple_of(SWEEP_TICKS) {

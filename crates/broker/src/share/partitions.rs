@@ -14,6 +14,7 @@ use ottla_telemetry::ShareGroupMetrics;
 use ottla_types::{ErrorCode, Uuid};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::Notify;
 
 /// What share groups fetch from this node.
 pub(crate) struct SharePartitions {
@@ -24,6 +25,8 @@ pub(crate) struct SharePartitions {
     cached: Mutex<BTreeMap<StateKey, Arc<Cached>>>,
     /// One load at a time for each share partition: whoever comes second finds what the first one loaded.
     pub(super) loading: Mutex<BTreeMap<StateKey, Arc<tokio::sync::Mutex<()>>>>,
+    /// Told when there is a share session.
+    pub(super) used: Notify,
     began: Instant,
 }
 
@@ -41,6 +44,7 @@ impl SharePartitions {
             sessions: Mutex::new(ShareSessions::new(sessions_max)),
             cached: Mutex::default(),
             loading: Mutex::default(),
+            used: Notify::new(),
             began: states.runtime.now(),
         })
     }
@@ -74,6 +78,7 @@ impl SharePartitions {
             }
             opened => opened,
         }?;
+        self.used.notify_one();
         if let Some(replaced) = opened.replaced {
             // As in Kafka the member has what it acquired: it may only have lost an answer.
             tracing::debug!(member_id = &*key.member_id, partitions = replaced.len(), "a share session begins anew");
@@ -218,6 +223,11 @@ impl SharePartitions {
     pub(super) fn show(&self) {
         self.metrics().sessions.set(self.sessions().len() as u64);
         self.metrics().partitions.set(self.cached().len() as u64);
+    }
+
+    /// Whether there is nothing that could end by itself: no session, no share partition, and the metrics say so.
+    pub(super) fn is_unused(&self) -> bool {
+        self.sessions().is_empty() && self.cached().is_empty() && self.metrics().sessions.get() == 0
     }
 
     fn sessions(&self) -> MutexGuard<'_, ShareSessions<Weak<ConnectionInfo>>> {

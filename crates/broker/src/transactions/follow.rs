@@ -1,7 +1,7 @@
 //! Shards follow the metadata: one runs wherever this node leads a partition of `__transaction_state`.
 
 use super::TxnCoordinator;
-use crate::coordination::{APPLIED_PATIENCE, FollowShards, PartitionLog, follow_images, led};
+use crate::coordination::{FollowShards, Followed, PartitionLog, follow_images};
 use crate::follow::Applied;
 use crate::tasks::Tasks;
 use ottla_config::BrokerConfig;
@@ -10,16 +10,12 @@ use ottla_metadata::{MetadataImage, features, topic_name};
 use ottla_records::Compression;
 use ottla_txn::{TxnConfig, TxnEvent, TxnShard};
 use ottla_types::Uuid;
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 /// The task that follows the metadata.
 struct Follower {
     coordinator: Arc<TxnCoordinator>,
-    applied: Applied,
     config: Arc<RwLock<Arc<BrokerConfig>>>,
-    /// The topic's id by partition.
-    running: BTreeMap<i32, Uuid>,
 }
 
 /// Starts to follow the metadata.
@@ -30,32 +26,24 @@ pub(crate) fn start(
     config: Arc<RwLock<Arc<BrokerConfig>>>,
 ) {
     let coordinator = Arc::clone(coordinator);
-    let follower = Follower { coordinator, applied, config, running: BTreeMap::new() };
-    let (runtime, images) = (follower.coordinator.runtime.clone(), follower.coordinator.images.clone());
-    tasks.spawn("broker.follow-transactions", |stopping| follow_images(follower, runtime, images, stopping));
+    let followed = Followed {
+        runtime: coordinator.runtime.clone(),
+        node_id: coordinator.partitions.node_id(),
+        images: coordinator.images.clone(),
+        applied,
+    };
+    let follower = Follower { coordinator, config };
+    tasks.spawn("broker.follow-transactions", |stopping| follow_images(follower, followed, stopping));
 }
 
 impl FollowShards for Follower {
-    async fn follow(&mut self, image: &Arc<MetadataImage>) -> bool {
-        let deadline = self.coordinator.runtime.now() + APPLIED_PATIENCE;
-        self.applied.wait_for_committed(&self.coordinator.runtime, deadline).await;
-        self.tell_config(image).await;
-        let led = led(topic_name::TRANSACTION_STATE, image, self.coordinator.partitions.node_id());
-        let is_gone = |(index, topic_id): (&i32, &Uuid)| (led.get(index) != Some(topic_id)).then_some(*index);
-        let gone: Vec<i32> = self.running.iter().filter_map(is_gone).collect();
-        for index in gone {
-            self.running.remove(&index);
-            self.coordinator.shards.stop(index);
-        }
-        let missing = led.into_iter().filter(|(index, _)| !self.running.contains_key(index));
-        let missing: Vec<(i32, Uuid)> = missing.collect();
-        missing.into_iter().fold(true, |all, (index, topic_id)| self.start_shard(index, topic_id) && all)
-    }
-}
+    const TOPIC: &'static str = topic_name::TRANSACTION_STATE;
 
-impl Follower {
-    /// Tells every shard what has changed; those that start later are made with it.
-    async fn tell_config(&self, image: &MetadataImage) {
+    fn stop_shard(&mut self, index: i32) {
+        self.coordinator.shards.stop(index);
+    }
+
+    async fn tell(&mut self, image: &Arc<MetadataImage>) {
         let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
         let config = Arc::new(TxnConfig::new(&config, image.feature_level(features::TRANSACTION_VERSION)));
         if self.coordinator.config() == config {
@@ -90,7 +78,6 @@ impl Follower {
             compression: Compression::None.into(),
             metrics: coordinator.metrics.coordinator(),
         });
-        self.running.insert(index, topic_id);
         true
     }
 }
