@@ -248,7 +248,9 @@ final class ShareCases {
                 counts.put(value(record), record.deliveryCount().orElseThrow());
                 second.acknowledge(record, AcknowledgeType.ACCEPT);
             });
-            Cases.equal(Set.of((short) 2), new HashSet<>(counts.values()), "delivery counts");
+            // 3 when the first member's background thread had one more fetch under way, which got them for another 15 s.
+            Set<Short> seen = new HashSet<>(counts.values());
+            Cases.check(Set.of((short) 2, (short) 3).containsAll(seen), "delivery counts: expected 2 (or 3), got " + seen);
             second.commitSync();
         }
         crashed.close(Duration.ofSeconds(5));
