@@ -28,15 +28,16 @@ mod replay;
 pub(crate) mod seat;
 pub(crate) mod step;
 pub(crate) mod subscriptions;
-mod target;
+pub(crate) mod target;
 mod timers;
 mod topics_changed;
 mod validate;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use group::ConsumerGroup;
+pub(crate) use offsets::EPOCH_COMMIT_VERSION;
 pub use matching::{MatchedRegexes, Matching, RegexTask};
 pub use re2::TopicRegex;
 

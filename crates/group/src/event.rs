@@ -8,14 +8,15 @@ use crate::admin::Observed;
 use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
+use crate::streams::StreamsHeartbeat;
 use crate::topics::GroupTopics;
 use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
-    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, StreamsGroupHeartbeatRequest, SyncGroupRequest, SyncGroupResponse,
     TxnOffsetCommitRequest, TxnOffsetCommitResponse, consumer_group_describe_response, describe_groups_response,
-    list_groups_response, offset_fetch_request, offset_fetch_response,
+    list_groups_response, offset_fetch_request, offset_fetch_response, streams_group_describe_response,
 };
 use ottla_types::{ErrorCode, Uuid};
 use std::sync::Arc;
@@ -74,6 +75,10 @@ pub enum GroupRequest {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
     /// One group of a ConsumerGroupDescribe.
     ConsumerGroupDescribe(String),
+    /// StreamsGroupHeartbeat. Names of topics in its topology were checked before.
+    StreamsGroupHeartbeat(StreamsGroupHeartbeatRequest),
+    /// One group of a StreamsGroupDescribe.
+    StreamsGroupDescribe(String),
 }
 
 impl GroupRequest {
@@ -162,4 +167,8 @@ pub enum GroupReply {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// ConsumerGroupDescribe of one group.
     ConsumerGroupDescribe(consumer_group_describe_response::DescribedGroup),
+    /// StreamsGroupHeartbeat, with internal topics to be created.
+    StreamsGroupHeartbeat(StreamsHeartbeat),
+    /// StreamsGroupDescribe of one group.
+    StreamsGroupDescribe(streams_group_describe_response::DescribedGroup),
 }

@@ -2,6 +2,7 @@
 
 use crate::classic::ClassicGroup;
 use crate::consumer::ConsumerGroup;
+use crate::streams::StreamsGroup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub enum Group {
     Classic(ClassicGroup),
     /// The coordinator assigns partitions (KIP-848).
     Consumer(ConsumerGroup),
+    /// The coordinator assigns tasks of Kafka Streams (KIP-1071).
+    Streams(StreamsGroup),
 }
 
 impl Group {
@@ -23,6 +26,7 @@ impl Group {
         match self {
             Group::Classic(_) => "Classic",
             Group::Consumer(_) => "Consumer",
+            Group::Streams(_) => "Streams",
         }
     }
 
@@ -31,6 +35,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.state.name(),
             Group::Consumer(group) => group.state_name(),
+            Group::Streams(group) => group.state_name(),
         }
     }
 
@@ -39,6 +44,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.protocol_type.as_deref().unwrap_or(""),
             Group::Consumer(_) => "consumer",
+            Group::Streams(_) => "streams",
         }
     }
 
@@ -47,6 +53,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_empty(),
             Group::Consumer(group) => group.is_empty(),
+            Group::Streams(group) => group.is_empty(),
         }
     }
 
@@ -55,6 +62,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_subscribed_to_topic(topic),
             Group::Consumer(group) => group.is_subscribed_to_topic(topic),
+            Group::Streams(group) => group.is_subscribed_to_topic(topic),
         }
     }
 }
@@ -88,6 +96,14 @@ impl Groups {
     pub fn consumer(&self, group_id: &str) -> Option<&ConsumerGroup> {
         match self.by_id.get(group_id) {
             Some(Group::Consumer(group)) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The group if it is a streams group.
+    pub fn streams(&self, group_id: &str) -> Option<&StreamsGroup> {
+        match self.by_id.get(group_id) {
+            Some(Group::Streams(group)) => Some(group),
             _ => None,
         }
     }

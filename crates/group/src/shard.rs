@@ -10,6 +10,7 @@ use crate::effect::GroupEffect;
 use crate::event::{GroupEvent, GroupReply, GroupRequest, RequestContext};
 use crate::group::{Group, GroupId, Groups};
 use crate::offsets::{self, Offsets};
+use crate::streams::{self, StreamsChange};
 use crate::timer::{GroupTimer, TimerKind};
 use crate::topics::GroupTopics;
 use crate::{admin, classic, records};
@@ -29,6 +30,8 @@ pub enum GroupVolatile {
     Remove(GroupId),
     /// A change of a KIP-848 group.
     Consumer(GroupId, ConsumerChange),
+    /// A change of a streams group.
+    Streams(GroupId, StreamsChange),
     /// The cluster's topics.
     Topics(GroupTopics),
     /// The configs.
@@ -82,6 +85,12 @@ impl GroupShard {
                 let described = consumer::describe(self, &group_id);
                 Decision::about(subject).reply(slot, GroupReply::ConsumerGroupDescribe(described))
             }
+            GroupRequest::StreamsGroupHeartbeat(request) => streams::heartbeat(self, caller, &request, slot, context),
+            GroupRequest::StreamsGroupDescribe(group_id) => {
+                let described = streams::describe(self, &group_id);
+                let subject = GroupId::from(group_id);
+                Decision::about(subject).reply(slot, GroupReply::StreamsGroupDescribe(described))
+            }
         }
     }
 }
@@ -100,6 +109,7 @@ impl Shard for GroupShard {
             (GroupEvent::Request(..), None) => Decision::none(),
             (GroupEvent::MetadataChanged(topics), _) => {
                 let mut decision = consumer::metadata_changed(self, &topics, context);
+                streams::metadata_changed(self, &topics, &mut decision);
                 decision.changes.insert(0, ottla_coordinator::Change::Volatile(GroupVolatile::Topics(topics)));
                 decision
             }
@@ -124,6 +134,9 @@ impl Shard for GroupShard {
             | TimerKind::ConsumerRebalance
             | TimerKind::ConsumerJoin
             | TimerKind::ConsumerSync => consumer::expired(self, timer, context),
+            TimerKind::StreamsSession | TimerKind::StreamsRebalance | TimerKind::StreamsInitialRebalance => {
+                streams::expired(self, &timer, context)
+            }
         }
     }
 
@@ -139,6 +152,7 @@ impl Shard for GroupShard {
             match group {
                 Group::Classic(group) => classic::loaded::loaded(self, group, context, &mut decision),
                 Group::Consumer(group) => consumer::loaded(self, group_id, group, context, &mut decision),
+                Group::Streams(group) => streams::loaded(self, group_id, group, &mut decision),
             }
         }
         decision
@@ -155,6 +169,15 @@ impl Shard for GroupShard {
                 classic::replay::replay(&mut self.groups, &key, value, position);
                 Ok(())
             }
+            key @ (GroupRecordKey::StreamsGroupMetadata(_)
+            | GroupRecordKey::StreamsGroupTopology(_)
+            | GroupRecordKey::StreamsGroupMemberMetadata(_)
+            | GroupRecordKey::StreamsGroupTargetAssignmentMetadata(_)
+            | GroupRecordKey::StreamsGroupTargetAssignmentMember(_)
+            | GroupRecordKey::StreamsGroupCurrentMemberAssignment(_)) => {
+                streams::replay(&mut self.groups, key, value);
+                Ok(())
+            }
             key => consumer::replay(&mut self.groups, key, value, position)
                 .map_err(|reason| ReplayError { offset: position.offset, reason }),
         }
@@ -169,6 +192,7 @@ impl Shard for GroupShard {
             GroupVolatile::Put(group_id, group) => self.groups.put(group_id, *group),
             GroupVolatile::Remove(group_id) => drop(self.groups.remove(&group_id)),
             GroupVolatile::Consumer(group_id, change) => consumer::apply(&mut self.groups, &group_id, change),
+            GroupVolatile::Streams(group_id, change) => streams::apply(&mut self.groups, &group_id, change),
             GroupVolatile::Topics(topics) => self.topics = topics,
             GroupVolatile::Config(config) => self.config = config,
         }

@@ -21,6 +21,12 @@ pub enum TimerKind {
     ConsumerJoin,
     /// A classic member of a KIP-848 group did not sync in time.
     ConsumerSync,
+    /// A member of a streams group was not heard of for the session timeout.
+    StreamsSession,
+    /// A member of a streams group did not give tasks up within its rebalance timeout.
+    StreamsRebalance,
+    /// A streams group has waited long enough for more members before its first assignment.
+    StreamsInitialRebalance,
     /// `offsets.retention.check.interval.ms` has passed. Group and member are empty.
     ExpireOffsets,
     /// Offsets of topics that were deleted before the shard was loaded are looked for. Group and member are empty.

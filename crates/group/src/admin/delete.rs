@@ -33,6 +33,7 @@ fn validate<'a>(shard: &'a GroupShard, group_id: &str) -> Result<&'a Group, Erro
         Group::Classic(classic) if !classic.is_empty() => Err(ErrorCode::NonEmptyGroup),
         Group::Classic(_) => Ok(group),
         Group::Consumer(consumer) => consumer.validate_delete_group().map(|()| group),
+        Group::Streams(streams) => streams.validate_delete_group().map(|()| group),
     }
 }
 
@@ -44,5 +45,6 @@ pub fn tombstones(group_id: &GroupId, group: &Group) -> Vec<Record> {
             records::tombstone(key).into_iter().collect()
         }
         Group::Consumer(group) => group.tombstones(group_id),
+        Group::Streams(group) => group.tombstones(),
     }
 }

@@ -12,8 +12,13 @@ const TOPIC_HASH_MAGIC: u8 = 0;
 
 /// The hash of all existing topics that the group wants; 0 when there are none.
 pub(crate) fn of_group(subscriptions: &Subscriptions, topics: &GroupTopics) -> i64 {
+    of_topics(subscriptions.topics(), topics)
+}
+
+/// The hash of those of the topics that exist, named in order; 0 when there are none.
+pub(crate) fn of_topics<'a>(names: impl Iterator<Item = &'a str>, topics: &GroupTopics) -> i64 {
     let mut bytes = Vec::new();
-    for topic in subscriptions.topics().filter_map(|name| topics.by_name(name)) {
+    for topic in names.filter_map(|name| topics.by_name(name)) {
         bytes.extend_from_slice(&of_topic(topic).to_le_bytes());
     }
     if bytes.is_empty() { 0 } else { XxHash3_64::oneshot(&bytes) as i64 }

@@ -1,0 +1,333 @@
+//! StreamsGroupHeartbeat (KIP-1071), version 0: how a member joins, stays, and gets its tasks.
+//!
+//! 1. The member is written down when it is new or changed. 2. The first member brings the topology; later ones must have the
+//!    same. 3. Topology and topics are put together ([`super::configure`]). When any of that, or the configs of the assignor,
+//!    changed, the group epoch rises. 4. A new target assignment is made when the group epoch is ahead of it and it is time.
+//!    5. The member moves towards its target. 6. It is told what is new, and what stands in the way.
+//!
+//! Nothing is written by a heartbeat that brings nothing new. Epoch -1 leaves, see [`super::leave`].
+
+use super::configured::{ConfiguredTopology, StatusCode};
+use super::current_assignment::Reconciliation;
+use super::group::{AssignmentConfigs, StreamsGroup};
+use super::member::{MemberState, StreamsMember};
+use super::seat::{check_size, existing_group, joined_group, said, take};
+use super::target::{self, NUM_STANDBY_REPLICAS, NewTarget};
+use super::tasks::{TaskSets, active_tasks, lists, of_lists};
+use super::topology::{self, StreamsTopology};
+use super::{StreamsChange, StreamsHeartbeat, configure, endpoints, leave, records, validate};
+use crate::consumer::error::GroupError;
+use crate::consumer::member::{LEAVE_GROUP_MEMBER_EPOCH, LEAVE_GROUP_STATIC_MEMBER_EPOCH};
+use crate::consumer::metadata_hash;
+use crate::consumer::step::{Step, timeout_ms};
+use crate::event::{GroupReply, RequestContext};
+use crate::shard::{GroupDecision, GroupShard};
+use crate::timer::TimerKind;
+use ottla_coordinator::{Context, Decision, ReplySlot};
+use ottla_protocol::streams_group_heartbeat_request as request_parts;
+use ottla_protocol::streams_group_heartbeat_response::{Status, TaskIds};
+use ottla_protocol::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
+use ottla_types::ErrorCode;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Topics are looked at again after this long even when nobody said that they changed, milliseconds.
+const METADATA_REFRESH_INTERVAL_MS: i64 = i32::MAX as i64;
+
+/// StreamsGroupHeartbeat.
+pub(super) fn handle(
+    shard: &GroupShard,
+    caller: &RequestContext,
+    request: &StreamsGroupHeartbeatRequest,
+    slot: ReplySlot,
+    context: &Context,
+) -> GroupDecision {
+    decide(shard, caller, request, slot, context).unwrap_or_else(|error| {
+        let response = StreamsGroupHeartbeatResponse {
+            error_code: error.code.code(),
+            error_message: Some(error.message),
+            ..StreamsGroupHeartbeatResponse::default()
+        };
+        let subject = Arc::from(request.group_id.as_str());
+        let reply = StreamsHeartbeat { response, internal_topics: Vec::new() };
+        Decision::about(subject).reply(slot, GroupReply::StreamsGroupHeartbeat(reply))
+    })
+}
+
+fn decide(
+    shard: &GroupShard,
+    caller: &RequestContext,
+    request: &StreamsGroupHeartbeatRequest,
+    slot: ReplySlot,
+    context: &Context,
+) -> Result<GroupDecision, GroupError> {
+    validate::heartbeat(request, &shard.config)?;
+    let mut step = Step::new(shard, &request.group_id, context);
+    let leaves = [LEAVE_GROUP_MEMBER_EPOCH, LEAVE_GROUP_STATIC_MEMBER_EPOCH].contains(&request.member_epoch);
+    let reply = if leaves {
+        StreamsHeartbeat { response: leave::handle(&mut step, request)?, internal_topics: Vec::new() }
+    } else {
+        stay(&mut step, caller, request)?
+    };
+    step.reply(slot, GroupReply::StreamsGroupHeartbeat(reply));
+    step.finish()
+}
+
+fn stay(
+    step: &mut Step<'_>,
+    caller: &RequestContext,
+    request: &StreamsGroupHeartbeatRequest,
+) -> Result<StreamsHeartbeat, GroupError> {
+    let joins = request.member_epoch == 0;
+    let shard = step.shard;
+    let group = if joins { joined_group(step)? } else { Cow::Borrowed(existing_group(shard, &request.group_id)?) };
+    check_size(&group, request, &shard.config)?;
+    let before = take(&group, request)?;
+    let after = said(&before, request, caller);
+    let is_changed = group.member(&after.member_id).is_none() || before != after;
+    if is_changed {
+        step.record(records::member(&group.group_id, &after));
+    }
+    let topology = update_topology(step, &group, request)?;
+    let mut beat = Beat { group: &group, before: &before, topology, status: Vec::new() };
+    beat.note_stale_topology(&after);
+    let (configured, group_epoch) = beat.configure(step, is_changed, request)?;
+    let owned = owned(request);
+    let (target_epoch, target) = beat.assign(step, &after, &configured, group_epoch);
+    let member = beat.reconcile(step, after, target_epoch, &target, owned.as_ref())?;
+    step.heard_of_streams(&member.member_id);
+    Ok(beat.answer(step, request, &member, &configured))
+}
+
+/// One heartbeat on its way.
+struct Beat<'a> {
+    group: &'a StreamsGroup,
+    /// The member before the request.
+    before: &'a StreamsMember,
+    topology: Arc<StreamsTopology>,
+    status: Vec<Status>,
+}
+
+impl Beat<'_> {
+    fn note_stale_topology(&mut self, member: &StreamsMember) {
+        let Some(topology) = &self.group.topology else { return };
+        if member.topology_epoch < topology.epoch {
+            let (own, current) = (member.topology_epoch, topology.epoch);
+            self.status.push(StatusCode::StaleTopology.status(format!(
+                "The member's topology epoch {own} is behind the group's topology epoch {current}."
+            )));
+        }
+    }
+
+    /// The topology with the topics, and the group epoch, which rises when something changed.
+    fn configure(
+        &self,
+        step: &mut Step<'_>,
+        member_changed: bool,
+        request: &StreamsGroupHeartbeatRequest,
+    ) -> Result<(Arc<ConfiguredTopology>, i32), GroupError> {
+        let (group, topics) = (self.group, &step.shard.topics);
+        let known = group.volatile.configured.as_ref().filter(|_| group.topology.is_some());
+        let (mut configured, mut hash) = (known.cloned(), group.metadata_hash);
+        if configured.is_none() || step.context.now_ms >= group.volatile.metadata_refresh_ms {
+            hash = metadata_hash::of_topics(self.topology.required_topics().into_iter(), topics);
+            if configured.is_none() || hash != group.metadata_hash {
+                let new = Arc::new(configure::configure(&self.topology, topics)?);
+                step.change_streams(StreamsChange::Configured(new.clone()));
+                configured = Some(new);
+            }
+            let refresh_ms = step.context.now_ms.saturating_add(METADATA_REFRESH_INTERVAL_MS);
+            step.change_streams(StreamsChange::RefreshMetadataAt(refresh_ms));
+        }
+        let configured = configured.unwrap_or_default();
+        let validated = if configured.ready().is_some() { self.topology.epoch } else { -1 };
+        check_tasks(&configured, request)?;
+        let configs = self.assignment_configs(step);
+        let rises = member_changed
+            || hash != group.metadata_hash
+            || validated != group.validated_topology_epoch
+            || configs != group.last_assignment_configs;
+        let epoch = if rises { step.raise_streams_epoch(group, hash, validated, &configs) } else { group.group_epoch };
+        Ok((configured, epoch))
+    }
+
+    fn assignment_configs(&self, step: &Step<'_>) -> AssignmentConfigs {
+        let standbys = step.shard.config.streams.num_standby_replicas(&self.group.group_id);
+        AssignmentConfigs::from([(NUM_STANDBY_REPLICAS.to_string(), standbys.to_string())])
+    }
+
+    /// The target's epoch and this member's part of it.
+    fn assign(
+        &mut self,
+        step: &mut Step<'_>,
+        after: &StreamsMember,
+        configured: &ConfiguredTopology,
+        group_epoch: i32,
+    ) -> (i32, Arc<TaskSets>) {
+        let group = self.group;
+        let mut awaits_members = group.volatile.awaits_members;
+        let delay_ms = step.shard.config.streams.initial_rebalance_delay_ms(&group.group_id);
+        if group.is_empty() && delay_ms > 0 && !awaits_members {
+            step.await_streams_members(delay_ms);
+            awaits_members = true;
+        }
+        if awaits_members {
+            self.note_delay("Assignment delayed due to the configured initial rebalance delay.");
+            return (group.target.epoch, Arc::default());
+        }
+        if group.target.epoch >= group_epoch {
+            return (group.target.epoch, group.target_of(&after.member_id));
+        }
+        if !target::is_due(step, group) {
+            self.note_delay("Assignment delayed due to the configured assignment interval.");
+            return (group.target.epoch, group.target_of(&after.member_id));
+        }
+        let configs = self.assignment_configs(step);
+        let new = NewTarget { group, epoch: group_epoch, updated: Some(after), configured, configs: &configs };
+        (group_epoch, new.write(step))
+    }
+
+    fn note_delay(&mut self, detail: &str) {
+        self.status.push(StatusCode::AssignmentDelayed.status(detail));
+    }
+
+    fn reconcile(
+        &self,
+        step: &mut Step<'_>,
+        after: Arc<StreamsMember>,
+        target_epoch: i32,
+        target: &TaskSets,
+        owned: Option<&TaskSets>,
+    ) -> Result<Arc<StreamsMember>, GroupError> {
+        let with = Reconciliation { group: self.group, target_epoch, target, owned };
+        let Some(next) = with.step(&after)? else { return Ok(after) };
+        step.record(records::current(&self.group.group_id, &next));
+        if next.state == MemberState::UnrevokedTasks {
+            step.schedule(TimerKind::StreamsRebalance, &next.member_id, timeout_ms(next.rebalance_timeout_ms));
+        } else {
+            step.cancel(TimerKind::StreamsRebalance, &next.member_id);
+        }
+        Ok(Arc::new(next))
+    }
+
+    fn answer(
+        mut self,
+        step: &mut Step<'_>,
+        request: &StreamsGroupHeartbeatRequest,
+        member: &StreamsMember,
+        configured: &ConfiguredTopology,
+    ) -> StreamsHeartbeat {
+        let interval_ms = step.shard.config.streams.heartbeat_interval_ms(&step.group_id);
+        let mut response = StreamsGroupHeartbeatResponse {
+            member_id: member.member_id.to_string(),
+            member_epoch: member.member_epoch,
+            heartbeat_interval_ms: i32::try_from(interval_ms).unwrap_or(i32::MAX),
+            endpoint_information_epoch: self.group.volatile.endpoint_information_epoch,
+            ..StreamsGroupHeartbeatResponse::default()
+        };
+        if request.member_epoch == 0 || self.before.assigned_tasks != member.assigned_tasks {
+            response.active_tasks = Some(task_ids(&active_tasks(&member.assigned_tasks.active)));
+            response.standby_tasks = Some(task_ids(&member.assigned_tasks.standby));
+            response.warmup_tasks = Some(task_ids(&member.assigned_tasks.warmup));
+            if member.user_endpoint.is_some() {
+                response.endpoint_information_epoch = response.endpoint_information_epoch.wrapping_add(1);
+                let epoch = response.endpoint_information_epoch;
+                step.change_streams(StreamsChange::EndpointInformationEpoch(epoch));
+            }
+        }
+        if response.endpoint_information_epoch != request.endpoint_information_epoch {
+            let endpoints = endpoints::of_group(self.group, member, configured, &step.shard.topics);
+            response.partitions_by_user_endpoint = Some(endpoints);
+        }
+        if let Some(problem) = &configured.problem {
+            self.status.push(problem.code.status(problem.message.clone()));
+        }
+        if let Some(requested_by) = self.shutdown_requested_by(step, request, member) {
+            self.status.push(StatusCode::ShutdownApplication.status(format!(
+                "Streams group member {requested_by} encountered a fatal error and requested a shutdown for the entire application."
+            )));
+        }
+        response.status = Some(self.status);
+        StreamsHeartbeat { response, internal_topics: configured.topics_to_create() }
+    }
+
+    fn shutdown_requested_by(
+        &self,
+        step: &mut Step<'_>,
+        request: &StreamsGroupHeartbeatRequest,
+        member: &StreamsMember,
+    ) -> Option<Arc<str>> {
+        let known = self.group.volatile.shutdown_requested_by.clone();
+        if known.is_none() && request.shutdown_application {
+            tracing::info!(group_id = &*step.group_id, member_id = &*member.member_id, "shutdown of an application requested");
+            step.change_streams(StreamsChange::ShutdownRequestedBy(member.member_id.clone()));
+            return Some(member.member_id.clone());
+        }
+        known
+    }
+}
+
+/// The group's topology, which the first member brings. Kafka 4.3 has no way to another one: a group that runs an older topology
+/// is left alone by a member with a newer one, and the other way round the member hears STALE_TOPOLOGY.
+fn update_topology(
+    step: &mut Step<'_>,
+    group: &StreamsGroup,
+    request: &StreamsGroupHeartbeatRequest,
+) -> Result<Arc<StreamsTopology>, GroupError> {
+    match (&request.topology, &group.topology) {
+        (Some(topology), None) => {
+            let value = topology::of_request(topology)?;
+            step.record(records::topology(&group.group_id, value.clone()));
+            Ok(Arc::new(StreamsTopology::new(value)))
+        }
+        (Some(topology), Some(current)) if current.epoch > topology.epoch => Ok(current.clone()),
+        (Some(topology), Some(current)) => {
+            if StreamsTopology::new(topology::of_request(topology)?) != **current {
+                return Err(GroupError::new(ErrorCode::InvalidRequest, "Topology updates are not supported yet."));
+            }
+            Ok(current.clone())
+        }
+        (None, Some(current)) => Ok(current.clone()),
+        // Only a log that another program wrote has such a group; a member that joins again brings the topology.
+        (None, None) => Err(GroupError::new(
+            ErrorCode::FencedMemberEpoch,
+            "The topology of the group is not known. The member must abandon all its tasks and rejoin.",
+        )),
+    }
+}
+
+/// What the member says that it has; None when it does not say.
+fn owned(request: &StreamsGroupHeartbeatRequest) -> Option<TaskSets> {
+    let tasks = |tasks: &Option<Vec<request_parts::TaskIds>>| {
+        tasks.as_ref().map(|tasks| of_lists(tasks.iter().map(|task| (&task.subtopology_id, &task.partitions))))
+    };
+    Some(TaskSets {
+        active: tasks(&request.active_tasks)?,
+        standby: tasks(&request.standby_tasks)?,
+        warmup: tasks(&request.warmup_tasks)?,
+    })
+}
+
+/// A member may only say that it has tasks that there are.
+fn check_tasks(configured: &ConfiguredTopology, request: &StreamsGroupHeartbeatRequest) -> Result<(), GroupError> {
+    let Some(subtopologies) = configured.ready() else { return Ok(()) };
+    let said = [&request.active_tasks, &request.standby_tasks, &request.warmup_tasks];
+    for task in said.into_iter().flatten().flatten() {
+        let id = &task.subtopology_id;
+        let refuse = |message| Err(GroupError::new(ErrorCode::InvalidRequest, message));
+        let Some(subtopology) = subtopologies.get(id) else {
+            return refuse(format!("Subtopology {id} does not exist in the topology."));
+        };
+        let count = subtopology.task_count;
+        if let Some(partition) = task.partitions.iter().find(|partition| !(0..count).contains(partition)) {
+            return refuse(format!(
+                "Task {partition} for subtopology {id} is invalid. Number of tasks for this subtopology: {count}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn task_ids(tasks: &super::tasks::Tasks) -> Vec<TaskIds> {
+    lists(tasks).map(|(subtopology_id, partitions)| TaskIds { subtopology_id, partitions }).collect()
+}
