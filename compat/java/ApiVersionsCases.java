@@ -15,8 +15,8 @@ final class ApiVersionsCases {
     private static final Set<String> SECURITY = Set.of("SaslHandshake", "SaslAuthenticate", "DescribeAcls", "CreateAcls", "DeleteAcls",
         "CreateDelegationToken", "RenewDelegationToken", "ExpireDelegationToken", "DescribeDelegationToken",
         "DescribeUserScramCredentials", "AlterUserScramCredentials");
-    /** Transactions, share groups and streams groups come on their own. */
-    private static final Pattern OTHERS = Pattern.compile(".*(Txn|Transactions|Share|Streams).*");
+    /** Transactions and share groups come on their own. */
+    private static final Pattern OTHERS = Pattern.compile(".*(Txn|Transactions|Share).*");
     /** What is left beside those. */
     private static final Set<String> LEFT = Set.of("AlterReplicaLogDirs");
 

@@ -52,6 +52,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod raft_voters;
+mod streams_group_describe;
+mod streams_group_heartbeat;
 mod sync_group;
 mod telemetry;
 mod txn_offset_commit;
@@ -106,6 +108,8 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::DeleteGroups => delete_groups::handle(&broker, request),
         ApiKey::ConsumerGroupHeartbeat => consumer_group_heartbeat::handle(&broker, request),
         ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(&broker, request),
+        ApiKey::StreamsGroupHeartbeat => streams_group_heartbeat::handle(&broker, request),
+        ApiKey::StreamsGroupDescribe => streams_group_describe::handle(&broker, request),
         ApiKey::UnregisterBroker => unregister_broker::handle(&broker, request),
         ApiKey::UpdateFeatures => update_features::handle(&broker, request),
         ApiKey::ElectLeaders => elect_leaders::handle(&broker, request),

@@ -1,7 +1,7 @@
 //! The configs that groups obey: the broker's `group.*` and `offset*`, and those of single groups.
 
-use ottla_config::{BrokerConfig, ConfigMap, ConfigValue};
 use crate::streams::StreamsConfig;
+use ottla_config::{BrokerConfig, ConfigMap, ConfigValue};
 use std::collections::BTreeMap;
 
 /// Whether groups move between the protocols (`group.consumer.migration.policy`).

@@ -37,8 +37,8 @@ mod validate;
 pub(crate) mod tests;
 
 pub use group::ConsumerGroup;
-pub(crate) use offsets::EPOCH_COMMIT_VERSION;
 pub use matching::{MatchedRegexes, Matching, RegexTask};
+pub(crate) use offsets::EPOCH_COMMIT_VERSION;
 pub use re2::TopicRegex;
 
 use crate::event::RequestContext;

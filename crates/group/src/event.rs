@@ -14,9 +14,10 @@ use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
-    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, StreamsGroupHeartbeatRequest, SyncGroupRequest, SyncGroupResponse,
-    TxnOffsetCommitRequest, TxnOffsetCommitResponse, consumer_group_describe_response, describe_groups_response,
-    list_groups_response, offset_fetch_request, offset_fetch_response, streams_group_describe_response,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, StreamsGroupHeartbeatRequest, SyncGroupRequest,
+    SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse, consumer_group_describe_response,
+    describe_groups_response, list_groups_response, offset_fetch_request, offset_fetch_response,
+    streams_group_describe_response,
 };
 use ottla_types::{ErrorCode, Uuid};
 use std::sync::Arc;

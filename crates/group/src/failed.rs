@@ -4,9 +4,9 @@ use crate::event::{GroupReply, GroupRequest, OffsetFetch};
 use crate::streams::StreamsHeartbeat;
 use ottla_protocol::{
     ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitResponse, consumer_group_describe_response,
-    describe_groups_response, offset_commit_response as commit, offset_fetch_response as fetch,
-    streams_group_describe_response, txn_offset_commit_response as txn_commit,
+    OffsetDeleteResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    consumer_group_describe_response, describe_groups_response, offset_commit_response as commit,
+    offset_fetch_response as fetch, streams_group_describe_response, txn_offset_commit_response as txn_commit,
 };
 use ottla_types::ErrorCode;
 
@@ -70,8 +70,7 @@ impl GroupRequest {
                 })
             }
             GroupRequest::StreamsGroupHeartbeat(_) => {
-                let response =
-                    StreamsGroupHeartbeatResponse { error_code, ..StreamsGroupHeartbeatResponse::default() };
+                let response = StreamsGroupHeartbeatResponse { error_code, ..StreamsGroupHeartbeatResponse::default() };
                 GroupReply::StreamsGroupHeartbeat(StreamsHeartbeat { response, internal_topics: Vec::new() })
             }
             GroupRequest::StreamsGroupDescribe(group_id) => {

@@ -33,7 +33,7 @@ pub use consumer::{MatchedRegexes, Matching, RegexTask, TopicRegex};
 pub use effect::{GroupCount, GroupEffect};
 pub use event::{DeletedTopic, GroupEvent, GroupReply, GroupRequest, OffsetFetch, RequestContext};
 pub use group::{Group, GroupId, Groups};
-pub use streams::{StreamsConfig, StreamsHeartbeat};
 pub use shard::{GroupDecision, GroupShard, GroupVolatile};
+pub use streams::{StreamsConfig, StreamsHeartbeat};
 pub use timer::{GroupTimer, TimerKind};
 pub use topics::{GroupTopics, TopicInfo};

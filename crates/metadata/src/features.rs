@@ -12,6 +12,12 @@ pub const GROUP_VERSION: &str = "group.version";
 /// Level of `group.version` that new clusters get: groups of KIP-848.
 pub const GROUP_VERSION_LEVEL: i16 = 1;
 
+/// The feature that says whether there are streams groups (KIP-1071).
+pub const STREAMS_VERSION: &str = "streams.version";
+
+/// Level of `streams.version` that new clusters get.
+pub const STREAMS_VERSION_LEVEL: i16 = 1;
+
 /// The feature that says how transactions end (KIP-890).
 pub const TRANSACTION_VERSION: &str = "transaction.version";
 
@@ -30,7 +36,7 @@ pub const SUPPORTED: &[(&str, i16, i16)] = &[
     (KRAFT_VERSION, 0, 0),
     (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
     ("share.version", 0, 0),
-    ("streams.version", 0, 0),
+    (STREAMS_VERSION, 0, STREAMS_VERSION_LEVEL),
     (TRANSACTION_VERSION, 0, TRANSACTION_VERSION_LEVEL),
 ];
 

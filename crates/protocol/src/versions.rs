@@ -87,6 +87,8 @@ pub const BROKER: &[Row] = &[
     row(ApiKey::DescribeTopicPartitions, 0, 0),
     row(ApiKey::AddRaftVoter, 0, 1),
     row(ApiKey::RemoveRaftVoter, 0, 0),
+    row(ApiKey::StreamsGroupHeartbeat, 0, 0),
+    row(ApiKey::StreamsGroupDescribe, 0, 0),
 ];
 
 /// What to do with a request of this key and version on a broker's listener.

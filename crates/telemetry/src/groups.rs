@@ -15,6 +15,8 @@ metrics_table! {
             "Rebalances of classic groups that ended with an assignment.";
         consumer_rebalances Counter "kafka_server_group_coordinator_metrics_consumer_group_rebalance"
             "Rises of the epoch of KIP-848 groups.";
+        streams_rebalances Counter "kafka_server_group_coordinator_metrics_streams_group_rebalance"
+            "Rises of the epoch of streams groups.";
         members_expired Counter "ottla_group_members_expired"
             "Members that were removed because they were not heard of or did not do in time what they had to.";
         shards_loading Gauge "kafka_server_group_coordinator_metrics_num_partitions_loading"

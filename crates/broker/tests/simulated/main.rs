@@ -20,5 +20,6 @@ mod producing;
 mod quotas;
 mod restarts;
 mod runtime_configs;
+mod streams_groups;
 mod transaction_crashes;
 mod transactions;

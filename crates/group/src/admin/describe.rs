@@ -26,7 +26,9 @@ pub fn handle(shard: &GroupShard, caller: &RequestContext, group_id: &str, slot:
                 ..DescribedGroup::default()
             }
         }
-        Some(Group::Consumer(_) | Group::Streams(_)) => missing(caller, group_id, format!("Group {group_id} is not a classic group.")),
+        Some(Group::Consumer(_) | Group::Streams(_)) => {
+            missing(caller, group_id, format!("Group {group_id} is not a classic group."))
+        }
         None => missing(caller, group_id, format!("Group {group_id} not found.")),
     };
     Decision::about(GroupId::from(group_id)).reply(slot, GroupReply::DescribeGroup(described))

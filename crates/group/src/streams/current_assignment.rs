@@ -84,25 +84,38 @@ impl Reconciliation<'_> {
             let side = if has(&target.warmup, id, partition) { &mut parts.kept } else { &mut parts.revoked };
             side.warmup.entry(id.clone()).or_default().insert(partition);
         }
+        self.want_new(member, &mut parts);
+        parts
+    }
+
+    /// Tasks of the target that the member does not have: free, or not yet. What the member itself was giving up is free for it:
+    /// it has confirmed that it did before it gets here.
+    fn want_new(&self, member: &StreamsMember, parts: &mut Comparison) {
+        let (assigned, given_up, target) = (&*member.assigned_tasks, &*member.tasks_pending_revocation, self.target);
         let process_id = &*member.process_id;
-        let has_copy = |id: &str, partition| self.group.has_copy(process_id, id, partition);
+        let active_owner = |id: &str, partition| {
+            let owner = self.group.active_owner(id, partition);
+            owner.filter(|_| given_up.active_epoch(id, partition).is_none())
+        };
+        let has_copy = |id: &str, partition| {
+            let own =
+                [&given_up.standby, &given_up.warmup].into_iter().filter(|tasks| has(tasks, id, partition)).count();
+            self.group.copies_in(process_id, id, partition) > own
+        };
         for (id, partition) in each(&target.active) {
             if assigned.active_epoch(id, partition).is_none() {
-                let is_taken = self.group.active_owner(id, partition).is_some() || has_copy(id, partition);
+                let is_taken = active_owner(id, partition).is_some() || has_copy(id, partition);
                 parts.want(is_taken, |free| &mut free.active, id, partition);
             }
         }
         // A process that has the task in any form must first be rid of it.
-        let is_here = |id: &str, partition| {
-            self.group.active_owner(id, partition) == Some(process_id) || has_copy(id, partition)
-        };
+        let is_here = |id: &str, partition| active_owner(id, partition) == Some(process_id) || has_copy(id, partition);
         for (id, partition) in each(&target.standby).filter(|(id, partition)| !has(&assigned.standby, id, *partition)) {
             parts.want(is_here(id, partition), |free| &mut free.standby, id, partition);
         }
         for (id, partition) in each(&target.warmup).filter(|(id, partition)| !has(&assigned.warmup, id, *partition)) {
             parts.want(is_here(id, partition), |free| &mut free.warmup, id, partition);
         }
-        parts
     }
 
     /// Whether the member has any of these, or does not say.

@@ -81,8 +81,7 @@ impl StreamsGroup {
 
     /// `group_state` as Kafka shows it. Walks the members while the group reconciles.
     pub(crate) fn state_name(&self) -> &'static str {
-        let is_ready =
-            self.topology.as_ref().is_some_and(|topology| topology.epoch == self.validated_topology_epoch);
+        let is_ready = self.topology.as_ref().is_some_and(|topology| topology.epoch == self.validated_topology_epoch);
         if self.members.is_empty() {
             "Empty"
         } else if !is_ready {
@@ -119,10 +118,10 @@ impl StreamsGroup {
         self.active_owners.get(subtopology_id)?.get(&partition).map(|process_id| &**process_id)
     }
 
-    /// Whether the process has a standby or warm-up copy of the task.
-    pub(crate) fn has_copy(&self, process_id: &str, subtopology_id: &str, partition: i32) -> bool {
+    /// How many standby and warm-up copies of the task the process has.
+    pub(crate) fn copies_in(&self, process_id: &str, subtopology_id: &str, partition: i32) -> usize {
         let owners = self.copy_owners.get(subtopology_id).and_then(|owners| owners.get(&partition));
-        owners.is_some_and(|owners| owners.contains_key(process_id))
+        owners.and_then(|owners| owners.get(process_id)).copied().unwrap_or(0)
     }
 
     /// The target assignment of a member; empty when it has none.

@@ -113,9 +113,11 @@ impl Beat<'_> {
         let Some(topology) = &self.group.topology else { return };
         if member.topology_epoch < topology.epoch {
             let (own, current) = (member.topology_epoch, topology.epoch);
-            self.status.push(StatusCode::StaleTopology.status(format!(
-                "The member's topology epoch {own} is behind the group's topology epoch {current}."
-            )));
+            self.status.push(
+                StatusCode::StaleTopology.status(format!(
+                    "The member's topology epoch {own} is behind the group's topology epoch {current}."
+                )),
+            );
         }
     }
 
@@ -225,15 +227,16 @@ impl Beat<'_> {
             endpoint_information_epoch: self.group.volatile.endpoint_information_epoch,
             ..StreamsGroupHeartbeatResponse::default()
         };
-        if request.member_epoch == 0 || self.before.assigned_tasks != member.assigned_tasks {
+        let is_new = request.member_epoch == 0 || self.before.assigned_tasks != member.assigned_tasks;
+        if is_new || self.missed_an_answer(request) {
             response.active_tasks = Some(task_ids(&active_tasks(&member.assigned_tasks.active)));
             response.standby_tasks = Some(task_ids(&member.assigned_tasks.standby));
             response.warmup_tasks = Some(task_ids(&member.assigned_tasks.warmup));
-            if member.user_endpoint.is_some() {
-                response.endpoint_information_epoch = response.endpoint_information_epoch.wrapping_add(1);
-                let epoch = response.endpoint_information_epoch;
-                step.change_streams(StreamsChange::EndpointInformationEpoch(epoch));
-            }
+        }
+        if is_new && member.user_endpoint.is_some() {
+            response.endpoint_information_epoch = response.endpoint_information_epoch.wrapping_add(1);
+            let epoch = response.endpoint_information_epoch;
+            step.change_streams(StreamsChange::EndpointInformationEpoch(epoch));
         }
         if response.endpoint_information_epoch != request.endpoint_information_epoch {
             let endpoints = endpoints::of_group(self.group, member, configured, &step.shard.topics);
@@ -251,6 +254,14 @@ impl Beat<'_> {
         StreamsHeartbeat { response, internal_topics: configured.topics_to_create() }
     }
 
+    /// The member is behind, or has other tasks than it was told: it is told again.
+    fn missed_an_answer(&self, request: &StreamsGroupHeartbeatRequest) -> bool {
+        let assigned = &self.before.assigned_tasks;
+        let differs =
+            |owned: TaskSets| owned.active != active_tasks(&assigned.active) || owned.standby != assigned.standby;
+        request.member_epoch != self.before.member_epoch || owned(request).is_some_and(differs)
+    }
+
     fn shutdown_requested_by(
         &self,
         step: &mut Step<'_>,
@@ -259,7 +270,11 @@ impl Beat<'_> {
     ) -> Option<Arc<str>> {
         let known = self.group.volatile.shutdown_requested_by.clone();
         if known.is_none() && request.shutdown_application {
-            tracing::info!(group_id = &*step.group_id, member_id = &*member.member_id, "shutdown of an application requested");
+            tracing::info!(
+                group_id = &*step.group_id,
+                member_id = &*member.member_id,
+                "shutdown of an application requested"
+            );
             step.change_streams(StreamsChange::ShutdownRequestedBy(member.member_id.clone()));
             return Some(member.member_id.clone());
         }

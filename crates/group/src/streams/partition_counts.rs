@@ -66,9 +66,10 @@ impl<'a> PartitionCounts<'a> {
     /// # Errors
     /// STREAMS_INVALID_TOPOLOGY when it reads nothing.
     pub(crate) fn largest_source(&self, subtopology: &Subtopology) -> Result<i32, GroupError> {
-        sources(subtopology).filter_map(|topic| self.of(topic)).max().ok_or_else(|| {
-            invalid(format!("No source topics found for subtopology {}", subtopology.subtopology_id))
-        })
+        sources(subtopology)
+            .filter_map(|topic| self.of(topic))
+            .max()
+            .ok_or_else(|| invalid(format!("No source topics found for subtopology {}", subtopology.subtopology_id)))
     }
 
     fn repartition_topics(&mut self, topology: &StreamsTopology) -> Result<(), GroupError> {
@@ -129,7 +130,10 @@ impl<'a> PartitionCounts<'a> {
         let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
         for topic in members(subtopology, group) {
             let count = self.of(topic);
-            counts.insert(topic, count.ok_or_else(|| invalid(format!("Number of partitions is not set for topic: {topic}")))?);
+            counts.insert(
+                topic,
+                count.ok_or_else(|| invalid(format!("Number of partitions is not set for topic: {topic}")))?,
+            );
         }
         let all_repartition = || topology.subtopologies.values().flat_map(|each| &each.repartition_source_topics);
         let is_repartition = |name: &str| all_repartition().any(|topic| topic.name == name);

@@ -177,8 +177,7 @@ fn tasks(tasks: &[current::TaskIds]) -> Tasks {
 }
 
 fn task_sets(value: &StreamsGroupTargetAssignmentMemberValue) -> TaskSets {
-    let tasks =
-        |tasks: &[target::TaskIds]| of_lists(tasks.iter().map(|task| (&task.subtopology_id, &task.partitions)));
+    let tasks = |tasks: &[target::TaskIds]| of_lists(tasks.iter().map(|task| (&task.subtopology_id, &task.partitions)));
     TaskSets {
         active: tasks(&value.active_tasks),
         standby: tasks(&value.standby_tasks),

@@ -46,8 +46,11 @@ impl NewTarget<'_> {
                 });
                 let num_standby_replicas =
                     self.configs.get(NUM_STANDBY_REPLICAS).and_then(|text| text.parse().ok()).unwrap_or(0);
-                let spec =
-                    GroupSpec { members: members.clone(), subtopologies: subtopologies.collect(), num_standby_replicas };
+                let spec = GroupSpec {
+                    members: members.clone(),
+                    subtopologies: subtopologies.collect(),
+                    num_standby_replicas,
+                };
                 assignor::sticky(&spec)
             }
         };

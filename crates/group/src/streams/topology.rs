@@ -50,9 +50,10 @@ impl StreamsTopology {
     /// Whether one of the topics is required.
     pub(crate) fn requires(&self, topic: &str) -> bool {
         self.readers.contains_key(topic)
-            || self.subtopologies.values().any(|subtopology| {
-                subtopology.state_changelog_topics.iter().any(|changelog| changelog.name == topic)
-            })
+            || self
+                .subtopologies
+                .values()
+                .any(|subtopology| subtopology.state_changelog_topics.iter().any(|changelog| changelog.name == topic))
     }
 }
 

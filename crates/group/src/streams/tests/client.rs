@@ -110,7 +110,9 @@ impl Client {
     fn send(&mut self, world: &mut World, request: StreamsGroupHeartbeatRequest) -> String {
         let slot = world.request(0, GroupRequest::StreamsGroupHeartbeat(request));
         let index = world.replies.iter().position(|(to, _)| *to == slot).expect("an answer");
-        let (_, GroupReply::StreamsGroupHeartbeat(reply)) = world.replies.remove(index) else { panic!("another answer") };
+        let (_, GroupReply::StreamsGroupHeartbeat(reply)) = world.replies.remove(index) else {
+            panic!("another answer")
+        };
         self.understand(&reply);
         show::answer(&reply)
     }

@@ -103,7 +103,11 @@ impl Life {
     /// A fenced member gives everything up and joins again.
     fn beat(&mut self, index: usize, acknowledges: bool) {
         let Some(client) = self.clients.get_mut(&index) else { return };
-        if acknowledges { client.acknowledge(&mut self.world) } else { client.beat(&mut self.world, false) };
+        if acknowledges {
+            client.acknowledge(&mut self.world)
+        } else {
+            client.beat(&mut self.world, false)
+        };
         if client.is_fenced {
             (client.owned, client.told) = Default::default();
             client.join(&mut self.world);

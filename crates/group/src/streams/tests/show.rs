@@ -63,8 +63,9 @@ pub(crate) fn record(key: Key, value: Option<Value>) -> String {
 
 /// `0_0 0_1 1_0`, or a dash.
 pub(crate) fn tasks_text<'a>(tasks: impl Iterator<Item = (&'a str, &'a [i32])>) -> String {
-    let tasks: Vec<String> =
-        tasks.flat_map(|(id, partitions)| partitions.iter().map(move |partition| format!("{id}_{partition}"))).collect();
+    let tasks: Vec<String> = tasks
+        .flat_map(|(id, partitions)| partitions.iter().map(move |partition| format!("{id}_{partition}")))
+        .collect();
     if tasks.is_empty() { "-".to_string() } else { tasks.join(" ") }
 }
 
@@ -96,7 +97,8 @@ pub(crate) fn answer(reply: &StreamsHeartbeat) -> String {
     }
     for endpoint in response.partitions_by_user_endpoint.iter().flatten() {
         let list = |topics: &[TopicPartition]| {
-            let topics: Vec<String> = topics.iter().map(|topic| format!("{}={:?}", topic.topic, topic.partitions)).collect();
+            let topics: Vec<String> =
+                topics.iter().map(|topic| format!("{}={:?}", topic.topic, topic.partitions)).collect();
             topics.join(" ")
         };
         let (host, port) = (&endpoint.user_endpoint.host, endpoint.user_endpoint.port);

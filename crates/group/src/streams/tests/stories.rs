@@ -2,7 +2,8 @@
 //! records that are written, then the answer. `UPDATE_EXPECT=1 cargo test -p ottla-group` writes the traces anew.
 //!
 //! `topic NAME PARTITIONS` creates or grows, `delete NAME`; `join M [topology=..] [version=..] [process=..] [endpoint=..]`, `beat M`,
-//! `say M` (says what it has), `ack M` (closes what was revoked and says so), `create M` (makes the internal topics of its last
+//! `say M` (says what it has), `ack M` (closes what was revoked and says so), `lose M` (does not hear the
+//! answer), `create M` (makes the internal topics of its last
 //! answer), `leave M`, `shutdown M`, `epoch M N` sets what a client believes; `commit M EPOCH TOPIC PARTITION`, `fetch M EPOCH`;
 //! `cjoin`, `csync`, `consumer` are requests of other protocols, `remove` is DeleteGroups; `standbys N` configures the group;
 //! `wait MS`; `reload`; `state`; `describe`.
@@ -28,7 +29,8 @@ struct Story {
 
 /// Without waiting.
 pub(super) fn prompt() -> GroupConfig {
-    let streams = StreamsConfig { initial_rebalance_delay_ms: 0, assignment_interval_ms: 0, ..StreamsConfig::default() };
+    let streams =
+        StreamsConfig { initial_rebalance_delay_ms: 0, assignment_interval_ms: 0, ..StreamsConfig::default() };
     GroupConfig { streams, ..config() }
 }
 
@@ -76,9 +78,13 @@ impl Story {
                 self.standbys(count.parse().expect("a number"));
                 None
             }
-            ["state"] => Some(self.world.shard.groups.get(GROUP).map_or("none".to_string(), |group| {
-                format!("{} {}", group.type_name(), group.state_name())
-            })),
+            ["state"] => Some(
+                self.world
+                    .shard
+                    .groups
+                    .get(GROUP)
+                    .map_or("none".to_string(), |group| format!("{} {}", group.type_name(), group.state_name())),
+            ),
             ["describe"] => Some(self.describe()),
             ["remove"] => Some(self.request(2, GroupRequest::DeleteGroup(GROUP.to_string()))),
             ["cjoin"] => Some(self.classic_join()),
@@ -121,6 +127,7 @@ impl Story {
             "beat" => client.beat(world, false),
             "say" => client.beat(world, true),
             "ack" => client.acknowledge(world),
+            "lose" => client.clone().beat(world, false),
             "leave" => client.leave(world),
             "shutdown" => client.shut_down(world),
             "create" => {
@@ -192,7 +199,8 @@ impl Story {
     }
 
     fn classic_join(&mut self) -> String {
-        let protocol = join_group_request::JoinGroupRequestProtocol { name: "stream".to_string(), ..Default::default() };
+        let protocol =
+            join_group_request::JoinGroupRequestProtocol { name: "stream".to_string(), ..Default::default() };
         let request = JoinGroupRequest {
             group_id: GROUP.to_string(),
             session_timeout_ms: 45_000,
@@ -220,7 +228,8 @@ impl Story {
         let slot = self.world.request(0, GroupRequest::StreamsGroupDescribe(GROUP.to_string()));
         let index = self.world.replies.iter().position(|(to, _)| *to == slot).expect("an answer");
         let (_, GroupReply::StreamsGroupDescribe(group)) = self.world.replies.remove(index) else { panic!("another") };
-        let mut text = format!("{} epoch {} assignment {}", group.group_state, group.group_epoch, group.assignment_epoch);
+        let mut text =
+            format!("{} epoch {} assignment {}", group.group_state, group.group_epoch, group.assignment_epoch);
         for subtopology in group.topology.iter().flat_map(|topology| topology.subtopologies.iter().flatten()) {
             let topics = |topics: &[ottla_protocol::streams_group_describe_response::TopicInfo]| {
                 topics.iter().map(|topic| format!("{}={}", topic.name, topic.partitions)).collect::<Vec<_>>()
@@ -232,13 +241,17 @@ impl Story {
         }
         for member in &group.members {
             let tasks = |tasks: &[ottla_protocol::streams_group_describe_response::TaskIds]| {
-                super::show::tasks_text(tasks.iter().map(|task| (task.subtopology_id.as_str(), task.partitions.as_slice())))
+                super::show::tasks_text(
+                    tasks.iter().map(|task| (task.subtopology_id.as_str(), task.partitions.as_slice())),
+                )
             };
             let (has, target) = (&member.assignment, &member.target_assignment);
             let (active, standby) = (tasks(&has.active_tasks), tasks(&has.standby_tasks));
             let (target_active, target_standby) = (tasks(&target.active_tasks), tasks(&target.standby_tasks));
             let (id, epoch) = (&member.member_id, member.member_epoch);
-            text.push_str(&format!("\n     {id} in {epoch} has {active} / {standby} wants {target_active} / {target_standby}"));
+            text.push_str(&format!(
+                "\n     {id} in {epoch} has {active} / {standby} wants {target_active} / {target_standby}"
+            ));
         }
         text
     }
@@ -266,6 +279,7 @@ stories! {
     };
     timeouts prompt();
     stale_members prompt();
+    lost_answers prompt();
     offsets prompt();
     other_protocols prompt();
     shutdown prompt();

@@ -7,7 +7,9 @@ use ottla_protocol::streams_group_heartbeat_request::{CopartitionGroup, KeyValue
 pub(super) fn topology(name: &str, epoch: i32) -> Topology {
     let subtopologies = match name {
         "stateless" => vec![subtopology("0", &["in"])],
-        "count" => vec![Subtopology { state_changelog_topics: vec![changelog("app-store")], ..subtopology("0", &["in"]) }],
+        "count" => {
+            vec![Subtopology { state_changelog_topics: vec![changelog("app-store")], ..subtopology("0", &["in"]) }]
+        }
         "repartition" => vec![
             Subtopology { repartition_sink_topics: vec!["app-rep".to_string()], ..subtopology("0", &["in"]) },
             Subtopology {
