@@ -10,6 +10,7 @@
 //! [`topology`]). Missing internal topics leave with the answer to a heartbeat ([`StreamsHeartbeat`]): the broker creates them
 //! in the name of who asked, and tells in the answer what went wrong the last time.
 
+mod answer;
 mod assignor;
 mod config;
 mod configure;

@@ -40,6 +40,9 @@ metric_families! {
     /// KIP-848 groups by state; label `state`.
     CONSUMER_GROUP_COUNT Gauge "kafka_server_group_coordinator_metrics_consumer_group_count"
         "Groups of the consumer protocol by state.";
+    /// Streams groups by state; label `state`.
+    STREAMS_GROUP_COUNT Gauge "kafka_server_group_coordinator_metrics_streams_group_count"
+        "Streams groups by state.";
     /// Members by protocol of their group; label `protocol`.
     GROUP_MEMBERS Gauge "ottla_group_members" "Members of groups by the protocol of the group.";
     /// Committed offsets.

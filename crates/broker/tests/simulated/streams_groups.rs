@@ -73,6 +73,7 @@ fn an_application_gets_its_internal_topics_and_its_tasks() {
             assert!(node.runtime.now() < deadline, "no tasks: {:?}", response.status);
             node.runtime.sleep(Duration::from_millis(500)).await;
         }
+        assert!(node.metrics.groups.streams_rebalances.get() >= 2, "the member, then its topics");
         let node = node.power_loss().await;
         node.coordinate("app").await;
         let owned = vec![TaskIds { subtopology_id: "0".to_string(), partitions: vec![0, 1, 2] }];
@@ -90,7 +91,15 @@ fn an_application_gets_its_internal_topics_and_its_tasks() {
         let topology = group.topology.expect("a topology").subtopologies.expect("subtopologies").remove(0);
         assert_eq!(topology.state_changelog_topics[0].partitions, 3);
         assert_eq!(group.members[0].assignment.active_tasks[0].partitions, [0, 1, 2]);
-        let listed = node.call(5, &ListGroupsRequest::default()).await.groups.remove(0);
+        // Other partitions of the offsets topic may still be loading.
+        let listed = loop {
+            let mut response = node.call(5, &ListGroupsRequest::default()).await;
+            if let Some(group) = response.groups.pop() {
+                break group;
+            }
+            assert!(node.runtime.now() < deadline, "{response:?}");
+            node.runtime.sleep(Duration::from_millis(10)).await;
+        };
         assert_eq!((listed.group_type.as_str(), listed.protocol_type.as_str()), ("Streams", "streams"));
         let left = node.call(0, &beat(-1)).await;
         assert_eq!((error(left.error_code), left.member_epoch), ("NONE", -1));

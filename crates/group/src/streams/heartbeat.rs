@@ -13,9 +13,9 @@ use super::group::{AssignmentConfigs, StreamsGroup};
 use super::member::{MemberState, StreamsMember};
 use super::seat::{check_size, existing_group, joined_group, said, take};
 use super::target::{self, NUM_STANDBY_REPLICAS, NewTarget};
-use super::tasks::{TaskSets, active_tasks, lists, of_lists};
+use super::tasks::{TaskSets, of_lists};
 use super::topology::{self, StreamsTopology};
-use super::{StreamsChange, StreamsHeartbeat, configure, endpoints, leave, records, validate};
+use super::{StreamsChange, StreamsHeartbeat, configure, leave, records, validate};
 use crate::consumer::error::GroupError;
 use crate::consumer::member::{LEAVE_GROUP_MEMBER_EPOCH, LEAVE_GROUP_STATIC_MEMBER_EPOCH};
 use crate::consumer::metadata_hash;
@@ -25,7 +25,7 @@ use crate::shard::{GroupDecision, GroupShard};
 use crate::timer::TimerKind;
 use ottla_coordinator::{Context, Decision, ReplySlot};
 use ottla_protocol::streams_group_heartbeat_request as request_parts;
-use ottla_protocol::streams_group_heartbeat_response::{Status, TaskIds};
+use ottla_protocol::streams_group_heartbeat_response::Status;
 use ottla_protocol::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use ottla_types::ErrorCode;
 use std::borrow::Cow;
@@ -100,12 +100,12 @@ fn stay(
 }
 
 /// One heartbeat on its way.
-struct Beat<'a> {
-    group: &'a StreamsGroup,
+pub(super) struct Beat<'a> {
+    pub(super) group: &'a StreamsGroup,
     /// The member before the request.
-    before: &'a StreamsMember,
-    topology: Arc<StreamsTopology>,
-    status: Vec<Status>,
+    pub(super) before: &'a StreamsMember,
+    pub(super) topology: Arc<StreamsTopology>,
+    pub(super) status: Vec<Status>,
 }
 
 impl Beat<'_> {
@@ -211,75 +211,6 @@ impl Beat<'_> {
         }
         Ok(Arc::new(next))
     }
-
-    fn answer(
-        mut self,
-        step: &mut Step<'_>,
-        request: &StreamsGroupHeartbeatRequest,
-        member: &StreamsMember,
-        configured: &ConfiguredTopology,
-    ) -> StreamsHeartbeat {
-        let interval_ms = step.shard.config.streams.heartbeat_interval_ms(&step.group_id);
-        let mut response = StreamsGroupHeartbeatResponse {
-            member_id: member.member_id.to_string(),
-            member_epoch: member.member_epoch,
-            heartbeat_interval_ms: i32::try_from(interval_ms).unwrap_or(i32::MAX),
-            endpoint_information_epoch: self.group.volatile.endpoint_information_epoch,
-            ..StreamsGroupHeartbeatResponse::default()
-        };
-        let is_new = request.member_epoch == 0 || self.before.assigned_tasks != member.assigned_tasks;
-        if is_new || self.missed_an_answer(request) {
-            response.active_tasks = Some(task_ids(&active_tasks(&member.assigned_tasks.active)));
-            response.standby_tasks = Some(task_ids(&member.assigned_tasks.standby));
-            response.warmup_tasks = Some(task_ids(&member.assigned_tasks.warmup));
-        }
-        if is_new && member.user_endpoint.is_some() {
-            response.endpoint_information_epoch = response.endpoint_information_epoch.wrapping_add(1);
-            let epoch = response.endpoint_information_epoch;
-            step.change_streams(StreamsChange::EndpointInformationEpoch(epoch));
-        }
-        if response.endpoint_information_epoch != request.endpoint_information_epoch {
-            let endpoints = endpoints::of_group(self.group, member, configured, &step.shard.topics);
-            response.partitions_by_user_endpoint = Some(endpoints);
-        }
-        if let Some(problem) = &configured.problem {
-            self.status.push(problem.code.status(problem.message.clone()));
-        }
-        if let Some(requested_by) = self.shutdown_requested_by(step, request, member) {
-            self.status.push(StatusCode::ShutdownApplication.status(format!(
-                "Streams group member {requested_by} encountered a fatal error and requested a shutdown for the entire application."
-            )));
-        }
-        response.status = Some(self.status);
-        StreamsHeartbeat { response, internal_topics: configured.topics_to_create() }
-    }
-
-    /// The member is behind, or has other tasks than it was told: it is told again.
-    fn missed_an_answer(&self, request: &StreamsGroupHeartbeatRequest) -> bool {
-        let assigned = &self.before.assigned_tasks;
-        let differs =
-            |owned: TaskSets| owned.active != active_tasks(&assigned.active) || owned.standby != assigned.standby;
-        request.member_epoch != self.before.member_epoch || owned(request).is_some_and(differs)
-    }
-
-    fn shutdown_requested_by(
-        &self,
-        step: &mut Step<'_>,
-        request: &StreamsGroupHeartbeatRequest,
-        member: &StreamsMember,
-    ) -> Option<Arc<str>> {
-        let known = self.group.volatile.shutdown_requested_by.clone();
-        if known.is_none() && request.shutdown_application {
-            tracing::info!(
-                group_id = &*step.group_id,
-                member_id = &*member.member_id,
-                "shutdown of an application requested"
-            );
-            step.change_streams(StreamsChange::ShutdownRequestedBy(member.member_id.clone()));
-            return Some(member.member_id.clone());
-        }
-        known
-    }
 }
 
 /// The group's topology, which the first member brings. Kafka 4.3 has no way to another one: a group that runs an older topology
@@ -312,7 +243,7 @@ fn update_topology(
 }
 
 /// What the member says that it has; None when it does not say.
-fn owned(request: &StreamsGroupHeartbeatRequest) -> Option<TaskSets> {
+pub(super) fn owned(request: &StreamsGroupHeartbeatRequest) -> Option<TaskSets> {
     let tasks = |tasks: &Option<Vec<request_parts::TaskIds>>| {
         tasks.as_ref().map(|tasks| of_lists(tasks.iter().map(|task| (&task.subtopology_id, &task.partitions))))
     };
@@ -341,8 +272,4 @@ fn check_tasks(configured: &ConfiguredTopology, request: &StreamsGroupHeartbeatR
         }
     }
     Ok(())
-}
-
-fn task_ids(tasks: &super::tasks::Tasks) -> Vec<TaskIds> {
-    lists(tasks).map(|(subtopology_id, partitions)| TaskIds { subtopology_id, partitions }).collect()
 }
