@@ -34,6 +34,7 @@ final class Side {
         Map.entry("kafka-broker-api-versions", "org.apache.kafka.tools.BrokerApiVersionsCommand"),
         Map.entry("kafka-features", "org.apache.kafka.tools.FeatureCommand"),
         Map.entry("kafka-metadata-quorum", "org.apache.kafka.tools.MetadataQuorumCommand"),
+        Map.entry("kafka-transactions", "org.apache.kafka.tools.TransactionsCommand"),
         Map.entry("kafka-storage", "kafka.tools.StorageTool"));
 
     /** They end by themselves or go on in shutdown hooks: only a process of their own shows all of it. */

@@ -1,4 +1,5 @@
-// Black-box suite: the WordCount demo of Kafka Streams, with at-least-once, from input topic to counts; restarted midway.
+// Black-box suite: Kafka Streams. The WordCount demo with at-least-once, from input topic to counts, and an application with
+// exactly_once_v2; both restarted and killed midway.
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -35,6 +36,7 @@ public final class StreamsSuite {
         cases.add("wordcount_goes_on_after_a_restart", () -> counts(2));
         cases.add("wordcount_goes_on_after_a_crash", StreamsSuite::crash);
         cases.add("wordcount_made_its_internal_topics", StreamsSuite::internalTopics);
+        ExactlyOnceCases.add(cases, "classic");
         System.exit(cases.run());
     }
 

@@ -1,7 +1,8 @@
 //! `cargo xtask bench [CASE]...`: builds the release programs and measures.
 //!
-//! `kafka` compares with Apache Kafka (`bench/first_look.py`); `groups` keeps 10,000 groups with 100,000 members alive over
-//! 1,000 connections, in both protocols (`ottla-bench groups`, see `crates/bench/README.md`).
+//! Most cases are `bench/compare.py`'s, beside Apache Kafka and beside the floor (see `bench/README.md`); `groups` keeps 10,000
+//! groups with 100,000 members alive over 1,000 connections, in both protocols (`ottla-bench groups`, see
+//! `crates/bench/README.md`).
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,72 +12,90 @@ use anyhow::{Result, ensure};
 use crate::compat::ready;
 use crate::paths;
 use crate::prepare::{Need, Workshop};
+use crate::tally::Tally;
 use crate::test::cargo;
+
+/// The case that `bench/compare.py` does not know.
+const GROUPS: &str = "groups";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to measure; everything if nothing is named.
-    #[arg(value_enum)]
-    cases: Vec<Case>,
-    /// kafka: records of 1 KiB to produce and fetch.
-    #[arg(long, default_value_t = 2_000_000)]
-    records: u64,
-    /// kafka: seconds of idling that are measured.
-    #[arg(long, default_value_t = 20)]
-    idle: u64,
+    /// What to measure: groups, or a case of bench/compare.py such as produce-1k; everything if nothing is named.
+    cases: Vec<String>,
+    /// Only these brokers: ottla, ottla-durable, kafka, floor (repeatable).
+    #[arg(long, value_name = "NAME")]
+    peer: Vec<String>,
+    /// Runs of each case with each broker.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Size of the loads, as a part of the ordinary one.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// A few cases, small, once: does everything work.
+    #[arg(long)]
+    short: bool,
     /// groups: seconds in which the formed groups are kept alive.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Case {
-    /// Produce, fetch and idle beside Apache Kafka.
-    Kafka,
-    /// Many consumer groups on one node.
-    Groups,
-}
-
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let program = match std::env::var_os("OTTLA_BIN") {
-        Some(path) => path.into(),
-        None => cargo::build("ottla-cli", "ottla", "release")?,
-    };
-    let all = [Case::Kafka, Case::Groups];
-    for case in all.into_iter().filter(|case| args.cases.is_empty() || args.cases.contains(case)) {
-        match case {
-            Case::Kafka => kafka(args, &program)?,
-            Case::Groups => groups(args, &program)?,
-        }
+    let program = built("OTTLA_BIN", "ottla-cli", "ottla")?;
+    let bench = built("OTTLA_BENCH_BIN", "ottla-bench", "ottla-bench")?;
+    let compared: Vec<&String> = args.cases.iter().filter(|case| *case != GROUPS).collect();
+    if args.cases.is_empty() || !compared.is_empty() {
+        compare(args, &compared, &program, &bench)?;
     }
-    Ok(())
+    let with_groups = args.cases.is_empty() && !args.short || args.cases.iter().any(|case| case == GROUPS);
+    if with_groups { groups(args, &program, &bench) } else { Ok(()) }
 }
 
-fn kafka(args: &Args, program: &Path) -> Result<()> {
+/// A release program, built here or named by a variable of the environment.
+fn built(variable: &str, package: &str, name: &str) -> Result<PathBuf> {
+    match std::env::var_os(variable) {
+        Some(path) => Ok(path.into()),
+        None => cargo::build(package, name, "release"),
+    }
+}
+
+/// The step of the test suite: the short form without Kafka, with programs in the profile of the tests. Figures are printed, not
+/// judged; what fails is a measurement that does not work.
+pub(crate) fn step() -> Result<Tally> {
+    let mut command = comparison(&cargo::ottla_program()?, &cargo::program("ottla-bench", "ottla-bench")?);
+    let results = paths::cache()?.join("bench-results");
+    command
+        .args(["--short", "--peer", "ottla", "--peer", "ottla-durable", "--peer", "floor"])
+        .arg("--results")
+        .arg(results);
+    let status = command.status()?;
+    Ok(if status.success() { Tally::passed(1) } else { Tally::one_failed("bench", &status.to_string()) })
+}
+
+fn comparison(program: &Path, bench: &Path) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(paths::root().join("bench/compare.py")).arg("--ottla").arg(program).arg("--bench").arg(bench);
+    command
+}
+
+fn compare(args: &Args, cases: &[&String], program: &Path, bench: &Path) -> Result<()> {
     let mut workshop = Workshop::default();
-    let jars = workshop.get(Need::Jars)?;
-    let status = Command::new("python3")
-        .arg(paths::root().join("bench/first_look.py"))
-        .arg("--ottla")
-        .arg(program)
-        .arg("--jars")
-        .arg(jars)
-        .args(["--records", &args.records.to_string(), "--idle", &args.idle.to_string()])
-        .status()?;
+    let mut command = comparison(program, bench);
+    command.arg("--jars").arg(workshop.get(Need::Jars)?);
+    command.args(["--rounds", &args.rounds.to_string(), "--scale", &args.scale.to_string()]);
+    command.args(cases.iter().flat_map(|case| ["--case", case]));
+    command.args(args.peer.iter().flat_map(|peer| ["--peer", peer]));
+    command.args(args.short.then_some("--short"));
+    let status = command.status()?;
     ensure!(status.success(), "the comparison failed: {status}");
     Ok(())
 }
 
-fn groups(args: &Args, program: &Path) -> Result<()> {
-    let bench: PathBuf = match std::env::var_os("OTTLA_BENCH_BIN") {
-        Some(path) => path.into(),
-        None => cargo::build("ottla-bench", "ottla-bench", "release")?,
-    };
+fn groups(args: &Args, program: &Path, bench: &Path) -> Result<()> {
     for protocol in ["classic", "consumer"] {
         println!("groups of the {protocol} protocol:");
         let broker = Broker::start(program, protocol)?;
-        let status = Command::new(&bench)
+        let status = Command::new(bench)
             .args(["groups", "--protocol", protocol, "--bootstrap-server", &broker.address])
             .args(["--seconds", &args.seconds.to_string(), "--broker-pid", &broker.child.id().to_string()])
             .status()?;

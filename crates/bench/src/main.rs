@@ -1,6 +1,7 @@
 //! `ottla-bench`: load that ordinary clients cannot make on one machine. A tool, not part of the shipped binary.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod floor;
 mod groups;
 mod process;
 
@@ -17,11 +18,16 @@ struct Cli {
 enum Command {
     /// Many consumer groups whose members do nothing but stay alive.
     Groups(groups::Args),
+    /// The least that anything can do that takes and gives records, to compare brokers with.
+    Floor(floor::Args),
 }
 
 fn main() -> anyhow::Result<()> {
-    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     match Cli::parse().command {
-        Command::Groups(args) => executor.block_on(groups::run(args)),
+        Command::Groups(args) => {
+            let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            executor.block_on(groups::run(args))
+        }
+        Command::Floor(args) => floor::run(&args),
     }
 }

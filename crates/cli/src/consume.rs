@@ -4,6 +4,8 @@
 //! decided before the first record (`plan.rs`); what is printed and what is left out is decided for each (`show.rs`, `format.rs`).
 
 mod format;
+#[cfg(feature = "jq")]
+mod jq;
 mod plan;
 mod show;
 
@@ -74,6 +76,11 @@ pub(crate) struct Args {
     /// Only records whose key or value matches this regular expression.
     #[arg(long, value_name = "REGEX")]
     grep: Option<String>,
+    /// Print what a filter in jq's language makes of each record, a line for each output: .value.price, select(.key == "a") | .value.
+    /// Its input is the record as --output json shows it, with JSON keys and values parsed.
+    #[cfg(feature = "jq")]
+    #[arg(long, value_name = "FILTER", conflicts_with_all = ["key", "headers", "format"])]
+    jq: Option<String>,
     /// Leave out records of transactions that are open or were aborted.
     #[arg(long)]
     read_committed: bool,

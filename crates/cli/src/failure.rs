@@ -8,6 +8,7 @@
 //! | 3 | no Kafka broker was reached |
 //! | 4 | what was named does not exist |
 
+use crate::colour;
 use ottla_client::{ClientError, ConnectFailure};
 use std::process::ExitCode;
 
@@ -21,6 +22,8 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) const REFUSED: u8 = 1;
+    /// The command line is wrong, which shows only when it is looked at closely.
+    pub(crate) const USAGE: u8 = 2;
     pub(crate) const UNREACHABLE: u8 = 3;
     pub(crate) const NOT_FOUND: u8 = 4;
 
@@ -66,9 +69,9 @@ impl Failure {
         if self.cause.is_empty() {
             return ExitCode::from(self.code);
         }
-        eprintln!("error: {}", self.cause);
+        eprintln!("{} {}", colour::err(colour::BAD, "error:"), self.cause);
         if let Some(next_step) = &self.next_step {
-            eprintln!("next step: {next_step}");
+            eprintln!("{} {next_step}", colour::err(colour::ADVICE, "next step:"));
         }
         ExitCode::from(self.code)
     }
@@ -98,6 +101,10 @@ fn next_step(error: &ClientError) -> Option<&'static str> {
         ClientError::Connect { failure: ConnectFailure::Refused, .. } => Some(
             "start a node there with `ottla serve`, or name the right address with --bootstrap-server or OTTLA_BOOTSTRAP",
         ),
+        ClientError::Connect { failure: ConnectFailure::Advertised { .. }, .. } => Some(
+            "set advertised.listeners of that broker to an address that this machine can reach, or reach the cluster from where \
+             that address works",
+        ),
         ClientError::Connect { failure: ConnectFailure::UnknownHost(_), .. } => {
             Some("check the host name in --bootstrap-server or OTTLA_BOOTSTRAP")
         }
@@ -105,7 +112,10 @@ fn next_step(error: &ClientError) -> Option<&'static str> {
             Some("check the address, and that no firewall is between this machine and the broker")
         }
         ClientError::NotKafka { found, .. } if found.contains("TLS") => {
-            Some("name a plaintext listener: this command does not speak TLS yet")
+            Some("this command speaks plaintext and that port speaks TLS: name a PLAINTEXT listener of the broker")
+        }
+        ClientError::NotKafka { found, .. } if found.contains("HTTP") => {
+            Some("that port belongs to a web server: name the port of a Kafka listener, by default 9092")
         }
         ClientError::NotKafka { .. } => Some("name a port where a Kafka broker listens; the default is 9092"),
         ClientError::NoBrokers { .. } => Some("check that a broker runs at one of these addresses"),
@@ -116,7 +126,13 @@ fn next_step(error: &ClientError) -> Option<&'static str> {
             Some("check whether it was done, and try again if not; the broker may be overloaded")
         }
         ClientError::NoCommonVersion { .. } => Some("this broker is too old or too new for this command"),
+        ClientError::TransactionFatal { .. } if error.is_fenced() => {
+            Some("another producer uses this transactional id now; give each producer one of its own")
+        }
         ClientError::Broker { .. }
+        | ClientError::Aborted
+        | ClientError::TransactionAbortable { .. }
+        | ClientError::TransactionFatal { .. }
         | ClientError::Unreadable { .. }
         | ClientError::Undelivered { .. }
         | ClientError::Closed(_)

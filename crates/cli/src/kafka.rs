@@ -12,17 +12,20 @@ mod consumer_perf;
 mod delete_records;
 mod dump_log;
 mod e2e_latency;
+mod features;
 mod get_offsets;
 mod groups;
 mod java;
 mod java_text;
 mod line_reader;
 mod log_dirs;
+mod pretty;
 mod producer_perf;
 mod server;
 mod shared;
 mod storage;
 mod topics;
+mod transactions;
 mod verifiable_consumer;
 mod verifiable_producer;
 
@@ -70,6 +73,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<delete_records::DeleteRecords>(),
     Tool::of::<dump_log::DumpLog>(),
     Tool::of::<e2e_latency::EndToEndLatency>(),
+    Tool::of::<features::Features>(),
     Tool::of::<get_offsets::GetOffsets>(),
     Tool::of::<groups::Groups>(),
     Tool::of::<log_dirs::LogDirs>(),
@@ -78,6 +82,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<server::ServerStop>(),
     Tool::of::<storage::Storage>(),
     Tool::of::<topics::Topics>(),
+    Tool::of::<transactions::Transactions>(),
     Tool::of::<verifiable_consumer::VerifiableConsumer>(),
     Tool::of::<verifiable_producer::VerifiableProducer>(),
 ];

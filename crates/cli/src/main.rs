@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cluster;
+mod colour;
 mod completion;
 mod config;
 mod consume;
@@ -11,6 +12,7 @@ mod executor;
 mod failure;
 mod generate;
 mod group;
+mod hanging;
 mod input;
 mod install_scripts;
 mod kafka;
@@ -20,6 +22,7 @@ mod perf;
 mod processes;
 mod produce;
 mod profile;
+mod quota;
 mod reading;
 mod record;
 mod segment;
@@ -27,6 +30,7 @@ mod serve;
 mod table;
 mod times;
 mod topic;
+mod txn;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use failure::Failure;
@@ -36,6 +40,9 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "ottla", version, about, arg_required_else_help = true)]
 struct Cli {
+    /// When to use colours.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
+    color: colour::When,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,6 +63,10 @@ enum Command {
     Group(group::Args),
     /// Show and change configs of topics, brokers, groups and clients.
     Config(config::Args),
+    /// Show who has which transaction open, and end one that its producer does not end.
+    Txn(txn::Args),
+    /// Show, set and remove quotas of users, clients and addresses.
+    Quota(quota::Args),
     /// Show the cluster, and what is wrong with it.
     Cluster(cluster::Args),
     /// Look into the files of a node that is stopped, and repair them.
@@ -91,6 +102,7 @@ fn run() -> Result<(), Failure> {
     }
     let matches = command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    cli.color.set();
     match cli.command {
         Command::Serve(args) => serve::run(&args).map_err(Failure::from),
         Command::Topic(args) => topic::run(&args),
@@ -99,6 +111,8 @@ fn run() -> Result<(), Failure> {
         Command::Perf(args) => perf::run(&args),
         Command::Group(args) => group::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Txn(args) => txn::run(&args),
+        Command::Quota(args) => quota::run(&args),
         Command::Cluster(args) => cluster::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -9,7 +9,8 @@ use crate::record::JsonRecord;
 use crate::topic::explain_unknown_topic;
 use bytes::Bytes;
 use ottla_client::{
-    Admin, Client, ClientOptions, ClientProperties, Delivery, Producer, ProducerOptions, ProducerRecord,
+    Admin, Client, ClientError, ClientOptions, ClientProperties, ConnectFailure, Delivery, Producer, ProducerOptions,
+    ProducerRecord,
 };
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -111,6 +112,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let options = properties.producer_options(defaults)?;
     executor::run(&bootstrap, properties.client_options(base)?, Threads::One, async |client: Client| {
         explain_unknown_topic(&Admin::new(&client), &args.topic, client.topic(&args.topic).await).await?;
+        reach_leader(&client, &args.topic).await?;
         let producer = Producer::new(&client, options)?;
         let (untold, sink) = (VecDeque::new(), Sink::new());
         let mut outbox = Outbox { args, producer, untold, sink, acknowledged: 0 };
@@ -184,6 +186,20 @@ impl Args {
         }
         Ok(record)
     }
+}
+
+/// A producer tries for minutes; an address that cannot work is told at once. Leaders that are elsewhere in a moment are
+/// the producer's to find.
+async fn reach_leader(client: &Client, topic: &str) -> Result<(), Failure> {
+    let leaders = client.topic(topic).await?.partitions?.into_iter().filter_map(|partition| partition.leader);
+    for leader in leaders.collect::<std::collections::BTreeSet<i32>>() {
+        if let Err(error @ ClientError::Connect { failure: ConnectFailure::Advertised { .. }, .. }) =
+            client.broker(leader).await
+        {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 impl Outbox<'_> {

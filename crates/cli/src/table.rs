@@ -1,5 +1,6 @@
 //! Tables for people: columns aligned, nothing drawn around them, the same on a terminal and in a pipe.
 
+use crate::colour;
 use comfy_table::{CellAlignment, Table, presets};
 
 /// Renders rows under headings. Columns whose heading starts with `#` are numbers: aligned to the right, without the
@@ -16,7 +17,9 @@ pub(crate) fn render(headings: &[&str], rows: impl IntoIterator<Item = Vec<Strin
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
+    let mut lines = table.lines().map(|line| line.trim_end().to_string());
+    let heading = lines.next().map(|line| colour::out(colour::HEADING, &line) + "\n").unwrap_or_default();
+    heading + &lines.map(|line| line + "\n").collect::<String>()
 }
 
 #[cfg(test)]

@@ -1,22 +1,26 @@
-//! Administration: topics, configs, quotas, partitions, groups and their offsets, records, log directories, producers, the
-//! cluster.
+//! Administration: topics, configs, quotas, partitions, groups and their offsets, transactions, records, log directories,
+//! producers, features, the cluster.
 //!
 //! An operation is retried only where a broker said that it did nothing and a later try may succeed.
 
 mod cluster;
 mod configs;
+mod features;
 mod group_offsets;
 mod groups;
 mod partitions;
 mod quotas;
 mod topics;
+mod transactions;
 
 pub use cluster::{ClusterDescription, LogDir, ReplicaLog};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
+pub use features::FeatureChange;
 pub use groups::{GroupDescription, GroupListing, MemberDescription};
 pub use partitions::ActiveProducer;
 pub use quotas::{QuotaEntity, QuotaFilter, QuotaMatch};
 pub use topics::{CreatedTopic, NewTopic, TopicDescription};
+pub use transactions::{OpenTransaction, TransactionDescription, TransactionFilter, TransactionListing};
 
 use crate::backoff::Backoff;
 use crate::client::Client;

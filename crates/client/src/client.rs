@@ -5,7 +5,8 @@
 //! the operations built on top, because only they know what may be done twice.
 
 use crate::connection::Connection;
-use crate::error::ClientError;
+use crate::coordinator::Coordinated;
+use crate::error::{ClientError, ConnectFailure};
 use crate::metadata::{BrokerAddress, ClusterMetadata, PartitionMetadata, TopicMetadata};
 use crate::options::ClientOptions;
 use ottla_protocol::MetadataRequest;
@@ -17,8 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Topics whose metadata is kept; beyond that all are forgotten and asked for again.
 const TOPICS_MAX: usize = 10_000;
-/// Groups whose coordinator is kept.
-const GROUPS_MAX: usize = 10_000;
+/// Groups and transactional ids whose coordinator is kept.
+const COORDINATORS_MAX: usize = 10_000;
+/// Addresses of which it is remembered that they worked.
+const ADDRESSES_MAX: usize = 10_000;
 
 /// A handle to a cluster. Clones share connections and metadata.
 #[derive(Clone)]
@@ -40,10 +43,12 @@ struct State {
     doubtful: BTreeSet<i32>,
     controller_id: Option<i32>,
     topics: BTreeMap<String, TopicMetadata>,
-    /// The coordinator's node id, by group id.
-    coordinators: BTreeMap<String, i32>,
+    /// The coordinator's node id, by group id or transactional id.
+    coordinators: BTreeMap<(Coordinated, String), i32>,
     /// By address; bootstrap addresses and advertised ones alike.
     connections: BTreeMap<String, Connection>,
+    /// Addresses that a connection was open to before.
+    reached: BTreeSet<String>,
 }
 
 impl Client {
@@ -113,10 +118,26 @@ impl Client {
             message: None,
         })?;
         let connected = self.connect(&address).await;
-        if connected.is_err() {
+        connected.map_err(|error| {
             self.lock().doubtful.insert(node_id);
-        }
-        connected
+            self.explained(node_id, error)
+        })
+    }
+
+    /// An advertised address that never worked, while another one does, is most likely a wrong one.
+    fn explained(&self, node_id: i32, error: ClientError) -> ClientError {
+        let ClientError::Connect { address, failure } = error else { return error };
+        let state = self.lock();
+        let told_by =
+            state.connections.iter().find(|(_, connection)| !connection.is_closed()).map(|(told_by, _)| told_by);
+        let is_new = !state.reached.contains(&address) && !self.inner.bootstrap.contains(&address);
+        let failure = match told_by {
+            Some(told_by) if is_new => {
+                ConnectFailure::Advertised { node_id, told_by: told_by.clone(), why: Box::new(failure) }
+            }
+            _ => failure,
+        };
+        ClientError::Connect { address, failure }
     }
 
     /// A connection to the broker that changes of the cluster are sent to.
@@ -219,21 +240,25 @@ impl Client {
     }
 
     pub(crate) fn known_coordinator(&self, group_id: &str) -> Option<i32> {
-        self.lock().coordinators.get(group_id).copied()
+        self.coordinator_of(Coordinated::Group, group_id)
     }
 
-    pub(crate) fn remember_coordinator(&self, group_id: &str, node_id: i32, address: BrokerAddress) {
+    pub(crate) fn coordinator_of(&self, kind: Coordinated, key: &str) -> Option<i32> {
+        self.lock().coordinators.get(&(kind, key.to_string())).copied()
+    }
+
+    pub(crate) fn remember_coordinator(&self, kind: Coordinated, key: &str, node_id: i32, address: BrokerAddress) {
         let mut state = self.lock();
-        if state.coordinators.len() >= GROUPS_MAX {
+        if state.coordinators.len() >= COORDINATORS_MAX {
             state.coordinators.clear();
         }
-        state.coordinators.insert(group_id.to_string(), node_id);
+        state.coordinators.insert((kind, key.to_string()), node_id);
         state.brokers.entry(node_id).or_insert(address);
     }
 
-    /// Forgets who looks after a group: a broker said that it does not, or cannot be reached.
-    pub(crate) fn forget_coordinator(&self, group_id: &str) {
-        self.lock().coordinators.remove(group_id);
+    /// Forgets who looks after a group or a transactional id: a broker said that it does not, or cannot be reached.
+    pub(crate) fn forget_coordinator(&self, kind: Coordinated, key: &str) {
+        self.lock().coordinators.remove(&(kind, key.to_string()));
     }
 
     fn candidates(&self) -> (Option<Connection>, Vec<String>) {
@@ -256,6 +281,10 @@ impl Client {
         }
         let made = Connection::connect(&self.inner.runtime, address, &self.inner.options).await?;
         let mut state = self.lock();
+        if state.reached.len() >= ADDRESSES_MAX {
+            state.reached.clear();
+        }
+        state.reached.insert(address.to_string());
         let kept = state.connections.entry(address.to_string()).or_insert_with(|| made.clone());
         if kept.is_closed() {
             *kept = made;

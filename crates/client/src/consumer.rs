@@ -17,11 +17,12 @@ mod rebalance;
 mod record;
 mod session;
 mod state;
+mod subscription;
 
 pub use controls::ConsumerWaker;
 pub use options::{ConsumerOptions, GroupProtocol, OffsetReset};
 pub use rebalance::RebalanceListener;
-pub use record::{ConsumerRecord, OffsetAndMetadata, Offsets};
+pub use record::{ConsumerGroupMetadata, ConsumerRecord, OffsetAndMetadata, Offsets};
 
 use crate::client::Client;
 use crate::error::ClientError;
@@ -36,6 +37,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use subscription::{Pattern, Wanted};
 use tokio::sync::{Notify, mpsc};
 
 /// From this version on a LeaveGroup names members in a list (KIP-345).
@@ -70,7 +72,7 @@ pub struct Consumer {
 
 /// A place in a group.
 struct Subscription {
-    topics: watch::Sender<BTreeSet<String>>,
+    wanted: watch::Sender<Wanted>,
     steps: mpsc::UnboundedReceiver<Step>,
     task: AbortOnDrop<()>,
 }
@@ -141,13 +143,30 @@ impl Consumer {
     /// # Errors
     /// `Invalid` without `group.id`, without topics, or when partitions were assigned by hand.
     pub fn subscribe(&mut self, topics: &[&str]) -> Result<(), ClientError> {
-        let group_id = self.shared.group_id()?;
-        let topics: BTreeSet<String> = topics.iter().map(ToString::to_string).collect();
         if topics.is_empty() {
             return Err(ClientError::Invalid("subscribe names no topic; unsubscribe leaves the group".to_string()));
         }
+        self.want(Wanted::Topics(topics.iter().map(ToString::to_string).collect()))
+    }
+
+    /// Joins the group for all topics whose whole name matches a regular expression (the syntax that RE2 and the `regex` crate
+    /// share), also those that are created later. In the classic protocol this client looks for them, every
+    /// `metadata.max.age.ms`; with KIP-848 the broker does. Topics of the cluster itself are left out.
+    ///
+    /// # Errors
+    /// `Invalid` without `group.id`, for a pattern that cannot be read, or when partitions were assigned by hand.
+    pub fn subscribe_pattern(&mut self, pattern: &str) -> Result<(), ClientError> {
+        self.want(Wanted::Pattern(Pattern::new(pattern)?))
+    }
+
+    fn want(&mut self, wanted: Wanted) -> Result<(), ClientError> {
+        let group_id = self.shared.group_id()?;
         if let Some(subscription) = &self.subscription {
-            subscription.topics.send_if_modified(|known| std::mem::replace(known, topics.clone()) != topics);
+            subscription.wanted.send_if_modified(|known| {
+                let is_news = *known != wanted;
+                *known = wanted;
+                is_news
+            });
             return Ok(());
         }
         if !self.shared.lock().partitions.is_empty() {
@@ -155,10 +174,10 @@ impl Consumer {
         }
         self.shared.note_poll();
         let (sender, steps) = mpsc::unbounded_channel();
-        let (topics, receiver) = watch::channel(topics);
+        let (wanted, receiver) = watch::channel(wanted);
         let member = membership::run(self.shared.clone(), group_id, sender, receiver);
         let task = self.shared.runtime().spawn("client.consumer.member", member).abort_on_drop();
-        self.subscription = Some(Subscription { topics, steps, task });
+        self.subscription = Some(Subscription { wanted, steps, task });
         Ok(())
     }
 
@@ -194,15 +213,38 @@ impl Consumer {
         self.shared.lock().partitions.keys().cloned().collect()
     }
 
-    /// The topics of its subscription.
+    /// The topics of its subscription; with a pattern, those of the partitions that it has now.
     pub fn subscription(&self) -> BTreeSet<String> {
-        self.subscription.as_ref().map(|subscription| subscription.topics.borrow().clone()).unwrap_or_default()
+        let Some(subscription) = &self.subscription else { return BTreeSet::new() };
+        match &*subscription.wanted.borrow() {
+            Wanted::Topics(topics) => topics.clone(),
+            Wanted::Pattern(_) => self.assignment().into_iter().map(|partition| partition.topic.to_string()).collect(),
+        }
     }
 
     /// Its member id and its generation or member epoch; empty and -1 outside of the group.
     pub fn membership(&self) -> (String, i32) {
         let committer = self.shared.committer();
         (committer.member_id, committer.epoch)
+    }
+
+    /// For whom a transactional producer commits offsets of this consumer.
+    ///
+    /// # Errors
+    /// `Invalid` without `group.id`.
+    pub fn group_metadata(&self) -> Result<ConsumerGroupMetadata, ClientError> {
+        let (group_id, committer) = (self.shared.group_id()?, self.shared.committer());
+        Ok(ConsumerGroupMetadata {
+            group_id,
+            generation_id: committer.epoch,
+            member_id: committer.member_id,
+            group_instance_id: committer.group_instance_id,
+        })
+    }
+
+    /// The positions of all partitions that have one: what a commit would commit now.
+    pub fn positions(&self) -> Offsets {
+        self.shared.lock().positions()
     }
 
     /// Up to `max.poll.records` records; none when `timeout` passed first. Must be called within `max.poll.interval.ms`,

@@ -1,4 +1,4 @@
-//! Which broker looks after a group, and the connection to it.
+//! Which broker looks after a group or a transactional id, and the connection to it.
 
 use crate::client::Client;
 use crate::connection::Connection;
@@ -7,10 +7,34 @@ use crate::metadata::BrokerAddress;
 use ottla_protocol::FindCoordinatorRequest;
 use ottla_types::ErrorCode;
 
-/// `CoordinatorType.GROUP`.
-const GROUP: i8 = 0;
-/// The first version that asks for several groups at once (KIP-699).
+/// What has a coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Coordinated {
+    /// A group, by its id.
+    Group,
+    /// A transactional id.
+    Transaction,
+}
+
+/// The first version that asks for several keys at once (KIP-699).
 const BATCHED_VERSION: i16 = 4;
+
+impl Coordinated {
+    /// Kafka's `CoordinatorType`.
+    fn code(self) -> i8 {
+        match self {
+            Coordinated::Group => 0,
+            Coordinated::Transaction => 1,
+        }
+    }
+
+    fn subject(self, key: &str) -> String {
+        match self {
+            Coordinated::Group => format!("coordinator of group '{key}'"),
+            Coordinated::Transaction => format!("coordinator of transactional id '{key}'"),
+        }
+    }
+}
 
 impl Client {
     /// A connection to the coordinator of a group; asked for when it is not known.
@@ -18,39 +42,63 @@ impl Client {
     /// # Errors
     /// COORDINATOR_NOT_AVAILABLE, GROUP_AUTHORIZATION_FAILED ... and those of the connection.
     pub async fn group_coordinator(&self, group_id: &str) -> Result<Connection, ClientError> {
-        let known = self.known_coordinator(group_id);
+        self.coordinator(Coordinated::Group, group_id).await
+    }
+
+    /// A connection to the coordinator of a transactional id; asked for when it is not known.
+    ///
+    /// # Errors
+    /// COORDINATOR_NOT_AVAILABLE, TRANSACTIONAL_ID_AUTHORIZATION_FAILED ... and those of the connection.
+    pub async fn transaction_coordinator(&self, transactional_id: &str) -> Result<Connection, ClientError> {
+        self.coordinator(Coordinated::Transaction, transactional_id).await
+    }
+
+    pub(crate) async fn coordinator(&self, kind: Coordinated, key: &str) -> Result<Connection, ClientError> {
+        let known = self.coordinator_of(kind, key);
         let node_id = match known {
             Some(node_id) => node_id,
-            None => self.find_coordinator(group_id).await?,
+            None => self.find_coordinator(kind, key).await?,
         };
         let connection = self.broker(node_id).await;
         if connection.is_err() {
-            self.forget_coordinator(group_id);
+            self.forget_coordinator(kind, key);
         }
         connection
     }
 
-    async fn find_coordinator(&self, group_id: &str) -> Result<i32, ClientError> {
+    async fn find_coordinator(&self, kind: Coordinated, key: &str) -> Result<i32, ClientError> {
         let broker = self.any_broker().await?;
         let is_batched = broker.version_of::<FindCoordinatorRequest>()? >= BATCHED_VERSION;
         let request = FindCoordinatorRequest {
-            key: if is_batched { String::new() } else { group_id.to_string() },
-            key_type: GROUP,
-            coordinator_keys: if is_batched { vec![group_id.to_string()] } else { Vec::new() },
+            key: if is_batched { String::new() } else { key.to_string() },
+            key_type: kind.code(),
+            coordinator_keys: if is_batched { vec![key.to_string()] } else { Vec::new() },
         };
         let response = broker.send(&request).await?;
-        let subject = || format!("coordinator of group '{group_id}'");
         let (code, message, node_id, host, port) = if is_batched {
             let found = response.coordinators.into_iter().next();
-            let found = found.ok_or_else(|| ClientError::missing("FindCoordinator", group_id))?;
+            let found = found.ok_or_else(|| ClientError::missing("FindCoordinator", key))?;
             (found.error_code, found.error_message, found.node_id, found.host, found.port)
         } else {
             (response.error_code, response.error_message, response.node_id, response.host, response.port)
         };
-        ClientError::check(code, message.as_deref(), subject)?;
-        self.remember_coordinator(group_id, node_id, BrokerAddress { host, port, rack: None });
-        tracing::debug!(group_id, node_id, "group coordinator found");
+        ClientError::check(code, message.as_deref(), || kind.subject(key))?;
+        self.remember_coordinator(kind, key, node_id, BrokerAddress { host, port, rack: None });
+        tracing::debug!(key, ?kind, node_id, "coordinator found");
         Ok(node_id)
+    }
+
+    /// Forgets a coordinator when `result` says that it is none.
+    pub(crate) fn forgetting<T>(
+        &self,
+        kind: Coordinated,
+        key: &str,
+        result: Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        if result.as_ref().is_err_and(ClientError::is_coordinator_gone) {
+            self.forget_coordinator(kind, key);
+        }
+        result
     }
 }
 

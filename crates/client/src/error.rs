@@ -86,6 +86,25 @@ pub enum ClientError {
         /// Whether the batch was sent at least once, so that the broker may have it.
         was_sent: bool,
     },
+    /// The transaction that it belonged to was aborted before it was sent.
+    #[error("the transaction was aborted")]
+    Aborted,
+    /// The transaction cannot be committed any more: abort it, then the producer can be used again.
+    #[error("the transaction of '{transactional_id}' has failed and must be aborted: {why}")]
+    TransactionAbortable {
+        /// `transactional.id`.
+        transactional_id: String,
+        /// What failed.
+        why: Box<ClientError>,
+    },
+    /// The transactional producer can only be closed, for example because another one of the same id has taken over.
+    #[error("the transactional producer '{transactional_id}' cannot go on: {why}")]
+    TransactionFatal {
+        /// `transactional.id`.
+        transactional_id: String,
+        /// What ended it.
+        why: Box<ClientError>,
+    },
     /// The producer, consumer or client that was used is closed.
     #[error("{0} is closed")]
     Closed(&'static str),
@@ -143,6 +162,16 @@ pub enum ConnectFailure {
     /// The name has no address, or the address is none.
     #[error("unknown host: {0}")]
     UnknownHost(String),
+    /// The broker's address, which others told, is of no use here, although one of those others was reached.
+    #[error("broker {node_id} advertises this address (advertised.listeners), as {told_by} says: {why}")]
+    Advertised {
+        /// The broker's node id.
+        node_id: i32,
+        /// Who was reached and told the address, `host:port`.
+        told_by: String,
+        /// What is wrong with the address.
+        why: Box<ConnectFailure>,
+    },
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -160,6 +189,9 @@ impl ClientError {
             | ClientError::NoCommonVersion { .. }
             | ClientError::Unreadable { .. }
             | ClientError::Undelivered { .. }
+            | ClientError::Aborted
+            | ClientError::TransactionAbortable { .. }
+            | ClientError::TransactionFatal { .. }
             | ClientError::Closed(_)
             | ClientError::Wakeup
             | ClientError::CorruptRecords { .. }
@@ -186,6 +218,9 @@ impl ClientError {
             | ClientError::NotKafka { .. }
             | ClientError::NoBrokers { .. }
             | ClientError::NoCommonVersion { .. }
+            | ClientError::Aborted
+            | ClientError::TransactionAbortable { .. }
+            | ClientError::TransactionFatal { .. }
             | ClientError::Closed(_)
             | ClientError::Wakeup
             | ClientError::CorruptRecords { .. }
@@ -195,11 +230,24 @@ impl ClientError {
         }
     }
 
+    /// Whether another producer of the same transactional id has taken over, so that this one must end.
+    pub fn is_fenced(&self) -> bool {
+        let codes = [ErrorCode::ProducerFenced, ErrorCode::InvalidProducerEpoch];
+        matches!(self, ClientError::TransactionFatal { .. }) && self.code().is_some_and(|code| codes.contains(&code))
+    }
+
+    /// Whether [`Producer::abort_transaction`](crate::Producer::abort_transaction) is the way on.
+    pub fn needs_abort(&self) -> bool {
+        matches!(self, ClientError::TransactionAbortable { .. })
+    }
+
     /// The broker's error code, when it is one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             ClientError::Broker { code, .. } => Some(*code),
-            ClientError::Undelivered { why, .. } => why.code(),
+            ClientError::Undelivered { why, .. }
+            | ClientError::TransactionAbortable { why, .. }
+            | ClientError::TransactionFatal { why, .. } => why.code(),
             _ => None,
         }
     }

@@ -30,16 +30,17 @@ mod versions;
 
 pub use admin::{
     ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
-    CreatedTopic, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, QuotaEntity, QuotaFilter,
-    QuotaMatch, ReplicaLog, TopicDescription,
+    CreatedTopic, FeatureChange, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, OpenTransaction,
+    QuotaEntity, QuotaFilter, QuotaMatch, ReplicaLog, TopicDescription, TransactionDescription, TransactionFilter,
+    TransactionListing,
 };
 pub use assign::Assignor;
 pub use backoff::Backoff;
 pub use client::Client;
 pub use connection::{Connection, PendingResponse};
 pub use consumer::{
-    Consumer, ConsumerOptions, ConsumerRecord, ConsumerWaker, GroupProtocol, OffsetAndMetadata, OffsetReset, Offsets,
-    RebalanceListener,
+    Consumer, ConsumerGroupMetadata, ConsumerOptions, ConsumerRecord, ConsumerWaker, GroupProtocol, OffsetAndMetadata,
+    OffsetReset, Offsets, RebalanceListener,
 };
 pub use error::{ClientError, ConnectFailure};
 pub use fetch::{FetchSpec, Fetched, Isolation};

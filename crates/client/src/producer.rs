@@ -8,6 +8,7 @@
 
 mod accumulator;
 mod batch;
+mod coordinated;
 mod hashes;
 mod housekeeping;
 mod interceptor;
@@ -18,6 +19,8 @@ mod record;
 mod request;
 mod sender;
 mod sticky;
+mod transaction;
+mod transactional;
 
 pub use interceptor::{BatchReport, ProducerInterceptor};
 pub use options::ProducerOptions;
@@ -69,6 +72,10 @@ struct Shared {
     /// One permit for each byte of `buffer.memory`.
     memory: Semaphore,
     housekeeping: Notify,
+    /// The calls of a transactional producer go one after another,
+    transacting: tokio::sync::Mutex<()>,
+    /// and so do its requests to coordinators.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Producer {
@@ -85,12 +92,15 @@ impl Producer {
             retries: options.retries,
             in_flight_max: options.in_flight_max,
             idempotence: options.idempotence,
+            is_transactional: options.transactional_id.is_some(),
         };
         let memory = Semaphore::new(options.buffer_memory);
-        let state = Mutex::new(Accumulator::new());
+        let state = Mutex::new(Accumulator::new(options.transactional_id.as_deref()));
         let housekeeping = Notify::new();
         let own = client.separate();
-        let shared = Arc::new(Shared { client: own, options, rules, state, memory, housekeeping });
+        let (transacting, turn) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
+        let shared = Shared { client: own, options, rules, state, memory, housekeeping, transacting, turn };
+        let shared = Arc::new(shared);
         let task = client.runtime().spawn("client.producer", housekeeping::run(shared.clone()));
         Ok(Producer { handle: Arc::new(Handle { shared, _housekeeping: task.abort_on_drop() }) })
     }
@@ -110,7 +120,8 @@ impl Producer {
     ///
     /// # Errors
     /// `Invalid` for a record that is too large or names a partition that is not there; `Timeout` when `max.block.ms` ended,
-    /// or what the metadata says (a topic that does not exist, is not allowed ...); `Closed`.
+    /// or what the metadata says (a topic that does not exist, is not allowed ...); `Closed`. Of a transactional producer also
+    /// `Invalid` outside of a transaction, `TransactionAbortable`, `TransactionFatal`.
     pub async fn send(&self, mut record: ProducerRecord) -> Result<Delivery, ClientError> {
         let shared = &self.handle.shared;
         shared.options.interceptors.iter().for_each(|interceptor| interceptor.on_send(&mut record));
@@ -121,6 +132,7 @@ impl Producer {
             return Err(ClientError::Invalid(why));
         }
         let deadline = shared.runtime().now() + shared.options.max_block;
+        shared.lock().usable()?;
         if !shared.lock().topics.contains_key(record.topic.as_str()) {
             shared.wait_for_topic(&record.topic, deadline).await?;
         }
@@ -133,9 +145,12 @@ impl Producer {
             }
         };
         match appended {
-            Ok((delivery, wake)) => {
+            Ok((delivery, wake, is_new_partition)) => {
                 if let Some(wake) = wake {
                     wake.notify_one();
+                }
+                if is_new_partition {
+                    shared.housekeeping.notify_one();
                 }
                 Ok(delivery)
             }
@@ -186,7 +201,8 @@ impl Producer {
         }
     }
 
-    /// Takes no more records, waits up to `timeout` for what is on its way, and gives up the rest.
+    /// Takes no more records, waits up to `timeout` for what is on its way, and gives up the rest. A transaction that is open
+    /// is aborted.
     ///
     /// # Errors
     /// `Timeout` when something had to be given up.
@@ -197,7 +213,15 @@ impl Producer {
             state.is_closed = true;
             state.wake_all();
         }
-        let flushed = shared.runtime().timeout(timeout, self.flush()).await;
+        let last = async {
+            if self.is_in_transaction()
+                && let Err(error) = self.abort_transaction().await
+            {
+                tracing::warn!(%error, "the open transaction was not aborted; the coordinator will do it");
+            }
+            self.flush().await;
+        };
+        let flushed = shared.runtime().timeout(timeout, last).await;
         housekeeping::fail_all(shared, &ClientError::Closed("the producer"));
         shared.end_tasks();
         flushed.map_err(|_| ClientError::Timeout { api: "close of the producer", after: timeout })

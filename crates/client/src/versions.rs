@@ -10,13 +10,23 @@ pub struct BrokerVersions {
     ranges: BTreeMap<i16, (i16, i16)>,
     /// Finalized features and their levels (`transaction.version` ...).
     pub finalized_features: BTreeMap<String, i16>,
+    /// Features that the broker supports: lowest and highest level.
+    pub supported_features: BTreeMap<String, (i16, i16)>,
+    /// Rises with every change of a finalized feature; -1 from brokers that do not tell.
+    pub finalized_features_epoch: i64,
 }
 
 impl BrokerVersions {
     pub(crate) fn from_response(response: &ApiVersionsResponse) -> BrokerVersions {
         let ranges = response.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version)));
         let features = response.finalized_features.iter().map(|f| (f.name.clone(), f.max_version_level));
-        BrokerVersions { ranges: ranges.collect(), finalized_features: features.collect() }
+        let supported = response.supported_features.iter().map(|f| (f.name.clone(), (f.min_version, f.max_version)));
+        BrokerVersions {
+            ranges: ranges.collect(),
+            finalized_features: features.collect(),
+            supported_features: supported.collect(),
+            finalized_features_epoch: response.finalized_features_epoch,
+        }
     }
 
     /// Everything that the broker serves: API key, lowest and highest version, by ascending key.

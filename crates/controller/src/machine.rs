@@ -37,7 +37,8 @@ impl MetadataMachine {
         (MetadataMachine { committed: Committed::default(), published, images }, committed, image)
     }
 
-    fn publish(&mut self, committed: Committed) {
+    fn publish(&mut self, mut committed: Committed) {
+        Arc::make_mut(&mut committed.image).set_record_count(committed.records);
         self.committed = committed;
         self.published.send_replace(self.committed.clone());
         self.images.send_replace(self.committed.image.clone());
@@ -137,6 +138,7 @@ mod tests {
         assert_eq!(*restored.borrow(), *committed.borrow());
         assert_eq!(restored.borrow().records, 49);
         assert_eq!(image.borrow().topic_count(), 49);
+        assert_eq!(image.borrow().highest_offset(), 48);
     }
 
     #[test]

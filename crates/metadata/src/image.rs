@@ -37,6 +37,8 @@ pub struct MetadataImage {
     next_producer_id: i64,
     /// Partitions of all topics.
     partition_count: usize,
+    /// Records that were applied since the cluster was formed.
+    record_count: i64,
 }
 
 impl MetadataImage {
@@ -134,6 +136,17 @@ impl MetadataImage {
     /// All resources of a type for which something was set.
     pub fn resources_with_configs(&self, resource_type: ResourceType) -> impl Iterator<Item = &ConfigResource> {
         self.configs.keys().filter(move |resource| resource.resource_type == resource_type)
+    }
+
+    /// The offset of the last record that the image holds, counted in records since the cluster was formed; -1 before the
+    /// first one. It rises with every change, and so it is the epoch of the finalized features, as in Kafka.
+    pub fn highest_offset(&self) -> i64 {
+        self.record_count - 1
+    }
+
+    /// Tells how many records were applied since the cluster was formed: an image does not know it when it comes from a snapshot.
+    pub fn set_record_count(&mut self, record_count: i64) {
+        self.record_count = record_count;
     }
 
     /// Finalized level of a feature; 0 when it is off.

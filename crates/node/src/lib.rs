@@ -22,13 +22,13 @@ use ottla_config::BrokerConfig;
 use ottla_controller::{Controller, ControllerConfig, LocalBroker};
 use ottla_http::{BoundHttp, HttpServer};
 use ottla_net::{BoundServer, Server};
-use ottla_quorum::{NoPeers, QuorumConfig};
+use ottla_quorum::{DirectoryId, NoPeers, QuorumConfig};
 use ottla_runtime::{AbortOnDrop, Runtime};
 use ottla_storage::{LogDirs, LogDirsOptions};
 use ottla_telemetry::Metrics;
 use ottla_types::Uuid;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,7 +169,8 @@ fn check_supported(config: &BrokerConfig) -> Result<(), StartError> {
 
 fn controller_config(config: &BrokerConfig, log_dirs: &LogDirs, cluster_id: Option<Uuid>) -> ControllerConfig {
     let metadata_log_dir = PathBuf::from(&config.storage.metadata_log_dir);
-    let shared = log_dirs.dirs().iter().find(|dir| dir.path() == metadata_log_dir);
+    let opened = log_dirs.dirs().iter().find(|dir| dir.path() == metadata_log_dir);
+    let is_log_dir = config.storage.log_dirs.iter().any(|dir| Path::new(dir) == metadata_log_dir);
     let snapshot_interval_ms = config.long("metadata.log.max.snapshot.interval.ms");
     let quorum = QuorumConfig {
         snapshot_after_bytes: config.quorum.snapshot_bytes.max(1) as u64,
@@ -178,8 +179,11 @@ fn controller_config(config: &BrokerConfig, log_dirs: &LogDirs, cluster_id: Opti
             .ok()
             .filter(|&interval| interval > 0)
             .map_or(Duration::from_secs(u64::from(u32::MAX)), Duration::from_millis),
-        // A metadata directory that was copied from elsewhere is refused.
-        directory_id: shared.map(|dir| dir.id()),
+        directory_id: match opened {
+            Some(dir) => DirectoryId::Known(dir.id()),
+            None if is_log_dir => DirectoryId::Unknown,
+            None => DirectoryId::None,
+        },
         ..QuorumConfig::new(metadata_log_dir.join(METADATA_DIR))
     };
     ControllerConfig { quorum, broker: Arc::new(config.clone()), cluster_id }

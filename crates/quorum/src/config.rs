@@ -35,13 +35,25 @@ pub enum InitialVoters {
     Listed(Vec<Uuid>),
 }
 
+/// The id of the log directory that holds the metadata directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectoryId {
+    /// It is none of the log directories: an empty metadata directory draws its own id.
+    None,
+    /// The log directory cannot be used, so nobody knows it. A metadata directory that is there is opened, but none is made: it
+    /// would not belong to the log directory once that can be used again.
+    Unknown,
+    /// What `meta.properties` holds. A metadata directory that was copied from elsewhere is refused.
+    Known(Uuid),
+}
+
 /// Where a quorum lives and how it behaves.
 #[derive(Debug, Clone)]
 pub struct QuorumConfig {
     /// The metadata directory, for example `<metadata.log.dir>/metadata`. It is made when missing.
     pub dir: PathBuf,
-    /// The directory id that `meta.properties` beside it holds; `None` lets an empty directory draw its own.
-    pub directory_id: Option<Uuid>,
+    /// What `meta.properties` beside it says.
+    pub directory_id: DirectoryId,
     /// Who votes when the directory is empty.
     pub initial_voters: InitialVoters,
     /// Length of one Raft tick while there are other voters.
@@ -62,7 +74,7 @@ impl QuorumConfig {
     pub fn new(dir: impl Into<PathBuf>) -> QuorumConfig {
         QuorumConfig {
             dir: dir.into(),
-            directory_id: None,
+            directory_id: DirectoryId::None,
             initial_voters: InitialVoters::OnlyThisNode,
             tick: Duration::from_millis(50),
             snapshot_after_bytes: 20 * 1024 * 1024,

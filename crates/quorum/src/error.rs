@@ -62,6 +62,12 @@ pub enum OpenError {
         /// The id in `meta.properties`.
         expected: Uuid,
     },
+    /// There is no metadata directory, and its log directory could not be opened.
+    #[error("{} cannot be made: the log directory that it is to be in cannot be used", path.display())]
+    UnusableDirectory {
+        /// The metadata directory.
+        path: PathBuf,
+    },
 }
 
 /// Why a proposal was not (or is not known to be) committed.

@@ -29,7 +29,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use config::{InitialVoters, PeerId, QuorumConfig, limits};
+pub use config::{DirectoryId, InitialVoters, PeerId, QuorumConfig, limits};
 pub use error::{OpenError, ProposeError};
 pub use handle::{Quorum, QuorumHandle, QuorumStatus, StorageState};
 pub use machine::{Capture, Refused, Role, StateMachine};

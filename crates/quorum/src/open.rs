@@ -1,6 +1,6 @@
 //! Opening a metadata directory: there is no format step, an empty directory is made into a quorum.
 
-use crate::config::{InitialVoters, PeerId, QuorumConfig};
+use crate::config::{DirectoryId, InitialVoters, PeerId, QuorumConfig};
 use crate::disk::identity::{IDENTITY_BYTES_MAX, IDENTITY_FILE, Identity};
 use crate::disk::log::{RaftLog, remove_quietly};
 use crate::disk::recovery::{RecoveredLog, SnapshotPosition, recover};
@@ -76,7 +76,7 @@ async fn identity(runtime: &Runtime, disk: &Disk, config: &QuorumConfig) -> Resu
     }
     let identity = Identity::decode(&disk.read(&path, IDENTITY_BYTES_MAX).await?, &path)?;
     match config.directory_id {
-        Some(expected) if expected != identity.directory_id => {
+        DirectoryId::Known(expected) if expected != identity.directory_id => {
             Err(OpenError::ForeignDirectory { path: config.dir.clone(), found: identity.directory_id, expected })
         }
         _ => Ok(identity),
@@ -85,6 +85,11 @@ async fn identity(runtime: &Runtime, disk: &Disk, config: &QuorumConfig) -> Resu
 
 /// Makes the directory. The identity is written last: without it nothing was promised to anyone.
 async fn form(runtime: &Runtime, disk: &Disk, config: &QuorumConfig) -> Result<Identity, OpenError> {
+    let directory_id = match config.directory_id {
+        DirectoryId::Known(id) => id,
+        DirectoryId::None => runtime.random_uuid(),
+        DirectoryId::Unknown => return Err(OpenError::UnusableDirectory { path: config.dir.clone() }),
+    };
     disk.create_dir_all_durable(&config.dir, DIRECTORY_SITE).await?;
     let (segments, snapshot) = scan(disk, &config.dir).await?;
     if !segments.is_empty() || snapshot.is_some() {
@@ -94,7 +99,6 @@ async fn form(runtime: &Runtime, disk: &Disk, config: &QuorumConfig) -> Result<I
             what: "the file is missing, but there is a metadata log beside it".to_owned(),
         });
     }
-    let directory_id = config.directory_id.unwrap_or_else(|| runtime.random_uuid());
     let peer_id = PeerId::of_directory(directory_id);
     let initial_voters = match &config.initial_voters {
         InitialVoters::OnlyThisNode => vec![peer_id],

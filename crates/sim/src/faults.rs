@@ -29,6 +29,20 @@ const PLACES: &[&str] = &[
 const GROUP_PLACES: &[&str] =
     &["", ".log", ".index", "__consumer_offsets", "keyed-", "cleaner-offset", "cleaned", "metadata"];
 
+/// The same under the load of transactions.
+const TRANSACTION_PLACES: &[&str] = &[
+    "",
+    ".log",
+    ".txnindex",
+    ".snapshot",
+    "__consumer_offsets",
+    "__transaction_state",
+    "copied-",
+    "audited-",
+    "cleaned",
+    "metadata",
+];
+
 /// How a life ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -155,6 +169,7 @@ fn draw_fault(stage: &Stage) -> Fault {
     let places = match stage.load {
         Load::Logs => PLACES,
         Load::Groups => GROUP_PLACES,
+        Load::Transactions => TRANSACTION_PLACES,
     };
     let place = places[world.random_range(0..places.len() as u64) as usize];
     let count = if world.random_range(0..3) == 0 { world.random_range(2..20) } else { 1 } as u32;

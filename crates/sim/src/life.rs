@@ -2,7 +2,7 @@
 
 use crate::faults::{self, End, Plan};
 use crate::oracle::{Check, Down, Oracle, broken};
-use crate::planted::{GroupError, Planted};
+use crate::planted::{GroupError, Planted, TransactionError};
 use crate::verify;
 use crate::workload::Workload;
 use crate::{Load, NODE};
@@ -48,6 +48,18 @@ const GROUP_CONFIGS: &[(&str, &str)] = &[
     ("group.consumer.heartbeat.interval.ms", "300"),
     ("group.consumer.assignment.interval.ms", "0"),
     ("offsets.topic.num.partitions", "2"),
+    ("log.cleaner.backoff.ms", "100"),
+    ("log.cleaner.min.cleanable.ratio", "0.01"),
+    ("log.cleaner.delete.retention.ms", "700"),
+    ("log.cleaner.dedupe.buffer.size", "2097152"),
+];
+/// Under the load of transactions: short ones, and a cleaner that never rests.
+const TRANSACTION_CONFIGS: &[(&str, &str)] = &[
+    ("offsets.topic.num.partitions", "2"),
+    ("transaction.state.log.num.partitions", "2"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "300"),
     ("log.cleaner.backoff.ms", "100"),
     ("log.cleaner.min.cleanable.ratio", "0.01"),
     ("log.cleaner.delete.retention.ms", "700"),
@@ -182,6 +194,7 @@ impl Stage {
         }
         if let Some(load) = load {
             load.end(&self.observer).await?;
+            self.oracle.load_is_over();
             self.tell("the load has ended");
             verify::everything(self).await?;
         }
@@ -247,12 +260,16 @@ impl Stage {
         let more = match self.load {
             Load::Logs => &[],
             Load::Groups => GROUP_CONFIGS,
+            Load::Transactions => TRANSACTION_CONFIGS,
         };
         let named = |(name, value): &(&str, &str)| ((*name).to_string(), (*value).to_string());
         let mut configs: BTreeMap<String, String> = CONFIGS.iter().chain(more).map(named).collect();
         if self.has(GroupError::SessionsNeverEnd) {
             configs.insert("group.consumer.session.timeout.ms".to_string(), "3600000".to_string());
             configs.insert("group.consumer.max.session.timeout.ms".to_string(), "3600000".to_string());
+        }
+        if self.planted == Some(Planted::Transaction(TransactionError::MarkerSkipped)) {
+            configs.insert("transaction.partition.verification.enable".to_string(), "false".to_string());
         }
         BrokerConfig::parse(configs).expect("the configs of the simulated node are valid")
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Parser)]
 #[command(name = "ottla-sim", about = "Simulates whole nodes")]
 struct Args {
-    /// Run this seed, under the load of groups if it reads groups:SEED (repeatable).
+    /// Run this seed, under the load of groups or transactions if it reads groups:SEED or transactions:SEED (repeatable).
     #[arg(long, value_name = "SEED")]
     seed: Vec<LoadedSeed>,
     /// Lives of the node in each run.
@@ -18,7 +18,7 @@ struct Args {
     /// Power losses only.
     #[arg(long)]
     power_losses: bool,
-    /// Plant this error: a sync site that does nothing, or an error of groups.
+    /// Plant this error: a sync site that does nothing, or an error of groups or transactions.
     #[arg(long, value_name = "NAME")]
     plant: Option<Planted>,
     /// Print everything that happened.

@@ -12,6 +12,8 @@ pub enum Load {
     Logs,
     /// Consumer groups of both protocols, and a compacted topic.
     Groups,
+    /// Transactions that consume, transform and produce, in both versions.
+    Transactions,
 }
 
 impl Load {
@@ -20,11 +22,12 @@ impl Load {
         match self {
             Load::Logs => "",
             Load::Groups => "groups:",
+            Load::Transactions => "transactions:",
         }
     }
 }
 
-/// A seed and the load that it is run under, as in `23` and `groups:23`.
+/// A seed and the load that it is run under, as in `23`, `groups:23` and `transactions:23`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadedSeed {
     /// The load.
@@ -37,10 +40,9 @@ impl FromStr for LoadedSeed {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<LoadedSeed, Self::Err> {
-        let (load, seed) = match text.strip_prefix(Load::Groups.prefix()) {
-            Some(seed) => (Load::Groups, seed),
-            None => (Load::Logs, text),
-        };
+        let loaded = [Load::Groups, Load::Transactions].into_iter();
+        let mut loaded = loaded.filter_map(|load| Some((load, text.strip_prefix(load.prefix())?)));
+        let (load, seed) = loaded.next().unwrap_or((Load::Logs, text));
         Ok(LoadedSeed { load, seed: seed.parse()? })
     }
 }
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_seed_names_its_load() {
-        for text in ["23", "groups:7"] {
+        for text in ["23", "groups:7", "transactions:9"] {
             assert_eq!(text.parse::<LoadedSeed>().unwrap().to_string(), text);
         }
         assert!("logs".parse::<LoadedSeed>().is_err());

@@ -8,6 +8,7 @@ mod keyed;
 mod partition;
 mod records;
 mod topics;
+mod transactions;
 
 pub(crate) use groups::{GroupSent, Shares};
 pub(crate) use keyed::KeyedReading;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use topics::{Existence, Topics};
+use transactions::Transactions;
 
 /// A promise that was not kept: what was promised, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,7 @@ struct State {
     producer_ids: BTreeSet<i64>,
     groups: BTreeMap<Arc<str>, GroupHistory>,
     keyed: KeyedBook,
+    transactions: Transactions,
     wall_clock_ms: i64,
     counts: Counts,
     story: Story,
@@ -108,6 +111,7 @@ impl Oracle {
             producer_ids: BTreeSet::new(),
             groups: BTreeMap::new(),
             keyed: KeyedBook::default(),
+            transactions: Transactions::default(),
             wall_clock_ms: 0,
             counts: Counts::default(),
             story: Story::default(),

@@ -17,7 +17,6 @@ const INVISIBLE_SEEDS: u64 = 5;
 
 /// Sites whose loss no client can see, and why.
 pub const INVISIBLE: &[(&str, &str)] = &[
-    ("storage.txnindex", "there are no transactions yet"),
     ("storage.cut-file", "what was cut is kept for an operator, and no client reads it"),
     ("storage.cut-dir", "what was cut is kept for an operator, and no client reads it"),
     ("storage.meta-properties.dir", "the dirty marker's sync of the same directory follows at every start"),
@@ -40,6 +39,8 @@ pub enum Planted {
     Sync(String),
     /// Something is wrong with groups.
     Group(GroupError),
+    /// Something is wrong with transactions.
+    Transaction(TransactionError),
 }
 
 /// What can be wrong with groups.
@@ -59,6 +60,24 @@ pub enum GroupError {
     SessionsNeverEnd,
 }
 
+/// What can be wrong with transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionError {
+    /// A partition of a transaction gets no marker.
+    MarkerSkipped,
+    /// It gets one before the transaction ends, and another one then.
+    MarkerTwice,
+    /// A position is committed beside the transaction.
+    OffsetOutside,
+}
+
+/// Every error of transactions, with its name.
+const TRANSACTION_ERRORS: &[(TransactionError, &str)] = &[
+    (TransactionError::MarkerSkipped, "marker-skipped"),
+    (TransactionError::MarkerTwice, "marker-twice"),
+    (TransactionError::OffsetOutside, "offset-outside"),
+];
+
 /// Every error of groups, with its name.
 const GROUP_ERRORS: &[(GroupError, &str)] = &[
     (GroupError::OffsetsUnsynced, "offsets-unsynced"),
@@ -77,6 +96,10 @@ impl fmt::Display for Planted {
                 let name = GROUP_ERRORS.iter().find(|(known, _)| known == error).map_or("", |(_, name)| name);
                 write!(f, "with {name}")
             }
+            Planted::Transaction(error) => {
+                let name = TRANSACTION_ERRORS.iter().find(|(known, _)| known == error).map_or("", |(_, name)| name);
+                write!(f, "with {name}")
+            }
         }
     }
 }
@@ -84,9 +107,11 @@ impl fmt::Display for Planted {
 impl FromStr for Planted {
     type Err = std::convert::Infallible;
 
-    /// The name of an error of groups; any other text is a sync site.
+    /// The name of an error of groups or transactions; any other text is a sync site.
     fn from_str(text: &str) -> Result<Planted, Self::Err> {
-        let error = GROUP_ERRORS.iter().find(|(_, name)| *name == text).map(|(error, _)| Planted::Group(*error));
+        let of_groups = GROUP_ERRORS.iter().find(|(_, name)| *name == text).map(|(error, _)| Planted::Group(*error));
+        let of_transactions = TRANSACTION_ERRORS.iter().find(|(_, name)| *name == text);
+        let error = of_groups.or(of_transactions.map(|(error, _)| Planted::Transaction(*error)));
         Ok(error.unwrap_or_else(|| Planted::Sync(text.to_string())))
     }
 }
@@ -96,7 +121,7 @@ impl Planted {
     pub(crate) fn site(&self) -> Option<String> {
         match self {
             Planted::Sync(site) => Some(site.clone()),
-            Planted::Group(_) => None,
+            Planted::Group(_) | Planted::Transaction(_) => None,
         }
     }
 
@@ -108,8 +133,10 @@ impl Planted {
     /// The loads under which it can show.
     fn loads(&self) -> &'static [Load] {
         match self {
+            Planted::Sync(site) if site.starts_with("storage.txnindex") => &[Load::Transactions],
             Planted::Sync(_) => &[Load::Logs, Load::Groups],
             Planted::Group(_) => &[Load::Groups],
+            Planted::Transaction(_) => &[Load::Transactions],
         }
     }
 
@@ -154,14 +181,15 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The names of every error: of groups, and every sync site that some runs pass.
+/// The names of every error: of groups, of transactions, and every sync site that some runs pass.
 pub fn names() -> Vec<String> {
     let usual =
         |load| (0..DISCOVERY_SEEDS).flat_map(move |seed| [Options::new(load, seed), Options::power_losses(load, seed)]);
-    let runs = usual(Load::Logs).chain(usual(Load::Groups));
+    let runs = usual(Load::Logs).chain(usual(Load::Groups)).chain(usual(Load::Transactions));
     let sites: BTreeSet<String> =
         runs.filter_map(|options| run(&options).ok()).flat_map(|report| report.sync_sites.into_keys()).collect();
-    GROUP_ERRORS.iter().map(|(_, name)| (*name).to_string()).chain(sites).collect()
+    let known = GROUP_ERRORS.iter().map(|(_, name)| name).chain(TRANSACTION_ERRORS.iter().map(|(_, name)| name));
+    known.map(|name| (*name).to_string()).chain(sites).collect()
 }
 
 #[cfg(test)]
@@ -172,6 +200,9 @@ mod tests {
     fn errors_have_names() {
         for (error, name) in GROUP_ERRORS {
             assert_eq!(name.parse(), Ok(Planted::Group(*error)));
+        }
+        for (error, name) in TRANSACTION_ERRORS {
+            assert_eq!(name.parse(), Ok(Planted::Transaction(*error)));
         }
         assert_eq!("storage.segment".parse(), Ok(Planted::Sync("storage.segment".to_string())));
     }

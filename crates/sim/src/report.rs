@@ -58,6 +58,12 @@ pub struct Counts {
     pub assignments: u64,
     /// The most offsets that a reading of a compacted partition found gone.
     pub compacted: u64,
+    /// Transactions whose commit was answered.
+    pub committed_transactions: u64,
+    /// Those that did not commit.
+    pub aborted_transactions: u64,
+    /// Those whose client was not told.
+    pub unknown_transactions: u64,
 }
 
 impl AddAssign for Counts {
@@ -79,6 +85,9 @@ impl AddAssign for Counts {
             commits,
             assignments,
             compacted,
+            committed_transactions,
+            aborted_transactions,
+            unknown_transactions,
         } = other;
         self.lives += lives;
         self.crashes += crashes;
@@ -96,6 +105,9 @@ impl AddAssign for Counts {
         self.commits += commits;
         self.assignments += assignments;
         self.compacted += compacted;
+        self.committed_transactions += committed_transactions;
+        self.aborted_transactions += aborted_transactions;
+        self.unknown_transactions += unknown_transactions;
     }
 }
 
@@ -105,7 +117,8 @@ impl fmt::Display for Counts {
             f,
             "{} lives ({} crashes, {} power losses, {} shutdowns, {} refused starts), {} faults, {} records \
              acknowledged, {} read, {} deletions, {} log starts raised, {} topic changes, {} storage errors, {} \
-             verifications, {} commits, {} assignments, {} offsets compacted",
+             verifications, {} commits, {} assignments, {} offsets compacted, {} transactions committed, {} aborted, {} \
+             without an answer",
             self.lives,
             self.crashes,
             self.power_losses,
@@ -122,6 +135,9 @@ impl fmt::Display for Counts {
             self.commits,
             self.assignments,
             self.compacted,
+            self.committed_transactions,
+            self.aborted_transactions,
+            self.unknown_transactions,
         )
     }
 }

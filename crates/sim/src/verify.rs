@@ -4,6 +4,7 @@ use crate::Load;
 use crate::life::Stage;
 use crate::oracle::{Backing, Check, FoundTopic, PartitionKey, broken};
 use crate::workload::reading::{self, Order};
+use crate::workload::transacting::reading as committed;
 use crate::workload::{Actor, compacting, grouping};
 use ottla_client::{Acks, Admin, ClientError, FetchSpec, Isolation, OffsetSpec};
 use ottla_records::{BatchBuilder, Compression, TimestampType};
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Metadata, configs, committed offsets, the last values of keys, and every record of every partition, which then also takes a new one.
+/// Metadata, configs, committed offsets, the last values of keys, what transactions committed, and every record of every partition, which then also takes a new one.
 pub(crate) async fn everything(stage: &Stage) -> Check {
     let actor = Actor::observer(stage);
     metadata(&actor).await?;
@@ -29,6 +30,10 @@ pub(crate) async fn everything(stage: &Stage) -> Check {
     if stage.load == Load::Groups {
         patiently_all(&actor, "the compacted topic is to be read", async || compacting::read_all(&actor).await).await?;
         patiently_all(&actor, "the groups are to tell their offsets", async || grouping::ask_all(&actor).await).await?;
+    }
+    if stage.load == Load::Transactions {
+        patiently_all(&actor, "all that is committed is to be read", async || committed::everything(&actor).await)
+            .await?;
     }
     stage.oracle.count(|counts| counts.verifications += 1);
     Ok(())

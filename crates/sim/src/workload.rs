@@ -15,11 +15,12 @@ pub(crate) mod reading;
 mod sending;
 mod session;
 pub(crate) mod setup;
+pub(crate) mod transacting;
 
 use crate::faults::client_name;
 use crate::life::Stage;
 use crate::oracle::{Check, Oracle, broken};
-use crate::planted::{GroupError, Planted};
+use crate::planted::{GroupError, Planted, TransactionError};
 use crate::{BOOTSTRAP, Load};
 use ottla_client::{Client, ClientError, ClientOptions};
 use ottla_records::Compression;
@@ -27,6 +28,7 @@ use ottla_runtime::watch;
 use ottla_runtime::{Instant, Runtime, TaskHandle};
 use ottla_types::ErrorCode;
 use std::time::Duration;
+use transacting::Part;
 
 /// How long a client task may take to end once it was told to.
 const END_MAX: Duration = Duration::from_secs(300);
@@ -41,6 +43,8 @@ pub(crate) struct Actor {
     load: Load,
     /// What is wrong with groups.
     planted: Option<GroupError>,
+    /// What is wrong with transactions.
+    planted_transaction: Option<TransactionError>,
     is_over: watch::Receiver<bool>,
 }
 
@@ -74,6 +78,19 @@ const GROUP_ROLES: &[Role] = &[
     Role::Join,
 ];
 
+/// The same under the load of transactions.
+const TRANSACTION_ROLES: &[Role] = &[
+    Role::SetUp,
+    Role::ProduceIdempotently,
+    Role::Send,
+    Role::Transform(Part { partition: 0, version: 2, is_spare: false }),
+    Role::Transform(Part { partition: 0, version: 1, is_spare: true }),
+    Role::Transform(Part { partition: 1, version: 1, is_spare: false }),
+    Role::Transform(Part { partition: 1, version: 2, is_spare: true }),
+    Role::ReadCommitted,
+    Role::ReadCommitted,
+];
+
 #[derive(Debug, Clone, Copy)]
 enum Role {
     SetUp,
@@ -88,12 +105,15 @@ enum Role {
     ReadKeys,
     JoinClassic,
     Join,
+    Transform(Part),
+    ReadCommitted,
 }
 
 fn roles(load: Load) -> &'static [Role] {
     match load {
         Load::Logs => ROLES,
         Load::Groups => GROUP_ROLES,
+        Load::Transactions => TRANSACTION_ROLES,
     }
 }
 
@@ -150,7 +170,11 @@ impl Actor {
             Some(Planted::Group(error)) => Some(error),
             _ => None,
         };
-        Actor { runtime: runtime.clone(), client, oracle, name, load, planted, is_over }
+        let planted_transaction = match stage.planted {
+            Some(Planted::Transaction(error)) => Some(error),
+            _ => None,
+        };
+        Actor { runtime: runtime.clone(), client, oracle, name, load, planted, planted_transaction, is_over }
     }
 
     /// One without an end, for the driver's own questions.
@@ -172,6 +196,8 @@ impl Actor {
             Role::ReadKeys => compacting::read(self).await,
             Role::JoinClassic => grouping::classic::run(self).await,
             Role::Join => grouping::modern::run(self).await,
+            Role::Transform(part) => transacting::run(self, part).await,
+            Role::ReadCommitted => transacting::reading::run(self).await,
         }
     }
 

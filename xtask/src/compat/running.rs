@@ -95,6 +95,9 @@ impl Stage {
         if suite.needs.contains(&Need::Ottla) {
             command.env("COMPAT_OTTLA", self.own_copy(&workshop.get(Need::Ottla)?)?);
         }
+        if suite.needs.contains(&Need::History) {
+            command.env("COMPAT_HISTORY", workshop.get(Need::History)?);
+        }
         if suite.needs.contains(&Need::JavaClasses) {
             command.env("COMPAT_CLASSPATH", class_path(workshop)?);
         }
@@ -296,6 +299,7 @@ fn program(program: Program, workshop: &mut Workshop) -> Result<Command> {
             command
         }
         Program::Go(name) => Command::new(workshop.get(Need::Go)?.join(name)),
+        Program::RustClient => Command::new(workshop.get(Need::RustClient)?),
         Program::Rdkafka => Command::new(workshop.get(Need::Rdkafka)?),
     })
 }

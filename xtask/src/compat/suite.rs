@@ -28,6 +28,8 @@ pub(crate) enum Program {
     Go(&'static str),
     /// The compiled program of `compat/rdkafka`.
     Rdkafka,
+    /// Our own client: the program `rust-client` of `ottla-bench`.
+    RustClient,
 }
 
 /// Which broker the suite talks to.

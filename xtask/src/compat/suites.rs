@@ -22,6 +22,7 @@ const MKFS: Need = Need::Debian { command: "mkfs.ext4", package: "e2fsprogs" };
 const LOSETUP: Need = Need::Debian { command: "losetup", package: "mount" };
 const JAVA: &[Need] = &[Need::Jars, Need::JavaClasses];
 const RECIPES: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::KafkaJs, Need::Go];
+const KILL9_TRANSACTIONS: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::History];
 const DATA_GROUP: &[Need] = &[Need::Python, Need::KafkaJs, Need::Jars, Need::JavaClasses];
 
 /// Every suite under `compat/`.
@@ -38,6 +39,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("quickstart", &[Need::Root, Need::Python, Need::Ottla], Program::Python("quickstart/suite.py"), Broker::Own),
     suite("streams", JAVA, Program::Java("StreamsSuite"), Broker::Shared),
     suite("streams-groups", JAVA, Program::Java("StreamsGroupsSuite"), Broker::Shared),
+    suite("rust-client", &[Need::RustClient], Program::RustClient, Broker::Own),
     suite("kcat", &[Need::Python, KCAT], Program::Python("kcat/suite.py"), Broker::Shared),
     suite("kcat-groups", &[Need::Python, KCAT], Program::Python("kcat/groups.py"), Broker::Shared),
     suite("confluent-kafka", &[Need::Python], Program::Python("python/confluent.py"), Broker::Shared),
@@ -66,6 +68,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("data-group", DATA_GROUP, Program::Python("data/group.py"), Broker::Shared),
     suite("malformed", &[Need::Python], Program::Python("malformed/suite.py"), Broker::Own),
     suite("kill9", &[Need::Python], Program::Python("kill9/suite.py"), Broker::Own),
+    suite("kill9-transactions", KILL9_TRANSACTIONS, Program::Python("kill9/transactions.py"), Broker::OttlaOnly),
     suite("powerloss", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("powerloss/suite.py"), Broker::Own),
     suite("fulldisk", &[Need::Root, Need::Python, MKFS, LOSETUP], Program::Python("fulldisk/suite.py"), Broker::Own),
 ];

@@ -41,8 +41,12 @@ pub(crate) enum Need {
     Header { file: &'static str, package: &'static str },
     /// File systems are made, mounted and shut down.
     Root,
+    /// Our own client as a suite: the program `rust-client` of `ottla-bench`.
+    RustClient,
     /// The built `ottla`, also when the peer is another.
     Ottla,
+    /// The program that judges histories of transactions.
+    History,
 }
 
 /// Prepares each need once and remembers the outcome.
@@ -73,7 +77,9 @@ impl Workshop {
             Need::Rdkafka => rdkafka::program(self),
             Need::Debian { command, package } => debian::command(self, command, package),
             Need::Header { file, package } => debian::header(self, file, package),
+            Need::RustClient => crate::test::cargo::program("ottla-bench", "rust-client"),
             Need::Ottla => crate::test::cargo::ottla_program(),
+            Need::History => crate::test::cargo::program("ottla-testkit", "ottla-history"),
             Need::Root if rustix::process::geteuid().is_root() => Ok(PathBuf::new()),
             Need::Root => bail!("needs root (file systems are mounted); run as root or leave it out with --skip"),
         }

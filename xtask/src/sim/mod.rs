@@ -22,7 +22,7 @@ const LONG_MINUTES: u64 = 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Replay this seed, under the load of groups if it reads groups:SEED (repeatable).
+    /// Replay this seed, under the load of groups or transactions if it reads groups:SEED or transactions:SEED (repeatable).
     #[arg(long, value_name = "SEED")]
     seed: Vec<String>,
     /// Run so many committed seeds, and a few fresh ones.
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Run fresh seeds for so long.
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<u64>,
-    /// Plant one error after the other (every sync turned off, every error of groups), and look for a run that fails with it,
+    /// Plant one error after the other (every sync turned off, every error of groups and transactions), and look for a run that fails with it,
     /// with at most so many seeds each.
     #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "100")]
     planted: Option<u64>,
@@ -86,9 +86,9 @@ fn planted(tries: u64) -> Result<Vec<Plan>> {
     Ok(workers::planted_errors()?.into_iter().map(|error| Plan::Planted { error, tries }).collect())
 }
 
-/// Seeds that nobody has run before, under both loads in turn.
+/// Seeds that nobody has run before, under all loads in turn.
 fn fresh() -> impl Iterator<Item = Plan> {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seeds = since_1970.as_micros() as u64 % 1_000_000_000_000..;
-    seeds.map(|seed| Plan::Seed(if seed % 2 == 0 { seed.to_string() } else { format!("groups:{seed}") }))
+    seeds.map(|seed| Plan::Seed(format!("{}{seed}", ["", "groups:", "transactions:"][(seed % 3) as usize])))
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::cargo;
 use crate::prepare::{Need, Workshop};
 use crate::tally::Tally;
-use crate::{dist, golden, paths, sim, tidy};
+use crate::{bench, dist, golden, paths, sim, tidy};
 
 /// Which form was asked for.
 pub(super) struct Form {
@@ -46,6 +46,12 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step { name: "golden", about: "bytes of every message against Kafka's", quick: false, run: |_, shop| golden(shop) },
     Step { name: "dist", about: "packages and image, made and tried", quick: false, run: |_, shop| dist::step(shop) },
+    Step {
+        name: "bench",
+        about: "the short form of the measurements, not judged",
+        quick: false,
+        run: |_, _| bench::step(),
+    },
 ];
 
 fn unit() -> Result<Tally> {

@@ -8,6 +8,7 @@ use super::Verdict;
 
 /// `(package, reason)` of packages that may be there in several versions.
 const DUPLICATES: &[(&str, &str)] = &[
+    ("base64", "jaq-std is at 0.22"),
     ("bitflags", "raft-proto builds with protobuf-build, which stays on 1.x; build time only"),
     ("getrandom", "raft pins rand 0.8"),
     ("rand", "raft pins rand 0.8"),

@@ -2,7 +2,8 @@
 //!
 //! v3 flexible, client software name and version (KIP-511); v4 features with minimum 0 (KAFKA-17011). An unknown version
 //! is answered in version 0 with UNSUPPORTED_VERSION and the table, so that any client finds a common version. Works
-//! before anything else, on every listener; the table is what that listener serves. INVALID_REQUEST: a software name or version with other characters than
+//! before anything else, on every listener; the table is what that listener serves. The epoch of the finalized features is the
+//! offset of the last metadata record, as in Kafka. INVALID_REQUEST: a software name or version with other characters than
 //! letters, digits, `-` and `.`.
 
 use super::codec::{Handled, decode, respond, respond_in_version};
@@ -60,7 +61,7 @@ fn advertised(broker: &Broker, version: i16, table: &[Row]) -> ApiVersionsRespon
     ApiVersionsResponse {
         api_keys: api_keys(table),
         supported_features: supported.filter(|f| version >= ZERO_FEATURES_FROM || f.min_version > 0).collect(),
-        finalized_features_epoch: 0,
+        finalized_features_epoch: image.highest_offset(),
         finalized_features: finalized.collect(),
         ..ApiVersionsResponse::default()
     }

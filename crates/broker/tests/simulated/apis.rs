@@ -182,6 +182,20 @@ fn an_unknown_version_of_api_versions_gets_the_table() {
 }
 
 #[test]
+fn epoch_of_the_finalized_features_rises_with_the_metadata() {
+    with_node(215, &[], |node| async move {
+        let request = ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() };
+        let before = node.call(4, &request).await;
+        assert!(!before.finalized_features.is_empty() && before.finalized_features_epoch > 0);
+        assert_eq!(node.call(4, &request).await.finalized_features_epoch, before.finalized_features_epoch);
+        node.create_topic("t", 1, &[]).await;
+        // A topic and a partition.
+        let after = node.call(4, &request).await.finalized_features_epoch;
+        assert_eq!(after, before.finalized_features_epoch + 2);
+    });
+}
+
+#[test]
 fn bodies_that_make_no_sense_close_the_connection() {
     with_node(214, &[], |node| async move {
         for row in versions::BROKER {

@@ -1,5 +1,6 @@
 //! `ottla cluster health`: what is wrong with a cluster, worst first, each with its next step.
 
+use crate::colour;
 use crate::failure::Failure;
 use crate::output::OutputArgs;
 use ottla_client::{Admin, Client, ClusterDescription, ClusterMetadata, ConfigResource, Connection, LogDir};
@@ -221,10 +222,11 @@ fn listed(labels: &[String]) -> String {
 pub(crate) fn render_findings(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {
         let severity = match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
+            Severity::Error => colour::out(colour::BAD, "error:"),
+            Severity::Warning => colour::out(colour::DOUBTFUL, "warning:"),
         };
-        format!("{severity}: {}\n  next step: {}\n", finding.problem, finding.next_step)
+        let advice = colour::out(colour::ADVICE, "next step:");
+        format!("{severity} {}\n  {advice} {}\n", finding.problem, finding.next_step)
     };
     findings.iter().map(line).collect()
 }
@@ -232,7 +234,8 @@ pub(crate) fn render_findings(findings: &[Finding]) -> String {
 fn render(health: &Health) -> String {
     if health.healthy {
         let brokers = format!("{} broker{}", health.brokers, if health.brokers == 1 { "" } else { "s" });
-        return format!("Healthy: {brokers}, {}.\n", counted(health.partitions));
+        let well = colour::out(colour::GOOD, "Healthy:");
+        return format!("{well} {brokers}, {}.\n", counted(health.partitions));
     }
     render_findings(&health.findings)
 }

@@ -2,6 +2,8 @@
 
 use super::Args;
 use super::format::{Template, headers};
+#[cfg(feature = "jq")]
+use super::jq::Jq;
 use crate::failure::Failure;
 use crate::output::{Output, OutputArgs, Sink};
 use crate::record::JsonRecord;
@@ -12,6 +14,8 @@ use regex::bytes::Regex;
 pub(super) struct Show {
     grep: Option<Regex>,
     template: Option<Template>,
+    #[cfg(feature = "jq")]
+    jq: Option<Jq>,
     output: OutputArgs,
     key: bool,
     headers: bool,
@@ -22,7 +26,15 @@ impl Show {
         let grep = args.grep.as_deref().map(Regex::new).transpose();
         let wrong = |error| Failure::new(format!("--grep is no regular expression: {error}"));
         let template = args.format.as_deref().map(Template::parse).transpose().map_err(Failure::new)?;
-        Ok(Show { grep: grep.map_err(wrong)?, template, output: args.output, key: args.key, headers: args.headers })
+        Ok(Show {
+            grep: grep.map_err(wrong)?,
+            template,
+            #[cfg(feature = "jq")]
+            jq: args.jq.as_deref().map(|code| Jq::new(code, args.output.output == Output::Json)).transpose()?,
+            output: args.output,
+            key: args.key,
+            headers: args.headers,
+        })
     }
 
     /// Adds a record; false when it is left out.
@@ -32,6 +44,10 @@ impl Show {
             if !is_match(&record.value) && !is_match(&record.key) {
                 return Ok(false);
             }
+        }
+        #[cfg(feature = "jq")]
+        if let Some(jq) = &self.jq {
+            return Ok(jq.print(record, sink.buffer())? > 0);
         }
         if let Some(template) = &self.template {
             template.write(record, sink.buffer());

@@ -5,7 +5,7 @@ mod deserializer;
 mod formatter;
 
 use super::KafkaTool;
-use super::shared::{Cluster, read_properties, required, usage};
+use super::shared::{Cluster, required, usage, with_pairs};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::{Sink, write_out};
@@ -221,14 +221,14 @@ impl ConsoleConsumer {
             deprecated("--property", "--formatter-property")?;
         }
         let pairs = if self.property.is_empty() { &self.formatter_property } else { &self.property };
-        let mut properties = read_properties(self.formatter_config.as_deref(), &[])?;
+        let mut properties = with_pairs(self.formatter_config.as_deref(), &[])?;
         let named = [("key.deserializer", &self.key_deserializer), ("value.deserializer", &self.value_deserializer)];
         for (name, class) in named {
             if let Some(class) = class.as_deref().filter(|class| !class.is_empty()) {
                 properties.set(name, class);
             }
         }
-        properties.extend(read_properties(None, pairs)?);
+        properties.extend(with_pairs(None, pairs)?);
         Formatter::new(&self.formatter, &properties)
     }
 

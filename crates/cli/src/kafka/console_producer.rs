@@ -2,7 +2,7 @@
 
 use super::KafkaTool;
 use super::line_reader::LineReader;
-use super::shared::{Cluster, check_bootstrap, read_properties, required, usage};
+use super::shared::{Cluster, check_bootstrap, required, usage, with_pairs};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::input::Lines;
@@ -104,7 +104,7 @@ impl KafkaTool for ConsoleProducer {
         let mut cluster = Cluster::new(bootstrap, file, pairs, "console-producer")?;
         self.merge_options(&mut cluster);
         let properties = if self.property.is_empty() { &self.reader_property } else { &self.property };
-        let reader = LineReader::new(topic, &read_properties(self.reader_config.as_deref(), properties)?)?;
+        let reader = LineReader::new(topic, &with_pairs(self.reader_config.as_deref(), properties)?)?;
         let options = cluster.properties.producer_options(ProducerOptions::default())?;
         cluster.run(Threads::One, async |client: Client| {
             let producer = Producer::new(&client, options)?;

@@ -1,5 +1,6 @@
 //! `kafka-producer-perf-test`.
 
+mod metrics;
 mod stats;
 
 use super::KafkaTool;
@@ -9,6 +10,7 @@ use crate::failure::Failure;
 use crate::output::write_out;
 use crate::perf::tracker::{Pacer, Tracker};
 use bytes::Bytes;
+use metrics::Metrics;
 use ottla_client::{Client, Producer, ProducerOptions, ProducerRecord};
 use stats::Stats;
 use std::path::{Path, PathBuf};
@@ -54,7 +56,7 @@ pub(super) struct ProducerPerf {
     /// A file of producer configs.
     #[arg(long, value_name = "CONFIG-FILE")]
     command_config: Option<PathBuf>,
-    /// Accepted as Kafka's tool accepts it; this client has no such metrics.
+    /// Print what the producer counted, at the end.
     #[arg(long)]
     print_metrics: bool,
     /// The transactional id.
@@ -71,6 +73,9 @@ pub(super) struct ProducerPerf {
     reporting_interval: i64,
 }
 
+/// How long a transaction lasts when nothing is said.
+const TRANSACTION_DURATION_MS: i64 = 3000;
+
 /// Where payloads come from.
 enum Payloads {
     Random(usize),
@@ -85,7 +90,15 @@ impl KafkaTool for ProducerPerf {
         let (topic, records, throughput) = self.check()?;
         let payloads = self.payloads()?;
         let cluster = self.cluster()?;
-        let options = cluster.properties.producer_options(ProducerOptions::default())?;
+        let mut options = cluster.properties.producer_options(ProducerOptions::default())?;
+        let metrics = Arc::new(Metrics::default());
+        if self.print_metrics {
+            options.interceptors.push(metrics.clone());
+        }
+        let transaction = options.transactional_id.is_some().then(|| {
+            let lasts_ms = self.transaction_duration_ms.unwrap_or(TRANSACTION_DURATION_MS);
+            Duration::from_millis(u64::try_from(lasts_ms).unwrap_or(0))
+        });
         let warm_up = u64::try_from(self.warmup_records).unwrap_or(0);
         if warm_up > 0 {
             write_out(&format!(
@@ -95,10 +108,15 @@ impl KafkaTool for ProducerPerf {
         cluster.run(Threads::Many, async |client: Client| {
             let producer = Producer::new(&client, options)?;
             let interval = Duration::from_millis(u64::try_from(self.reporting_interval).unwrap_or(5000));
-            let (all, steady) = send(&producer, topic, records, warm_up, throughput, &payloads, interval).await?;
+            let load = Load { topic, records, warm_up, throughput, payloads: &payloads, interval, transaction };
+            let (all, steady) = load.send(&producer).await?;
             producer.close(Duration::from_secs(120)).await?;
             write_out(&all.total())?;
-            steady.map_or(Ok(()), |steady| write_out(&steady.total()))
+            steady.map_or(Ok(()), |steady| write_out(&steady.total()))?;
+            match self.print_metrics {
+                true => write_out(&metrics.render(cluster.properties.get("client.id").unwrap_or_default())),
+                false => Ok(()),
+            }
         })
     }
 }
@@ -166,7 +184,9 @@ impl ProducerPerf {
         if let Some(id) = &self.transactional_id {
             cluster.properties.set("transactional.id", id);
         } else if self.transaction_duration_ms.is_some() {
-            cluster.properties.set_default("transactional.id", "performance-producer-default-transactional-id");
+            cluster
+                .properties
+                .set_default("transactional.id", format!("performance-producer-{:016x}", fastrand::u64(..)));
         }
         Ok(cluster)
     }
@@ -196,64 +216,86 @@ impl ProducerPerf {
     }
 }
 
-/// Sends everything; returns the counts of all records, and of those behind the warm-up.
-async fn send(
-    producer: &Producer,
-    topic: &str,
+/// What is sent.
+struct Load<'a> {
+    topic: &'a str,
     records: u64,
     warm_up: u64,
     throughput: f64,
-    payloads: &Payloads,
+    payloads: &'a Payloads,
     interval: Duration,
-) -> Result<(Stats, Option<Stats>), Failure> {
-    let stats = Arc::new(Mutex::new((Stats::new(records, interval, false), None::<Stats>)));
-    let shared = stats.clone();
-    let mut tracker: Tracker<(Instant, usize, bool)> =
-        Tracker::new(Arc::new(move |(sent, bytes, is_steady), result| {
-            let mut stats = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let text = match result {
-                Ok(_) => {
-                    let latency = sent.elapsed();
-                    let first = stats.0.record(latency, bytes);
-                    let second =
-                        stats.1.as_mut().filter(|_| is_steady).and_then(|steady| steady.record(latency, bytes));
-                    first.or(second)
+    /// How long each transaction lasts; `None` without transactions.
+    transaction: Option<Duration>,
+}
+
+impl Load<'_> {
+    /// Sends everything; returns the counts of all records, and of those behind the warm-up.
+    async fn send(&self, producer: &Producer) -> Result<(Stats, Option<Stats>), Failure> {
+        let Load { topic, records, warm_up, throughput, payloads, interval, transaction } = *self;
+        if transaction.is_some() {
+            producer.init_transactions().await?;
+        }
+        let mut opened: Option<Instant> = None;
+        let stats = Arc::new(Mutex::new((Stats::new(records, interval, false), None::<Stats>)));
+        let shared = stats.clone();
+        let mut tracker: Tracker<(Instant, usize, bool)> =
+            Tracker::new(Arc::new(move |(sent, bytes, is_steady), result| {
+                let mut stats = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let text = match result {
+                    Ok(_) => {
+                        let latency = sent.elapsed();
+                        let first = stats.0.record(latency, bytes);
+                        let second =
+                            stats.1.as_mut().filter(|_| is_steady).and_then(|steady| steady.record(latency, bytes));
+                        first.or(second)
+                    }
+                    Err(error) => {
+                        eprintln!("{error}");
+                        None
+                    }
+                };
+                if let Some(text) = text {
+                    // A reader that is gone is seen at the end.
+                    let _ = write_out(&text);
                 }
-                Err(error) => {
-                    eprintln!("{error}");
-                    None
-                }
-            };
-            if let Some(text) = text {
-                // A reader that is gone is seen at the end.
-                let _ = write_out(&text);
+            }));
+        let mut random = fastrand::Rng::with_seed(0);
+        let mut pacer = Pacer::new(Some(throughput));
+        for number in 0..records {
+            pacer.next().await;
+            if warm_up > 0 && number == warm_up {
+                let mut stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
+                stats.0.suppress();
+                stats.1 = Some(Stats::new(records - warm_up, interval, true));
             }
-        }));
-    let mut random = fastrand::Rng::with_seed(0);
-    let mut pacer = Pacer::new(Some(throughput));
-    for number in 0..records {
-        pacer.next().await;
-        if warm_up > 0 && number == warm_up {
-            let mut stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
-            stats.0.suppress();
-            stats.1 = Some(Stats::new(records - warm_up, interval, true));
+            let payload = match payloads {
+                Payloads::Random(size) => (0..*size).map(|_| random.u8(b'A'..=b'Z')).collect::<Vec<u8>>().into(),
+                Payloads::File(all) => all[random.usize(0..all.len())].clone(),
+                Payloads::Monotonic => number.to_string().into(),
+            };
+            if transaction.is_some() && opened.is_none() {
+                producer.begin_transaction()?;
+                opened = Some(Instant::now());
+            }
+            let (sent, bytes) = (Instant::now(), payload.len());
+            match producer.send(ProducerRecord::new(topic, payload)).await {
+                Ok(delivery) => tracker.track((sent, bytes, number >= warm_up), delivery),
+                Err(error) => eprintln!("{error}"),
+            }
+            if opened.zip(transaction).is_some_and(|(opened, lasts)| opened.elapsed() >= lasts) {
+                producer.commit_transaction().await?;
+                opened = None;
+            }
         }
-        let payload = match payloads {
-            Payloads::Random(size) => (0..*size).map(|_| random.u8(b'A'..=b'Z')).collect::<Vec<u8>>().into(),
-            Payloads::File(all) => all[random.usize(0..all.len())].clone(),
-            Payloads::Monotonic => number.to_string().into(),
-        };
-        let (sent, bytes) = (Instant::now(), payload.len());
-        match producer.send(ProducerRecord::new(topic, payload)).await {
-            Ok(delivery) => tracker.track((sent, bytes, number >= warm_up), delivery),
-            Err(error) => eprintln!("{error}"),
+        if opened.is_some() {
+            producer.commit_transaction().await?;
         }
+        producer.flush().await;
+        tracker.finish().await;
+        let mut stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let empty = Stats::new(1, interval, false);
+        Ok((std::mem::replace(&mut stats.0, empty), stats.1.take()))
     }
-    producer.flush().await;
-    tracker.finish().await;
-    let mut stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
-    let empty = Stats::new(1, interval, false);
-    Ok((std::mem::replace(&mut stats.0, empty), stats.1.take()))
 }
 
 #[cfg(test)]

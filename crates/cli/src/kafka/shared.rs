@@ -26,7 +26,7 @@ impl Cluster {
         pairs: &[String],
         client_id: &str,
     ) -> Result<Cluster, Failure> {
-        let mut properties = read_properties(file, pairs)?;
+        let mut properties = with_pairs(file, pairs)?;
         properties.set_default("client.id", client_id);
         let unknown = properties.unknown();
         if !unknown.is_empty() {
@@ -46,9 +46,9 @@ impl Cluster {
 }
 
 /// A properties file with `name=value` pairs over it; a pair without a value means an empty one.
-pub(super) fn read_properties(file: Option<&Path>, pairs: &[String]) -> Result<ClientProperties, Failure> {
+pub(super) fn with_pairs(file: Option<&Path>, pairs: &[String]) -> Result<ClientProperties, Failure> {
     let mut properties = match file {
-        Some(file) => ClientProperties::parse(&read(file)?)?,
+        Some(file) => crate::cluster::read_properties(file)?,
         None => ClientProperties::new(),
     };
     for pair in pairs {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn pairs_win_over_nothing_and_may_be_empty() {
-        let properties = read_properties(None, &["a=b=c".to_string(), "d".to_string(), "a=2".to_string()]).unwrap();
+        let properties = with_pairs(None, &["a=b=c".to_string(), "d".to_string(), "a=2".to_string()]).unwrap();
         assert_eq!((properties.get("a"), properties.get("d")), (Some("2"), Some("")));
     }
 }

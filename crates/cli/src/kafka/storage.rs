@@ -1,6 +1,7 @@
 //! `kafka-storage`. An ottla node needs no format step; `format` fixes the id of the cluster that the node will form.
 
 use super::KafkaTool;
+use super::features::levels;
 use crate::failure::Failure;
 use crate::log::on_disk;
 use crate::output::write_out;
@@ -10,9 +11,6 @@ use ottla_storage::{Identity, LogDirsError};
 use ottla_types::{NodeId, Uuid};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// The release whose features a new cluster has.
-const RELEASE: &str = "4.3-IV0";
 
 /// The Kafka storage tool.
 #[derive(Debug, clap::Parser)]
@@ -31,6 +29,18 @@ enum Command {
     },
     /// Format the Kafka log directories on this node.
     Format(Format),
+    /// Look up the corresponding features for a given metadata version.
+    VersionMapping {
+        /// The release version to use for the corresponding feature mapping.
+        #[arg(long, short)]
+        release_version: Option<String>,
+    },
+    /// Look up dependencies for a given feature version.
+    FeatureDependencies {
+        /// The feature and version to look up dependencies for, in feature=version format.
+        #[arg(long, short, required = true)]
+        feature: Vec<String>,
+    },
     /// Print a random UUID.
     RandomUuid,
 }
@@ -73,6 +83,8 @@ impl KafkaTool for Storage {
     fn run(&self) -> Result<(), Failure> {
         match &self.command {
             Command::RandomUuid => on_disk(async |runtime| write_out(&format!("{}\n", runtime.random_uuid()))),
+            Command::VersionMapping { release_version } => write_out(&levels::mapping(release_version.as_deref())?),
+            Command::FeatureDependencies { feature } => write_out(&levels::dependencies(feature)?),
             Command::Info { config } => {
                 let config = read_config(config)?;
                 on_disk(async |runtime| info(&runtime, &directories(&config)).await)
@@ -160,7 +172,7 @@ impl Format {
         }
         for directory in empty {
             let kind = self.kind_of(&directory, config);
-            let release = self.release_version.as_deref().unwrap_or(RELEASE);
+            let release = self.release_version.as_deref().unwrap_or(levels::LATEST_PRODUCTION);
             write_out(&format!("Formatting {kind} {directory} with metadata.version {release}.\n"))?;
             let done = ottla_storage::format(runtime, Path::new(&directory), config.node_id, cluster_id).await;
             done.map_err(refused)?;

@@ -51,9 +51,17 @@ pub struct Node {
 
 impl Node {
     pub fn start() -> Node {
+        Node::start_with(&[])
+    }
+
+    /// The same with more configs.
+    pub fn start_with(options: &[&str]) -> Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
         command.args(["serve", "--data-dir", ":memory:", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
         command.args(["-o", "group.initial.rebalance.delay.ms=0"]);
+        for option in options {
+            command.args(["-o", option]);
+        }
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the node starts");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("the ready line");

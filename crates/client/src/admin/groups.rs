@@ -2,7 +2,7 @@
 
 use super::Admin;
 use crate::assign::{decode_assignment, decode_member};
-use crate::consumer::offsets::forgetting;
+use crate::coordinator::Coordinated;
 use crate::error::ClientError;
 use ottla_protocol::leave_group_request::MemberIdentity;
 use ottla_protocol::{
@@ -231,7 +231,7 @@ impl Admin {
             Some(code) => code.is_retriable(),
             None => false,
         };
-        let remembering = || async { forgetting(&self.client, group_id, operation().await) };
+        let remembering = || async { self.client.forgetting(Coordinated::Group, group_id, operation().await) };
         crate::backoff::patiently(&self.client, is_worth_it, remembering).await
     }
 }

@@ -69,17 +69,21 @@ impl Admin {
         Ok(listed)
     }
 
-    /// The idempotent and transactional producers that a partition remembers.
+    /// The idempotent and transactional producers that a partition remembers: its leader, or the replica on a broker.
     ///
     /// # Errors
     /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
-    pub async fn describe_producers(&self, partition: &TopicPartition) -> Result<Vec<ActiveProducer>, ClientError> {
+    pub async fn describe_producers(
+        &self,
+        partition: &TopicPartition,
+        node_id: Option<i32>,
+    ) -> Result<Vec<ActiveProducer>, ClientError> {
         let (name, partition_indexes) = (partition.topic.to_string(), vec![partition.partition]);
         let request = DescribeProducersRequest { topics: vec![TopicRequest { name, partition_indexes }] };
-        self.at_leader(partition, |leader| {
+        let ask = |broker: crate::Connection| {
             let request = &request;
             async move {
-                let response = leader.send(request).await?;
+                let response = broker.send(request).await?;
                 let found = response.topics.into_iter().flat_map(|topic| topic.partitions).next();
                 let found = found.ok_or_else(|| ClientError::missing("DescribeProducers", &partition.to_string()))?;
                 ClientError::check(found.error_code, found.error_message.as_deref(), || partition.to_string())?;
@@ -93,12 +97,15 @@ impl Admin {
                 });
                 Ok(producers.collect())
             }
-        })
-        .await
+        };
+        match node_id {
+            Some(node_id) => ask(self.client.broker(node_id).await?).await,
+            None => self.at_leader(partition, ask).await,
+        }
     }
 
     /// Repeats `operation` at the leader, with fresh metadata, while leaders move.
-    async fn at_leader<T, F>(
+    pub(super) async fn at_leader<T, F>(
         &self,
         partition: &TopicPartition,
         operation: impl Fn(crate::Connection) -> F,

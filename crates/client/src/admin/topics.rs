@@ -28,6 +28,19 @@ pub struct NewTopic {
     pub assignments: Vec<Vec<i32>>,
 }
 
+impl NewTopic {
+    /// A topic with this many partitions, and the broker's defaults.
+    pub fn new(name: impl Into<String>, partitions: i32) -> NewTopic {
+        NewTopic { name: name.into(), partitions: Some(partitions), ..NewTopic::default() }
+    }
+
+    /// The same with one more config.
+    pub fn config(mut self, name: impl Into<String>, value: impl ToString) -> NewTopic {
+        self.configs.push((name.into(), value.to_string()));
+        self
+    }
+}
+
 /// A topic that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedTopic {

@@ -27,11 +27,24 @@ async fn ask(connection: &Connection, version: i16) -> Result<ApiVersionsRespons
         client_software_name: "ottla".to_string(),
         client_software_version: env!("CARGO_PKG_VERSION").to_string(),
     };
-    let frame = connection.begin(&request, version, &[]).await?.wait_for_frame().await?;
+    let frame = connection.begin(&request, version, &[]).await?.wait_for_frame().await.map_err(unanswered)?;
     read(&frame, version).map_err(|error| ClientError::NotKafka {
         address: connection.address().to_string(),
         found: format!("its answer to ApiVersions cannot be read ({error})"),
     })
+}
+
+/// A broker that is ready always answers this; what speaks TLS or something else often ends the connection without a word.
+fn unanswered(error: ClientError) -> ClientError {
+    match error {
+        ClientError::Disconnected { address, reason } => ClientError::Disconnected {
+            address,
+            reason: format!(
+                "{reason}, before any answer: a broker that is stopping does that, a TLS listener, or another program"
+            ),
+        },
+        other => other,
+    }
 }
 
 fn read(frame: &Bytes, version: i16) -> Result<ApiVersionsResponse, ottla_protocol::DecodeError> {

@@ -7,8 +7,10 @@ mod classic;
 mod modern;
 
 use super::rebalance::Step;
+use super::subscription::Wanted;
 use super::{GroupProtocol, Shared};
 use crate::backoff::Backoff;
+use crate::coordinator::Coordinated;
 use crate::error::ClientError;
 use ottla_runtime::watch;
 use ottla_types::TopicPartition;
@@ -22,7 +24,7 @@ pub(super) struct Member {
     group_id: String,
     steps: mpsc::UnboundedSender<Step>,
     /// What is subscribed to; changes are told.
-    topics: watch::Receiver<BTreeSet<String>>,
+    wanted: watch::Receiver<Wanted>,
     owned: BTreeSet<TopicPartition>,
 }
 
@@ -42,9 +44,9 @@ pub(super) async fn run(
     shared: Arc<Shared>,
     group_id: String,
     steps: mpsc::UnboundedSender<Step>,
-    topics: watch::Receiver<BTreeSet<String>>,
+    wanted: watch::Receiver<Wanted>,
 ) {
-    let mut member = Member { shared, group_id, steps, topics, owned: BTreeSet::new() };
+    let mut member = Member { shared, group_id, steps, wanted, owned: BTreeSet::new() };
     let ended = match member.shared.options.protocol.clone() {
         GroupProtocol::Classic { assignors } => member.run_classic(&assignors).await,
         GroupProtocol::Consumer { assignor } => member.run_modern(assignor).await,
@@ -92,14 +94,19 @@ impl Member {
         membership.epoch = epoch;
     }
 
-    fn topics_now(&mut self) -> BTreeSet<String> {
-        self.topics.borrow_and_update().clone()
+    /// The topics that are subscribed to now; a pattern is matched with all topics of the cluster.
+    async fn topics_now(&self) -> Result<BTreeSet<String>, ClientError> {
+        let wanted = self.wanted.borrow().clone();
+        match wanted {
+            Wanted::Topics(topics) => Ok(topics),
+            Wanted::Pattern(pattern) => Ok(pattern.matching(&self.shared.client.fetch_metadata(None, false).await?)),
+        }
     }
 
     /// Pauses after an error that a later try may mend, returns any other.
     async fn patience(&self, error: ClientError, backoff: &mut Backoff) -> Result<(), ClientError> {
         if error.is_coordinator_gone() {
-            self.shared.coordinating.forget_coordinator(&self.group_id);
+            self.shared.coordinating.forget_coordinator(Coordinated::Group, &self.group_id);
         }
         if !error.is_transient() {
             return Err(error);

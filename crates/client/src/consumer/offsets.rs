@@ -4,6 +4,7 @@ use super::Shared;
 use super::record::{OffsetAndMetadata, Offsets};
 use crate::backoff::Backoff;
 use crate::client::Client;
+use crate::coordinator::Coordinated;
 use crate::error::ClientError;
 use ottla_protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use ottla_protocol::offset_fetch_request::{
@@ -78,7 +79,7 @@ pub(crate) async fn commit_once(
         }
         Ok(())
     };
-    forgetting(client, group_id, done.await)
+    client.forgetting(Coordinated::Group, group_id, done.await)
 }
 
 fn by_topic(offsets: &Offsets) -> Vec<OffsetCommitRequestTopic> {
@@ -147,7 +148,7 @@ pub(crate) async fn fetch_once(
         let response = coordinator.begin(&request, version, &[]).await?.wait().await?;
         committed(response, group_id)
     };
-    forgetting(client, group_id, done.await)
+    client.forgetting(Coordinated::Group, group_id, done.await)
 }
 
 fn committed(response: OffsetFetchResponse, group_id: &str) -> Result<Offsets, ClientError> {
@@ -186,12 +187,4 @@ fn committed(response: OffsetFetchResponse, group_id: &str) -> Result<Offsets, C
         }
     }
     Ok(offsets)
-}
-
-/// Forgets a coordinator that is none.
-pub(crate) fn forgetting<T>(client: &Client, group_id: &str, result: Result<T, ClientError>) -> Result<T, ClientError> {
-    if result.as_ref().is_err_and(ClientError::is_coordinator_gone) {
-        client.forget_coordinator(group_id);
-    }
-    result
 }

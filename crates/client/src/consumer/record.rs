@@ -29,6 +29,13 @@ pub struct ConsumerRecord {
     pub headers: Vec<(Bytes, Option<Bytes>)>,
 }
 
+impl ConsumerRecord {
+    /// Its partition.
+    pub fn topic_partition(&self) -> TopicPartition {
+        TopicPartition::new(self.topic.clone(), self.partition)
+    }
+}
+
 /// An offset to commit, or that was committed: the next record to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OffsetAndMetadata {
@@ -38,6 +45,28 @@ pub struct OffsetAndMetadata {
     pub leader_epoch: i32,
     /// A text of the application's.
     pub metadata: String,
+}
+
+/// Who commits for a group within a transaction
+/// ([`Producer::send_offsets_to_transaction`](crate::Producer::send_offsets_to_transaction)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerGroupMetadata {
+    /// `group.id`.
+    pub group_id: String,
+    /// Generation or member epoch; -1 for who is no member.
+    pub generation_id: i32,
+    /// Member id; empty for who is no member.
+    pub member_id: String,
+    /// `group.instance.id` of a static member.
+    pub group_instance_id: Option<String>,
+}
+
+impl ConsumerGroupMetadata {
+    /// Somebody who is no member of the group: nothing is checked but the group's name.
+    pub fn of_group(group_id: impl Into<String>) -> ConsumerGroupMetadata {
+        let (generation_id, member_id, group_instance_id) = (-1, String::new(), None);
+        ConsumerGroupMetadata { group_id: group_id.into(), generation_id, member_id, group_instance_id }
+    }
 }
 
 /// Offsets by partition.

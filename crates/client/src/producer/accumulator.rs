@@ -8,6 +8,7 @@ use super::options::ProducerOptions;
 use super::partitioner::TopicPartitions;
 use super::queue::{Completion, PartitionQueue, Rules};
 use super::record::{Delivery, Outcome, ProducerRecord};
+use super::transaction::{Step, Transactions};
 use crate::error::ClientError;
 use crate::metadata::TopicMetadata;
 use crate::produce::Produced;
@@ -38,6 +39,8 @@ pub(super) struct Accumulator {
     pub(super) is_gone: bool,
     /// The senders.
     pub(super) tasks: Vec<AbortOnDrop<()>>,
+    /// The transaction, of a transactional producer.
+    pub(super) transactions: Option<Transactions>,
     /// What nothing can be sent after.
     pub(super) fatal: Option<ClientError>,
     next_id: BatchId,
@@ -50,7 +53,7 @@ pub(super) struct Accumulator {
 pub(super) type Drained = Vec<(Key, ottla_types::Uuid, Batch)>;
 
 impl Accumulator {
-    pub(super) fn new() -> Accumulator {
+    pub(super) fn new(transactional_id: Option<&str>) -> Accumulator {
         Accumulator {
             queues: BTreeMap::new(),
             topics: BTreeMap::new(),
@@ -61,6 +64,7 @@ impl Accumulator {
             is_closed: false,
             is_gone: false,
             tasks: Vec::new(),
+            transactions: transactional_id.map(|id| Transactions::new(id.to_string())),
             fatal: None,
             next_id: 0,
             next_order: 0,
@@ -85,13 +89,14 @@ impl Accumulator {
         }
     }
 
-    /// Puts a record into its partition's last batch or a new one. The topic is known.
+    /// Puts a record into its partition's last batch or a new one. The topic is known. Says also whether the partition must
+    /// be added to the transaction.
     pub(super) fn append(
         &mut self,
         record: ProducerRecord,
         options: &ProducerOptions,
         runtime: &Runtime,
-    ) -> Result<(Delivery, Option<Arc<Notify>>), ClientError> {
+    ) -> Result<(Delivery, Option<Arc<Notify>>, bool), ClientError> {
         let bytes = record.size();
         let (topic, known) = self.topics.get_key_value(record.topic.as_str()).expect("the topic is known");
         let (topic, count) = (topic.clone(), known.count);
@@ -107,7 +112,9 @@ impl Accumulator {
                 known.partition_for(options.partitioner, record.key.as_deref(), load, runtime)
             }
         };
-        let queue = self.queues.entry((topic.clone(), partition)).or_default();
+        let key = (topic.clone(), partition);
+        let is_new_partition = self.transactions.as_mut().is_some_and(|transactions| transactions.touch(&key));
+        let queue = self.queues.entry(key).or_default();
         let mut is_news = false;
         if !queue.waiting.back().is_some_and(|batch| batch.has_room(bytes, options.batch_size)) {
             queue.waiting.push_back(Batch::new(self.next_id, self.next_order, runtime.now()));
@@ -126,7 +133,7 @@ impl Accumulator {
             known.sticky.appended(bytes, options.batch_size, is_full || is_news);
         }
         let wake = if is_news || is_full { leader.and_then(|leader| self.senders.get(&leader).cloned()) } else { None };
-        Ok((delivery, wake))
+        Ok((delivery, wake, is_new_partition))
     }
 
     /// Takes a ready batch of every partition that `node` leads, up to `bytes_max` in all but at least one.
@@ -136,13 +143,12 @@ impl Accumulator {
         let (mut drained, mut bytes) = (Drained::new(), 0);
         let from = start.clone().map_or(Unbounded, Excluded);
         let mut keys: Vec<Key> = Vec::new();
-        let is_ready =
-            |queue: &PartitionQueue| queue.leader == Some(node) && queue.is_ready(rules, hurry, self.identity, now);
-        keys.extend(
-            self.queues.range((from, Unbounded)).filter(|(_, queue)| is_ready(queue)).map(|(key, _)| key.clone()),
-        );
+        let is_ready = |(key, queue): &(&Key, &PartitionQueue)| {
+            queue.leader == Some(node) && queue.is_ready(rules, hurry, self.identity, now) && self.allows(key, queue)
+        };
+        keys.extend(self.queues.range((from, Unbounded)).filter(is_ready).map(|(key, _)| key.clone()));
         if let Some(start) = start {
-            keys.extend(self.queues.range(..=start).filter(|(_, queue)| is_ready(queue)).map(|(key, _)| key.clone()));
+            keys.extend(self.queues.range(..=start).filter(is_ready).map(|(key, _)| key.clone()));
         }
         for key in keys {
             let queue = self.queues.get_mut(&key).expect("it was just there");
@@ -156,6 +162,12 @@ impl Accumulator {
             drained.push((key, queue.topic_id, batch));
         }
         drained
+    }
+
+    /// Whether the transaction, if there is one, lets the front of this queue go.
+    fn allows(&self, key: &Key, queue: &PartitionQueue) -> bool {
+        let is_numbered = queue.waiting.front().is_some_and(|front| front.sequence.is_some());
+        self.transactions.as_ref().is_none_or(|transactions| transactions.may_send(key, is_numbered))
     }
 
     /// When a batch of this broker becomes ready by time alone.
@@ -185,12 +197,38 @@ impl Accumulator {
             large.split(ids).into_iter().for_each(|half| queue.put_back(half));
         }
         self.replace_lost(&completion);
+        self.note_failures(&completion);
         completion
+    }
+
+    /// A batch that is given up makes its transaction fail.
+    pub(super) fn note_failures(&mut self, completion: &Completion) {
+        let Some(transactions) = &mut self.transactions else { return };
+        for error in completion.ended.iter().filter_map(|(_, result)| result.as_ref().err()) {
+            let why = match error {
+                ClientError::Undelivered { why, .. } => (**why).clone(),
+                other => other.clone(),
+            };
+            if why != ClientError::Aborted {
+                transactions.fail(Step::Produce, why);
+            }
+        }
+    }
+
+    /// Everything begins anew under this identity. Nothing is in flight.
+    pub(super) fn restart(&mut self, identity: ProducerIdentity) {
+        self.identity = Some(identity);
+        self.queues.values_mut().for_each(PartitionQueue::restart);
+        self.wake_all();
     }
 
     /// The next epoch in place of a lost identity; `None`, so that a new id is asked for, when epochs are used up.
     pub(super) fn replace_lost(&mut self, completion: &Completion) {
         let Some(lost) = completion.lost.filter(|lost| self.identity == Some(*lost)) else { return };
+        if self.transactions.is_some() {
+            // The coordinator gives the next epoch, behind the end of the transaction.
+            return;
+        }
         let next = lost.producer_epoch.0.checked_add(1).filter(|epoch| *epoch < i16::MAX);
         tracing::warn!(producer_id = lost.producer_id.0, epoch = lost.producer_epoch.0, "sequence lost; new epoch");
         self.identity = next.map(|epoch| ProducerIdentity { producer_epoch: ProducerEpoch(epoch), ..lost });
@@ -224,12 +262,13 @@ impl Accumulator {
     }
 
     /// # Errors
-    /// `Closed`, or what nothing can be sent after.
+    /// `Closed`, what nothing can be sent after, or that no transaction is open.
     pub(super) fn usable(&self) -> Result<(), ClientError> {
-        match &self.fatal {
-            Some(fatal) => Err(fatal.clone()),
-            None if self.is_closed => Err(ClientError::Closed("the producer")),
-            None => Ok(()),
+        match (&self.fatal, &self.transactions) {
+            (Some(fatal), _) => Err(fatal.clone()),
+            (None, _) if self.is_closed => Err(ClientError::Closed("the producer")),
+            (None, Some(transactions)) => transactions.check_open(),
+            (None, None) => Ok(()),
         }
     }
 }

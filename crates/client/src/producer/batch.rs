@@ -76,7 +76,11 @@ impl Batch {
     ///
     /// # Errors
     /// `Invalid` when it cannot be built: a negative timestamp, or a codec that fails.
-    pub(super) fn encode(&mut self, compression: CompressionSpec) -> Result<Bytes, ClientError> {
+    pub(super) fn encode(
+        &mut self,
+        compression: CompressionSpec,
+        is_transactional: bool,
+    ) -> Result<Bytes, ClientError> {
         if let Some(encoded) = &self.encoded {
             return Ok(encoded.clone());
         }
@@ -84,6 +88,9 @@ impl Batch {
         let mut builder = BatchBuilder::new(compression, TimestampType::CreateTime);
         if let Some((identity, base_sequence)) = self.sequence {
             builder = builder.producer(identity.producer_id, identity.producer_epoch, base_sequence);
+        }
+        if is_transactional {
+            builder = builder.transactional();
         }
         for record in &self.records {
             builder.append_record(record).map_err(invalid)?;

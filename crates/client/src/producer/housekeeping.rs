@@ -2,6 +2,7 @@
 
 use super::accumulator::{Key, end};
 use super::queue::Completion;
+use super::transaction::Phase;
 use super::{Shared, sender};
 use crate::backoff::Backoff;
 use crate::error::ClientError;
@@ -19,7 +20,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         expire(&shared);
         let found = async {
+            settle(&shared);
             identify(&shared).await?;
+            shared.add_partitions().await?;
             find_leaders(&shared).await
         }
         .await;
@@ -45,7 +48,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// Gets a producer id when one is needed. What forbids one for good ends everything.
 async fn identify(shared: &Arc<Shared>) -> Result<(), ClientError> {
-    let needs_one = shared.rules.idempotence && shared.lock().identity.is_none();
+    let is_plain = shared.rules.idempotence && !shared.rules.is_transactional;
+    let needs_one = is_plain && shared.lock().identity.is_none();
     if !needs_one {
         return Ok(());
     }
@@ -108,6 +112,26 @@ pub(super) fn start_senders(shared: &Arc<Shared>) {
     }
 }
 
+/// Ends what the transaction's phase leaves no way for: everything after a fatal error, what has no number in one that is to
+/// be aborted.
+pub(super) fn settle(shared: &Arc<Shared>) {
+    let (fatal, gives_up) = {
+        let mut state = shared.lock();
+        let Some(transactions) = &state.transactions else { return };
+        let is_fatal = matches!(transactions.phase, Phase::Fatal(_));
+        let (error, gives_up) = (transactions.error(), transactions.gives_up());
+        if is_fatal {
+            state.fatal = Some(error.clone());
+        }
+        (is_fatal.then_some(error), gives_up)
+    };
+    if let Some(error) = fatal {
+        each(shared, |queue| queue.fail_all(&error));
+    } else if let Some(error) = gives_up {
+        each(shared, |queue| queue.fail_unnumbered(&error));
+    }
+}
+
 fn expire(shared: &Arc<Shared>) {
     let now = shared.runtime().now();
     each(shared, |queue| queue.expire(&shared.rules, now));
@@ -129,7 +153,10 @@ fn each(shared: &Arc<Shared>, mut step: impl FnMut(&mut super::queue::PartitionQ
             completions.push((key.clone(), completion));
         }
     }
-    completions.iter().for_each(|(_, completion)| accumulator.replace_lost(completion));
+    for (_, completion) in &completions {
+        accumulator.replace_lost(completion);
+        accumulator.note_failures(completion);
+    }
     if !completions.is_empty() {
         accumulator.wake_all();
     }

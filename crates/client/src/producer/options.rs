@@ -41,6 +41,11 @@ pub struct ProducerOptions {
     pub partitioner: Partitioner,
     /// `allow.auto.create.topics` of the metadata that is asked for: a missing topic is made when the broker does that.
     pub allow_auto_create_topics: bool,
+    /// `transactional.id`: who this producer is through restarts; makes it transactional
+    /// ([`Producer::init_transactions`](crate::Producer::init_transactions)). Needs idempotence.
+    pub transactional_id: Option<String>,
+    /// `transaction.timeout.ms`: an open transaction that is older is aborted by the coordinator.
+    pub transaction_timeout: Duration,
     /// `interceptor.classes`: called in this order.
     pub interceptors: Vec<Arc<dyn ProducerInterceptor>>,
 }
@@ -61,6 +66,8 @@ impl Default for ProducerOptions {
             retries: u32::MAX,
             partitioner: Partitioner::default(),
             allow_auto_create_topics: true,
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
             interceptors: Vec::new(),
         }
     }
@@ -76,6 +83,12 @@ impl ProducerOptions {
         }
         if self.idempotence && self.in_flight_max > IDEMPOTENT_IN_FLIGHT_MAX {
             return refuse("enable.idempotence needs max.in.flight.requests.per.connection of at most 5");
+        }
+        if self.transactional_id.is_some() && !self.idempotence {
+            return refuse("transactional.id needs enable.idempotence");
+        }
+        if self.transactional_id.as_ref().is_some_and(String::is_empty) {
+            return refuse("transactional.id is not empty");
         }
         if self.in_flight_max == 0 || self.request_size_max == 0 || self.buffer_memory == 0 {
             return refuse("max.in.flight.requests.per.connection, max.request.size and buffer.memory are at least 1");
@@ -96,6 +109,7 @@ impl fmt::Debug for ProducerOptions {
             .field("linger", &self.linger)
             .field("compression", &self.compression)
             .field("delivery_timeout", &self.delivery_timeout)
+            .field("transactional_id", &self.transactional_id)
             .field("interceptors", &self.interceptors.len())
             .finish_non_exhaustive()
     }

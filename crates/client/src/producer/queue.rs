@@ -32,6 +32,8 @@ pub(super) struct Rules {
     pub(super) retries: u32,
     pub(super) in_flight_max: usize,
     pub(super) idempotence: bool,
+    /// Batches belong to transactions: what loses the sequence ends with an error, and so does the transaction.
+    pub(super) is_transactional: bool,
 }
 
 /// A batch that is with the sender.
@@ -188,7 +190,7 @@ impl PartitionQueue {
             Err(error) => error,
         };
         batch.maybe_appended |= error.is_outcome_unknown();
-        if noted.is_lost && batch.maybe_appended && rules.idempotence {
+        if noted.is_lost && rules.idempotence && (batch.maybe_appended || rules.is_transactional) {
             completion.ended.push(gone(batch, error));
             return completion;
         }
@@ -202,12 +204,13 @@ impl PartitionQueue {
             }
         }
         if loses_the_sequence(&error) && batch.sequence.is_some() {
-            self.out_of_sequence(batch, &error, expired, retry_at, &mut completion);
+            let is_final = expired || (rules.is_transactional && !is_gap(&error));
+            self.out_of_sequence(batch, &error, is_final, rules, retry_at, &mut completion);
         } else if error.code() == Some(ErrorCode::MessageTooLarge) && batch.records.len() > 1 && !batch.maybe_appended {
             self.rewind(&mut batch);
             completion.too_large = Some(batch);
         } else if error.is_retriable() && !expired {
-            completion.needs_metadata = true;
+            completion.needs_metadata = !waits_for_coordinator(&error);
             self.retry(batch, error, retry_at);
         } else if error.is_retriable() || batch.maybe_appended {
             self.give_up(batch, error, &mut completion);
@@ -223,7 +226,8 @@ impl PartitionQueue {
         &mut self,
         mut batch: Batch,
         error: &ClientError,
-        expired: bool,
+        is_final: bool,
+        rules: &Rules,
         retry_at: Instant,
         completion: &mut Completion,
     ) {
@@ -234,10 +238,10 @@ impl PartitionQueue {
         if is_rewound {
             batch.forget_sequence();
         }
-        if expired || (is_first && !is_rewound) {
+        if is_final || (is_first && !is_rewound) {
             let may_be_there = batch.maybe_appended;
             self.lose(completion);
-            if may_be_there || expired {
+            if may_be_there || is_final || rules.is_transactional {
                 completion.ended.push(gone(batch, error.clone()));
                 return;
             }
@@ -322,6 +326,20 @@ impl PartitionQueue {
         completion
     }
 
+    /// Begins anew with the next identity. Nothing is in flight.
+    pub(super) fn restart(&mut self) {
+        (self.identity, self.next_sequence, self.rewind, self.is_lost) = (None, 0, None, false);
+    }
+
+    /// Ends what waits and has no number yet.
+    pub(super) fn fail_unnumbered(&mut self, error: &ClientError) -> Completion {
+        let (kept, ended) = self.waiting.drain(..).partition(|batch| batch.sequence.is_some());
+        self.waiting = kept;
+        let ended: VecDeque<Batch> = ended;
+        let ended = ended.into_iter().map(|batch| gone(batch, error.clone())).collect();
+        Completion { ended, ..Completion::default() }
+    }
+
     /// Ends everything that waits.
     pub(super) fn fail_all(&mut self, error: &ClientError) -> Completion {
         let ended = self.waiting.drain(..).map(|batch| gone(batch, error.clone())).collect();
@@ -348,6 +366,18 @@ fn normalized(result: Result<Produced, ClientError>) -> Result<Produced, ClientE
 fn loses_the_sequence(error: &ClientError) -> bool {
     use ErrorCode::{InvalidProducerEpoch, OutOfOrderSequenceNumber, UnknownProducerId};
     error.code().is_some_and(|code| [InvalidProducerEpoch, OutOfOrderSequenceNumber, UnknownProducerId].contains(&code))
+}
+
+/// A gap before the batch.
+fn is_gap(error: &ClientError) -> bool {
+    error.code() == Some(ErrorCode::OutOfOrderSequenceNumber)
+}
+
+/// The leader is the right one; the transaction before is being completed, or the coordinator is on its way.
+fn waits_for_coordinator(error: &ClientError) -> bool {
+    use ErrorCode::{ConcurrentTransactions, CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let codes = [ConcurrentTransactions, CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator];
+    error.code().is_some_and(|code| codes.contains(&code))
 }
 
 #[cfg(test)]

@@ -14,6 +14,16 @@ use std::time::Duration;
 
 /// The first version that names topics by id (KIP-516).
 const TOPIC_ID_VERSION: i16 = 13;
+/// The first version by which the broker adds partitions to the transaction (KIP-890).
+const TRANSACTION_V2_VERSION: i16 = 12;
+/// The first version with a transactional id.
+const TRANSACTIONAL_VERSION: i16 = 3;
+
+/// Whose transaction the batches belong to.
+pub(super) struct InTransaction {
+    pub(super) transactional_id: String,
+    pub(super) is_v2: bool,
+}
 
 /// A partition's part of a request.
 pub(super) struct Part {
@@ -29,10 +39,15 @@ pub(super) struct Answer {
 }
 
 /// The version to speak, and whether it names topics by id.
-fn version(connection: &Connection, parts: &[Part]) -> Result<i16, ClientError> {
+fn version(connection: &Connection, parts: &[Part], transaction: Option<&InTransaction>) -> Result<i16, ClientError> {
     let has_ids = parts.iter().all(|part| !part.topic_id.is_zero());
     let max = if has_ids { ProduceRequest::MAX_VERSION } else { TOPIC_ID_VERSION - 1 };
-    connection.version_within::<ProduceRequest>((ProduceRequest::MIN_VERSION, max))
+    let range = match transaction {
+        Some(transaction) if transaction.is_v2 => (TRANSACTION_V2_VERSION, max),
+        Some(_) => (TRANSACTIONAL_VERSION, max.min(TRANSACTION_V2_VERSION - 1)),
+        None => (ProduceRequest::MIN_VERSION, max),
+    };
+    connection.version_within::<ProduceRequest>(range)
 }
 
 /// Sends the request; `None` with acks=0.
@@ -41,8 +56,9 @@ pub(super) async fn begin(
     parts: &[Part],
     acks: Acks,
     timeout: Duration,
+    transaction: Option<InTransaction>,
 ) -> Result<Option<PendingResponse<ProduceRequest>>, ClientError> {
-    let version = version(connection, parts)?;
+    let version = version(connection, parts, transaction.as_ref())?;
     let mut topics: BTreeMap<Arc<str>, TopicProduceData> = BTreeMap::new();
     for (index, part) in (0_u32..).zip(parts) {
         let topic = topics.entry(part.key.0.clone()).or_insert_with(|| TopicProduceData {
@@ -56,7 +72,7 @@ pub(super) async fn begin(
             .push(PartitionProduceData { index: part.key.1, records: Records::External { len, index } });
     }
     let request = ProduceRequest {
-        transactional_id: None,
+        transactional_id: transaction.map(|transaction| transaction.transactional_id),
         acks: acks.code(),
         timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
         topic_data: topics.into_values().collect(),

@@ -4,7 +4,7 @@
 use super::Shared;
 use super::accumulator::{Drained, Key, end};
 use super::batch::Batch;
-use super::request::{Answer, Part, begin};
+use super::request::{Answer, InTransaction, Part, begin};
 use crate::connection::Connection;
 use crate::error::{ClientError, ConnectFailure};
 use crate::produce::Produced;
@@ -16,6 +16,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+
+/// The pause while the transaction before is being completed.
+const CONCURRENT_PAUSE: Duration = Duration::from_millis(20);
 
 /// A request that was sent: what it carries, and its answer when that comes.
 struct Flight {
@@ -72,7 +75,7 @@ async fn sleep_until(shared: &Shared, timer: Option<Instant>, now: Instant) {
 async fn take_off(shared: &Arc<Shared>, node: i32, drained: Drained) -> Option<Flight> {
     let mut batches = Vec::with_capacity(drained.len());
     for (key, topic_id, mut batch) in drained {
-        match batch.encode(shared.options.compression) {
+        match batch.encode(shared.options.compression, shared.rules.is_transactional) {
             Ok(bytes) => batches.push((Part { key, topic_id, bytes }, batch)),
             Err(error) => finish(shared, &key, batch, Err(error)),
         }
@@ -84,7 +87,7 @@ async fn take_off(shared: &Arc<Shared>, node: i32, drained: Drained) -> Option<F
     let sent = async {
         let connection: Connection = shared.client.broker(node).await?;
         let timeout = shared.client.options().request_timeout;
-        begin(&connection, &parts, shared.options.acks, timeout).await
+        begin(&connection, &parts, shared.options.acks, timeout, in_transaction(shared)).await
     }
     .await;
     let batches: Vec<(Part, Batch)> = parts.into_iter().zip(carried).collect();
@@ -106,6 +109,12 @@ async fn take_off(shared: &Arc<Shared>, node: i32, drained: Drained) -> Option<F
             None
         }
     }
+}
+
+fn in_transaction(shared: &Shared) -> Option<InTransaction> {
+    let state = shared.lock();
+    let known = state.transactions.as_ref()?;
+    Some(InTransaction { transactional_id: known.transactional_id.clone(), is_v2: known.is_v2 })
 }
 
 /// A request that never left its queue has certainly not been done.
@@ -137,13 +146,18 @@ fn land(shared: &Arc<Shared>, batches: Vec<(Part, Batch)>, answer: Result<Answer
 
 fn finish(shared: &Arc<Shared>, key: &Key, batch: Batch, result: Result<Produced, ClientError>) {
     let now = shared.runtime().now();
-    let retry_at = now + shared.retry_pause(batch.attempts);
+    let is_concurrent =
+        result.as_ref().err().and_then(ClientError::code).is_some_and(|code| code == ErrorCode::ConcurrentTransactions);
+    let pause = if is_concurrent { CONCURRENT_PAUSE } else { shared.retry_pause(batch.attempts) };
+    let retry_at = now + pause;
     if let Err(error) = &result {
         tracing::debug!(topic = %key.0, partition = key.1, attempt = batch.attempts, %error, "batch not acknowledged");
     }
     let completion = shared.lock().complete(key, batch, result, &shared.rules, (now, retry_at));
     if completion.needs_metadata || completion.lost.is_some() {
         shared.client.forget_topic(&key.0);
+    }
+    if completion.needs_metadata || completion.lost.is_some() || shared.rules.is_transactional {
         shared.housekeeping.notify_one();
     }
     end(key, completion, &shared.options, &shared.memory, now);

@@ -36,9 +36,7 @@ pub(super) const IGNORED: &[&str] = &[
     "share.acknowledgement.mode",
     "share.acquire.mode",
     "socket.connection.setup.timeout.max.ms",
-    "transaction.timeout.ms",
     "transaction.two.phase.commit.enable",
-    "transactional.id",
     "value.deserializer",
     "value.serializer",
 ];

@@ -1,6 +1,6 @@
 //! Properties of producers.
 
-use super::values::{boolean, milliseconds, number, simple_name};
+use super::values::{boolean, milliseconds, number, optional, simple_name};
 use super::{ClientProperties, Property, invalid};
 use crate::error::ClientError;
 use crate::produce::Acks;
@@ -70,6 +70,13 @@ pub(super) const PRODUCER: &[Property<ProducerOptions>] = &[
         };
         Ok(())
     }),
+    Property::new("transactional.id", |options, text| {
+        options.transactional_id = optional(text);
+        Ok(())
+    }),
+    Property::new("transaction.timeout.ms", |options, text| {
+        milliseconds(text).map(|time| options.transaction_timeout = time)
+    }),
     Property::new("allow.auto.create.topics", |options, text| {
         boolean(text).map(|on| options.allow_auto_create_topics = on)
     }),
@@ -81,9 +88,13 @@ impl ClientProperties {
     ///
     /// # Errors
     /// `Invalid` for a value that cannot be read, for settings that exclude each other, and for what this producer cannot
-    /// do (transactions, Java classes).
+    /// do (two-phase commits of somebody else, Java classes).
     pub fn producer_options(&self, base: ProducerOptions) -> Result<ProducerOptions, ClientError> {
-        self.refuse_when_set("transactional.id", "this producer has no transactions yet")?;
+        if self.get("transaction.two.phase.commit.enable").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+        {
+            let why = "this producer takes no part in two-phase commits of others (KIP-939)";
+            return Err(invalid("transaction.two.phase.commit.enable", "true", why));
+        }
         self.refuse_when_set("interceptor.classes", "this client runs no Java classes")?;
         let mut options = self.applied(base, PRODUCER)?;
         if self.get("partitioner.ignore.keys").is_some_and(|text| text.trim().eq_ignore_ascii_case("true")) {

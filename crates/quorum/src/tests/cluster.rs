@@ -2,7 +2,9 @@
 
 use super::disks::prepare_log_directory;
 use super::journal::Journal;
-use crate::{InitialVoters, PeerId, PeerMessage, ProposeError, Quorum, QuorumConfig, QuorumHandle, Role, Transport};
+use crate::{
+    DirectoryId, InitialVoters, PeerId, PeerMessage, ProposeError, Quorum, QuorumConfig, QuorumHandle, Role, Transport,
+};
 use bytes::Bytes;
 use ottla_runtime::Runtime;
 use ottla_runtime::sim::{Outage, World};
@@ -100,7 +102,7 @@ impl Cluster {
         self.world.disk_faults(&self.names[number]).cancel_outage();
         prepare_log_directory(&runtime).await;
         let config = QuorumConfig {
-            directory_id: Some(self.directories[number]),
+            directory_id: DirectoryId::Known(self.directories[number]),
             initial_voters: InitialVoters::Listed(self.directories.clone()),
             snapshot_after_bytes: self.snapshot_after_bytes,
             trailing_entries: self.trailing_entries,

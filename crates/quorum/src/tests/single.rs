@@ -1,7 +1,7 @@
 //! A quorum of one on a memory disk.
 
 use super::journal::Journal;
-use crate::{InitialVoters, NoPeers, OpenError, ProposeError, Quorum, QuorumConfig, Role, limits};
+use crate::{DirectoryId, InitialVoters, NoPeers, OpenError, ProposeError, Quorum, QuorumConfig, Role, limits};
 use bytes::Bytes;
 use ottla_runtime::Runtime;
 use ottla_types::Uuid;
@@ -131,11 +131,24 @@ async fn many_restarts_do_not_leave_many_files() {
 #[tokio::test]
 async fn a_metadata_directory_of_another_log_directory_is_refused() {
     let runtime = Runtime::in_memory();
-    let directory = |low| QuorumConfig { directory_id: Uuid::from_random_halves(1, low), ..config() };
+    let directory = |low| {
+        let id = Uuid::from_random_halves(1, low).unwrap();
+        QuorumConfig { directory_id: DirectoryId::Known(id), ..config() }
+    };
     let (quorum, _) = open_with(&runtime, directory(1)).await.unwrap();
     quorum.shutdown().await;
     assert!(matches!(open_with(&runtime, directory(2)).await, Err(OpenError::ForeignDirectory { .. })));
     assert!(open_with(&runtime, directory(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn no_metadata_directory_is_made_for_a_log_directory_that_cannot_be_used() {
+    let runtime = Runtime::in_memory();
+    let unknown = || QuorumConfig { directory_id: DirectoryId::Unknown, ..config() };
+    assert!(matches!(open_with(&runtime, unknown()).await, Err(OpenError::UnusableDirectory { .. })));
+    assert!(!runtime.disk().exists(Path::new("/data/metadata")).await.unwrap());
+    open(&runtime).await.0.shutdown().await;
+    assert!(open_with(&runtime, unknown()).await.is_ok(), "one that is there is opened");
 }
 
 #[tokio::test]
@@ -152,7 +165,11 @@ async fn a_log_without_its_identity_is_not_taken_for_an_empty_directory() {
 async fn one_of_several_listed_voters_does_not_lead_alone() {
     let runtime = Runtime::in_memory();
     let ids: Vec<Uuid> = (1..=3).map(|low| Uuid::from_random_halves(9, low).unwrap()).collect();
-    let config = QuorumConfig { directory_id: Some(ids[0]), initial_voters: InitialVoters::Listed(ids), ..config() };
+    let config = QuorumConfig {
+        directory_id: DirectoryId::Known(ids[0]),
+        initial_voters: InitialVoters::Listed(ids),
+        ..config()
+    };
     let (quorum, journal) = open_with(&runtime, config).await.unwrap();
     let refused = quorum.handle().propose(Bytes::from_static(b"alone")).await;
     assert_eq!(refused, Err(ProposeError::NotLeader { leader: None }));

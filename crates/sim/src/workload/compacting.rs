@@ -14,7 +14,7 @@ const OFFSETS: &str = "__consumer_offsets";
 const KEYS: u64 = 12;
 /// How long tombstones stay. Milliseconds.
 const DELETE_RETENTION_MS: i64 = 700;
-const CONFIGS: &[(&str, &str)] = &[
+pub(super) const CONFIGS: &[(&str, &str)] = &[
     ("cleanup.policy", "compact"),
     ("internal.segment.bytes", "2000"),
     ("index.interval.bytes", "200"),
@@ -22,6 +22,9 @@ const CONFIGS: &[(&str, &str)] = &[
     ("delete.retention.ms", "700"),
     ("file.delete.delay.ms", "100"),
 ];
+/// Segments as small, without compaction.
+pub(super) const PLAIN_CONFIGS: &[(&str, &str)] =
+    &[("retention.ms", "-1"), ("internal.segment.bytes", "2000"), ("index.interval.bytes", "200")];
 /// Bounds what a batch decompresses to.
 const BATCH_BYTES_MAX: u64 = 1 << 20;
 /// Fetches that may bring nothing although there is something.
@@ -33,6 +36,11 @@ pub(super) async fn set_up(actor: &Actor) -> Check {
     if !setup::try_create(actor, KEYED, KEYED_PARTITIONS, &configs).await? {
         return Ok(());
     }
+    make_segments_small(actor, OFFSETS).await
+}
+
+/// Waits for a coordinator's topic, and makes its segments small, so that they are compacted.
+pub(super) async fn make_segments_small(actor: &Actor, topic: &str) -> Check {
     while actor.pause(300).await {
         let names = match Admin::new(&actor.client).list_topics().await {
             Ok(metadata) => metadata.topics,
@@ -41,8 +49,8 @@ pub(super) async fn set_up(actor: &Actor) -> Check {
                 continue;
             }
         };
-        if names.contains_key(OFFSETS) {
-            changing::set(actor, OFFSETS, "internal.segment.bytes", "4000").await?;
+        if names.contains_key(topic) {
+            changing::set(actor, topic, "internal.segment.bytes", "4000").await?;
             return Ok(());
         }
     }

@@ -1,6 +1,6 @@
 //! The topics that are there from the beginning to the end.
 
-use super::{Actor, compacting};
+use super::{Actor, compacting, transacting};
 use crate::Load;
 use crate::oracle::Check;
 use ottla_client::{Admin, ClientError, NewTopic};
@@ -21,6 +21,13 @@ const TOPICS: &[TopicRow] = &[
 /// The same under the load of groups.
 const GROUP_TOPICS: &[TopicRow] = &[(GROUPED, GROUPED_PARTITIONS, &[("retention.ms", "-1")])];
 
+/// The same under the load of transactions.
+const TRANSACTION_TOPICS: &[TopicRow] = &[(SOURCE, SOURCE_PARTITIONS, &[("retention.ms", "-1")])];
+
+/// The topic that transactions consume, and its partitions.
+pub(crate) const SOURCE: &str = "source";
+pub(crate) const SOURCE_PARTITIONS: i32 = 2;
+
 /// The topic that groups read, and its partitions.
 pub(crate) const GROUPED: &str = "grouped";
 pub(crate) const GROUPED_PARTITIONS: i32 = 4;
@@ -34,6 +41,7 @@ pub(super) async fn run(actor: Actor) -> Check {
     let topics = match actor.load {
         Load::Logs => TOPICS,
         Load::Groups => GROUP_TOPICS,
+        Load::Transactions => TRANSACTION_TOPICS,
     };
     for (name, partitions, configs) in topics {
         let mut all: Vec<(String, String)> = Vec::new();
@@ -47,10 +55,11 @@ pub(super) async fn run(actor: Actor) -> Check {
         }
         actor.pause(100).await;
     }
-    if actor.load == Load::Groups {
-        compacting::set_up(&actor).await?;
+    match actor.load {
+        Load::Logs => Ok(()),
+        Load::Groups => compacting::set_up(&actor).await,
+        Load::Transactions => transacting::set_up(&actor).await,
     }
-    Ok(())
 }
 
 /// Creates a topic, again and again until it exists; `false` when the run is over before.

@@ -284,7 +284,8 @@ impl CleanJob {
         self.stats.bytes_written += files.size;
         // From here on names change: whoever reads an old segment finds its files open.
         for segment in &segments {
-            segment.pin(plan.open(segment).await?, disk).await?;
+            plan.aborted.load(segment.base_offset()).await?;
+            segment.pin(plan.open(segment).await?).await;
         }
         let replaced: Vec<i64> = segments.iter().map(|segment| segment.base_offset()).collect();
         let swapped = swap::swap_in(disk, dir, base_offset, &files.kinds, &replaced).await;

@@ -91,20 +91,21 @@ impl CleanedWriter {
         sync_file(&self.log, sites::CLEANED_SEGMENT, &files::cleaned(&SegmentFile::Log.path(&dir, base_offset)))
             .await?;
         let (offsets, times) = self.indexes.into_parts();
-        let mut contents = vec![
+        let aborted = TransactionIndex::from_entries(base_offset, aborted);
+        let contents = [
             (SegmentFile::Index, offsets.encode_from(0), sites::CLEANED_INDEX),
             (SegmentFile::TimeIndex, times.encode_from(0), sites::CLEANED_TIME_INDEX),
+            // An empty one says that there are none; what is missing is built again.
+            (SegmentFile::TxnIndex, aborted.encode(), sites::CLEANED_TXN_INDEX),
         ];
-        if !aborted.is_empty() {
-            let index = TransactionIndex::from_entries(base_offset, aborted);
-            contents.push((SegmentFile::TxnIndex, index.encode(), sites::CLEANED_TXN_INDEX));
-        }
         let mut kinds = vec![SegmentFile::Log];
         for (kind, bytes, site) in contents {
             let path = files::cleaned(&kind.path(&dir, base_offset));
             let file = create(disk, &dir, base_offset, kind).await?;
             file.write_at(0, &[&bytes]).map_err(LogError::io("write", &path))?;
-            sync_file(&file, site, &path).await?;
+            if !bytes.is_empty() {
+                sync_file(&file, site, &path).await?;
+            }
             kinds.push(kind);
         }
         Ok(CleanedFiles { size: self.written, kinds, opened: OpenSegment { file: self.log, offsets, times } })

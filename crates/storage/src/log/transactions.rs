@@ -3,6 +3,7 @@
 use super::{Log, LogIdentity, Segments};
 use crate::LogError;
 use crate::producer_state::ProducerState;
+use crate::segment::{is_open_below, load_aborted};
 use crate::txn_index::{AbortedTxn, collect_aborted_txns};
 use std::sync::Arc;
 
@@ -52,10 +53,19 @@ impl Log {
 impl AbortedLookup {
     /// Finds the transactions, in the order of their markers.
     pub async fn run(self) -> Result<Vec<AbortedTxn>, LogError> {
+        let (disk, dir) = (self.identity.dir.disk(), self.identity.path.as_path());
+        let now_ms = self.identity.dir.rt.wall_clock_ms();
         let mut found = Vec::new();
         let first = self.segments.range(..=self.offset).next_back().map_or(i64::MIN, |(&base_offset, _)| base_offset);
-        for segment in self.segments.range(first..).map(|(_, segment)| segment) {
-            let aborted = segment.aborted(self.identity.dir.disk()).await?;
+        for (&base_offset, segment) in self.segments.range(first..) {
+            // Whole segments are not read for an index that cannot hold anything of the range.
+            if base_offset >= self.upper_offset
+                && segment.indexed_aborted(disk).await?.is_none()
+                && is_open_below(disk, dir, base_offset, self.upper_offset, now_ms).await? == Some(false)
+            {
+                return Ok(found);
+            }
+            let aborted = self.load(base_offset).await?;
             let in_segment = collect_aborted_txns(&aborted, self.offset, self.upper_offset);
             found.extend(in_segment.txns);
             if in_segment.is_complete {
@@ -64,5 +74,12 @@ impl AbortedLookup {
         }
         found.extend(self.active);
         Ok(found)
+    }
+
+    /// The aborted transactions whose markers are in the sealed segment at `base_offset`.
+    pub(crate) async fn load(&self, base_offset: i64) -> Result<Arc<[AbortedTxn]>, LogError> {
+        let dir = &self.identity.dir;
+        let now_ms = dir.rt.wall_clock_ms();
+        load_aborted(dir.disk(), &self.identity.path, &self.segments, base_offset, now_ms).await
     }
 }

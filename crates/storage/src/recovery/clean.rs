@@ -5,10 +5,12 @@ use crate::LogError;
 use crate::files::SegmentFile;
 use crate::index::{IndexBuilder, OffsetIndex, TimeIndex};
 use crate::limits::{INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES};
-use crate::segment::{BatchReader, SegmentFiles, TailBatches, rebuild_indexes};
+use crate::segment::{BatchReader, SegmentFiles, TailBatches, load_aborted, rebuild_indexes};
+use crate::txn_index::AbortedTxn;
 use ottla_records::BatchHeader;
 use ottla_runtime::{Disk, File};
 use std::path::Path;
+use std::sync::Arc;
 use tracing::warn;
 
 /// The end of the last segment.
@@ -39,7 +41,7 @@ pub(super) async fn load(
     remove_strays(request, disk, inventory, tail.end_offset).await?;
     let older = inventory.segments().range(..base_offset);
     let sealed = older.map(|(&base, &size)| (base, request.sealed(base, size))).collect();
-    let aborted = request.sealed(base_offset, size).aborted(disk).await?;
+    let aborted = load_active_aborted(request, disk, inventory).await?;
     let active = request.active(base_offset, files);
     Ok(Loaded {
         sealed,
@@ -50,6 +52,24 @@ pub(super) async fn load(
         last_snapshot_offset: state.snapshot_offset,
         report: RecoveryReport::default(),
     })
+}
+
+/// The aborted transactions of the last segment. Its index is there after a clean shutdown of ours.
+async fn load_active_aborted(
+    request: &OpenRequest,
+    disk: &Disk,
+    inventory: &Inventory,
+) -> Result<Arc<[AbortedTxn]>, LogError> {
+    let (&base_offset, &size) = inventory.segments().last_key_value().expect("there is a segment");
+    if size == 0 {
+        return Ok(Arc::from([]));
+    }
+    let last = request.sealed(base_offset, size);
+    if let Some(aborted) = last.indexed_aborted(disk).await? {
+        return Ok(aborted);
+    }
+    let segments = inventory.segments().iter().map(|(&base, &size)| (base, Arc::new(request.sealed(base, size))));
+    load_aborted(disk, &request.path, &segments.collect(), base_offset, request.now_ms()).await
 }
 
 /// Reads what the indexes do not cover, and checks it.

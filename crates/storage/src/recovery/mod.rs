@@ -22,6 +22,7 @@ mod verdict;
 pub(crate) use chain::may_end_early;
 pub(crate) use cut::keep_bytes;
 pub(crate) use inventory::{Inventory, remove_if_there};
+pub(crate) use replay::apply as apply_batch;
 
 use crate::dirs::{LogDir, LogProgress, Shutdown};
 use crate::leader_epoch_cache::LeaderEpochCache;

@@ -103,7 +103,7 @@ pub(super) async fn drop_deleted(
 
 /// Takes a batch of the log into the producer state. `batch` is needed for control batches only. Returns the transaction
 /// that it aborts, if it does.
-pub(super) fn apply(
+pub(crate) fn apply(
     producers: &mut ProducerState,
     header: &BatchHeader,
     batch: &[u8],

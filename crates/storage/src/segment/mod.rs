@@ -3,6 +3,7 @@
 //! The last one is [`ActiveSegment`]: it grows, its indexes are in memory. All others are [`Segment`]: sealed, shared
 //! with running reads, opened when one needs them and kept in the [`SegmentCache`].
 
+mod aborted;
 mod active;
 mod cache;
 mod scan;
@@ -10,6 +11,7 @@ mod sealed;
 mod sealing;
 mod tail;
 
+pub(crate) use aborted::{is_open_below, load_aborted};
 pub(crate) use active::{ActiveSegment, SegmentFiles, StampedBatch, WriteFailed};
 pub(crate) use cache::SegmentCache;
 pub(crate) use scan::{BatchReader, ScanStop, ScannedBatch};

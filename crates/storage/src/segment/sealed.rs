@@ -6,9 +6,10 @@ use crate::index::{IndexBuilder, OffsetIndex, TimeIndex, TimestampEntry};
 use crate::limits::{INDEX_FILE_BYTES_MAX, LOCATE_CHUNK_BYTES};
 use crate::segment::{BatchReader, ScanStop};
 use crate::sites;
-use crate::txn_index::{AbortedTxn, TransactionIndex};
+use crate::txn_index::{AbortedTxn, TransactionIndex, TxnIndexError};
 use ottla_records::NO_TIMESTAMP;
 use ottla_runtime::{Disk, File, OpenMode};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -137,11 +138,9 @@ impl Segment {
     }
 
     /// Holds the segment open under `opened`: its names are about to go, and whoever still reads it does not need them.
-    pub(crate) async fn pin(&self, opened: Arc<OpenSegment>, disk: &Disk) -> Result<(), LogError> {
-        self.aborted(disk).await?;
+    pub(crate) async fn pin(&self, opened: Arc<OpenSegment>) {
         let _opening = self.opening.lock().await;
         let _ = self.pinned.set(opened);
-        Ok(())
     }
 
     /// Opens file and indexes. Indexes that are missing or senseless are rebuilt, and written anew if that works.
@@ -171,26 +170,45 @@ impl Segment {
         Ok(OpenSegment { file, offsets, times })
     }
 
-    /// The aborted transactions whose markers are in this segment.
-    pub(crate) async fn aborted(&self, disk: &Disk) -> Result<Arc<[AbortedTxn]>, LogError> {
+    /// The aborted transactions whose markers are in this segment, if its transaction index can be read;
+    /// [`load_aborted`](super::load_aborted) builds it otherwise.
+    pub(crate) async fn indexed_aborted(&self, disk: &Disk) -> Result<Option<Arc<[AbortedTxn]>>, LogError> {
         let _opening = self.opening.lock().await;
         if let Some(known) = self.aborted.get() {
-            return Ok(known.clone());
+            return Ok(Some(known.clone()));
         }
         let path = self.path(SegmentFile::TxnIndex);
-        let aborted = match disk.exists(&path).await.map_err(LogError::io("find", &path))? {
-            true => {
-                let bytes = disk.read(&path, INDEX_FILE_BYTES_MAX).await.map_err(LogError::io("read", &path))?;
-                let index = TransactionIndex::parse(self.base_offset, &bytes).map_err(|error| LogError::Malformed {
-                    path: path.clone(),
-                    reason: error.to_string(),
-                    next_step: "`ottla log repair` rebuilds it from the log",
-                })?;
-                index.entries().to_vec()
-            }
-            false => Vec::new(),
+        let bytes = match disk.read(&path, INDEX_FILE_BYTES_MAX).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(LogError::io("read", &path)(error)),
         };
-        Ok(self.aborted.get_or_init(|| Arc::from(aborted)).clone())
+        match TransactionIndex::parse(self.base_offset, &bytes) {
+            Ok(index) => Ok(Some(self.aborted.get_or_init(|| Arc::from(index.entries())).clone())),
+            Err(error @ TxnIndexError::UnknownVersion(_)) => Err(LogError::Malformed {
+                path,
+                reason: error.to_string(),
+                next_step: "`ottla log repair` has it rebuilt from the log",
+            }),
+            Err(error) => {
+                warn!(index = %path.display(), %error, "a transaction index makes no sense");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes in a transaction index that was built again, and writes it if the files still have their names.
+    pub(crate) async fn put_aborted(&self, disk: &Disk, aborted: Vec<AbortedTxn>) {
+        let _opening = self.opening.lock().await;
+        let bytes = TransactionIndex::from_entries(self.base_offset, &aborted).encode();
+        let is_new = self.aborted.set(Arc::from(aborted)).is_ok();
+        if !is_new || self.pinned.get().is_some() || self.is_deleted.load(Ordering::Acquire) {
+            return;
+        }
+        let path = self.path(SegmentFile::TxnIndex);
+        if let Err(error) = replace_file(disk, &path, &bytes, sites::TXN_INDEX).await {
+            warn!(index = %path.display(), %error, "a rebuilt index was not written; it stays in memory");
+        }
     }
 
     async fn read_indexes(&self, disk: &Disk) -> Result<(OffsetIndex, TimeIndex), String> {
@@ -218,7 +236,7 @@ impl Segment {
 }
 
 /// Puts a file in the place of one that can be rebuilt. Which of the two is there after a power loss does not matter.
-async fn replace_file(disk: &Disk, path: &Path, bytes: &[u8], site: &'static str) -> std::io::Result<()> {
+async fn replace_file(disk: &Disk, path: &Path, bytes: &[u8], site: &'static str) -> io::Result<()> {
     let temporary = files::temporary(path);
     let file = disk.open(&temporary, OpenMode::Create).await?;
     file.set_len(0)?;

@@ -22,20 +22,21 @@ pub(crate) struct SealedFiles {
     pub(crate) dirty_bytes: u64,
     /// The open files; the indexes are complete.
     pub(crate) files: SegmentFiles,
-    /// What its transaction index holds; it has none if this is empty.
+    /// What its transaction index holds.
     pub(crate) aborted: Arc<[AbortedTxn]>,
     /// Producer state at its end, unless that was durable before.
     pub(crate) snapshot: Option<File>,
 }
 
 impl SealedFiles {
-    /// Writes the transaction index, if the segment has one.
+    /// Writes the transaction index, an empty one if no transaction was aborted: one that is missing is built again. Returns
+    /// the file if there is something in it to sync.
     pub(crate) async fn write_txn_index(&self, disk: &Disk, dir: &Path) -> io::Result<Option<File>> {
-        if self.aborted.is_empty() {
-            return Ok(None);
-        }
         let bytes = TransactionIndex::from_entries(self.base_offset, &self.aborted).encode();
         let file = disk.open(&SegmentFile::TxnIndex.path(dir, self.base_offset), OpenMode::Create).await?;
+        if bytes.is_empty() && file.len()? == 0 {
+            return Ok(None);
+        }
         file.set_len(0)?;
         file.write_at(0, &[&bytes])?;
         Ok(Some(file))

@@ -63,7 +63,7 @@ fn deleted_files_are_removed_after_the_delay() {
             let entries = rt.disk().list(log.path()).await.unwrap();
             entries.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".deleted")).collect()
         };
-        assert_eq!(names().await.len(), 6 * 3 + 5, "log and indexes of six, and the snapshots of all but the first");
+        assert_eq!(names().await.len(), 6 * 4 + 5, "log and indexes of six, and the snapshots of all but the first");
         dirs.housekeeping_round().await;
         assert_eq!(names().await, Vec::<String>::new());
     });

@@ -90,7 +90,14 @@ async fn delete(rt: &Runtime, kinds: &[SegmentFile]) {
     }
 }
 
-fn lives_with_deleted(kinds: &'static [SegmentFile]) {
+/// How a life ends.
+#[derive(Clone, Copy)]
+enum End {
+    Shutdown,
+    Crash,
+}
+
+fn lives_with_deleted(kinds: &'static [SegmentFile], end: End) {
     for seed in 0..20 {
         in_memory(async |rt| {
             let config = LogConfig { producer_id_expiration_ms: i64::MAX, ..small_segments() };
@@ -102,27 +109,103 @@ fn lives_with_deleted(kinds: &'static [SegmentFile]) {
             assert_eq!(before.aborted, aborted, "seed {seed}");
             let open = producers.values().filter_map(|producer| producer.open_since).min();
             assert_eq!(before.first_unstable_offset, open, "seed {seed}");
-            log.close().await.unwrap();
-            dirs.shutdown().await;
+            match end {
+                End::Shutdown => {
+                    log.close().await.unwrap();
+                    dirs.shutdown().await;
+                }
+                End::Crash => drop((log, dirs)),
+            }
+            let files = transaction_indexes(&rt).await;
             delete(&rt, kinds).await;
             let (mut log, _) = open_found(&open_dirs(&rt).await, config).await.unwrap();
             log.on_high_watermark(log.log_end_offset());
             assert_eq!(known(&log).await, before, "seed {seed}");
+            let rebuilt = transaction_indexes(&rt).await;
+            for (name, bytes) in &files {
+                let is_active = SegmentFile::TxnIndex.path(&partition_path(), log.active_base_offset()).ends_with(name);
+                assert!(is_active || rebuilt.get(name) == Some(bytes), "seed {seed}: {name}");
+            }
         });
     }
 }
 
+/// The transaction indexes on disk, by file name.
+async fn transaction_indexes(rt: &Runtime) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in rt.disk().list(&partition_path()).await.unwrap() {
+        if entry.name.ends_with(".txnindex") {
+            let bytes = rt.disk().read(&partition_path().join(&entry.name), 1 << 20).await.unwrap();
+            files.insert(entry.name, bytes.to_vec());
+        }
+    }
+    files
+}
+
 #[test]
 fn transactions_are_the_same_after_a_restart() {
-    lives_with_deleted(&[]);
+    lives_with_deleted(&[], End::Shutdown);
+    lives_with_deleted(&[], End::Crash);
+}
+
+#[test]
+fn transaction_indexes_are_rebuilt() {
+    lives_with_deleted(&[SegmentFile::TxnIndex], End::Shutdown);
+    lives_with_deleted(&[SegmentFile::TxnIndex], End::Crash);
 }
 
 #[test]
 fn producer_snapshots_are_rebuilt() {
-    lives_with_deleted(&[SegmentFile::Snapshot]);
+    lives_with_deleted(&[SegmentFile::Snapshot], End::Shutdown);
+    lives_with_deleted(&[SegmentFile::Snapshot], End::Crash);
 }
 
 #[test]
-fn producer_snapshots_and_offset_indexes_are_rebuilt() {
-    lives_with_deleted(&[SegmentFile::Snapshot, SegmentFile::Index, SegmentFile::TimeIndex]);
+fn everything_beside_the_log_is_rebuilt() {
+    let kinds = &[SegmentFile::TxnIndex, SegmentFile::Snapshot, SegmentFile::Index, SegmentFile::TimeIndex];
+    lives_with_deleted(kinds, End::Shutdown);
+    lives_with_deleted(kinds, End::Crash);
+}
+
+#[test]
+fn an_index_that_is_not_needed_is_not_rebuilt() {
+    in_memory(async |rt| {
+        let (dirs, mut log) = new_log(&rt, small_segments()).await;
+        while log.segment_count() < 5 {
+            append(&mut log, &batch(9)).await;
+        }
+        log.close().await.unwrap();
+        dirs.shutdown().await;
+        assert_eq!(transaction_indexes(&rt).await.len(), 5, "an empty one each");
+        delete(&rt, &[SegmentFile::TxnIndex]).await;
+        let (log, _) = open_found(&open_dirs(&rt).await, small_segments()).await.unwrap();
+        assert_eq!(transaction_indexes(&rt).await.len(), 1, "that of the last segment");
+        assert!(log.plan_aborted_transactions(0, 10).run().await.unwrap().is_empty());
+        assert_eq!(transaction_indexes(&rt).await.len(), 2, "no transaction is open where the second segment starts");
+    });
+}
+
+#[test]
+fn a_torn_transaction_index_is_rebuilt() {
+    in_memory(async |rt| {
+        let (dirs, mut log) = new_log(&rt, small_segments()).await;
+        let abort = EndTxnMarker { committed: false, coordinator_epoch: 0 };
+        append(&mut log, &transactional(1, 0, 2)).await;
+        let origin = Origin::Coordinator { transaction_version: 1 };
+        let marker = abort.to_batch(ProducerId(1), ProducerEpoch(0), 1000);
+        try_append(&mut log, &marker, EPOCH, origin).await.unwrap();
+        while log.segment_count() < 3 {
+            append(&mut log, &batch(9)).await;
+        }
+        let before = known(&log).await;
+        log.close().await.unwrap();
+        dirs.shutdown().await;
+        let index = SegmentFile::TxnIndex.path(&partition_path(), 0);
+        let whole = rt.disk().read(&index, 1 << 20).await.unwrap();
+        let file = rt.disk().open(&index, ottla_runtime::OpenMode::ReadWrite).await.unwrap();
+        file.set_len(whole.len() as u64 - 1).unwrap();
+        let (log, _) = open_found(&open_dirs(&rt).await, small_segments()).await.unwrap();
+        assert_eq!(known(&log).await.aborted, before.aborted);
+        assert_eq!(rt.disk().read(&index, 1 << 20).await.unwrap(), whole);
+    });
 }

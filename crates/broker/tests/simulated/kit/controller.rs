@@ -101,6 +101,8 @@ impl FakeController {
         let decision = decide(&state.image, &context);
         for record in decision.records() {
             state.image.apply(record).expect("a decided record applies");
+            let applied = state.image.highest_offset() + 2;
+            state.image.set_record_count(applied);
         }
         self.images.send_replace(Arc::new(state.image.clone()));
         decision.response

@@ -163,6 +163,14 @@ impl Node {
         self.call(OFFSET_FETCH, &request).await.groups.remove(0)
     }
 
+    /// Whether a transaction holds back what the group has committed for a partition.
+    pub(crate) async fn is_unstable(&self, group: &str, topic: &str, partition: i32) -> bool {
+        self.coordinate(group).await;
+        let request = OffsetFetchRequest { require_stable: true, ..fetch_offsets_request(group, topic, &[partition]) };
+        let answer = self.fetch_group(request).await;
+        error(answer.topics[0].partitions[0].error_code) == "UNSTABLE_OFFSET_COMMIT"
+    }
+
     /// The committed offset of one partition; -1 without one.
     pub(crate) async fn committed(&self, group: &str, topic: &str, partition: i32) -> i64 {
         let answer = self.fetch_group(fetch_offsets_request(group, topic, &[partition])).await;

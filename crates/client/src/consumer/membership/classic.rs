@@ -9,6 +9,7 @@ use crate::assign::{
     encode_subscription,
 };
 use crate::backoff::Backoff;
+use crate::consumer::subscription::Wanted;
 use crate::error::ClientError;
 use bytes::Bytes;
 use ottla_protocol::join_group_request::JoinGroupRequestProtocol;
@@ -30,6 +31,8 @@ const JOIN_GRACE: Duration = Duration::from_secs(5);
 struct Classic {
     member_id: String,
     generation_id: i32,
+    /// What this member joined for.
+    topics: BTreeSet<String>,
     /// Partition counts of the subscribed topics when this member assigned, as its leader.
     counts: Option<PartitionCounts>,
 }
@@ -122,10 +125,12 @@ impl Member {
         classic: &mut Classic,
         assignors: &[Assignor],
     ) -> Result<Result<JoinGroupResponse, Round>, ClientError> {
+        drop(self.wanted.borrow_and_update());
+        classic.topics = self.topics_now().await?;
         let options = &self.shared.options;
         let member = GroupMember {
             group_instance_id: options.group_instance_id.clone(),
-            topics: self.topics.borrow_and_update().clone(),
+            topics: classic.topics.clone(),
             owned: self.owned.clone(),
             generation_id: classic.generation_id,
         };
@@ -234,7 +239,7 @@ impl Member {
         loop {
             tokio::select! {
                 biased;
-                changed = self.topics.changed() => {
+                changed = self.wanted.changed() => {
                     let _ = changed;
                     return Ok(Round::Again);
                 }
@@ -254,16 +259,22 @@ impl Member {
             }
             if runtime.now() >= looked + self.shared.options.metadata_age_max {
                 looked = runtime.now();
-                if self.has_new_partitions(classic).await {
+                if self.has_new_topics(classic).await || self.has_new_partitions(classic).await {
                     return Ok(Round::Again);
                 }
             }
         }
     }
 
+    /// A pattern matches other topics than when this member joined.
+    async fn has_new_topics(&self, classic: &Classic) -> bool {
+        let is_pattern = matches!(*self.wanted.borrow(), Wanted::Pattern(_));
+        is_pattern && self.topics_now().await.is_ok_and(|now| now != classic.topics)
+    }
+
     async fn has_new_partitions(&self, classic: &Classic) -> bool {
         let Some(before) = &classic.counts else { return false };
-        let topics = before.keys().cloned().chain(self.topics.borrow().iter().cloned()).collect();
+        let topics = before.keys().cloned().chain(classic.topics.iter().cloned()).collect();
         self.partition_counts(&topics).await.is_ok_and(|now| now != *before)
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Member, Step};
 use crate::backoff::Backoff;
+use crate::consumer::subscription::Wanted;
 use crate::error::ClientError;
 use ottla_protocol::consumer_group_heartbeat_request::TopicPartitions;
 use ottla_protocol::consumer_group_heartbeat_response::Assignment;
@@ -13,6 +14,8 @@ use tokio::sync::oneshot;
 
 /// The first version in which the member chooses its id.
 const OWN_ID_VERSION: i16 = 1;
+/// The first version with topic patterns.
+const PATTERN_VERSION: i16 = 1;
 
 /// The member's own state.
 struct Modern {
@@ -22,6 +25,8 @@ struct Modern {
     interval: Duration,
     /// The next heartbeat says everything.
     is_full: bool,
+    /// The coordinator was told a pattern.
+    has_pattern: bool,
     topic_ids: BTreeMap<String, Uuid>,
 }
 
@@ -35,6 +40,7 @@ impl Member {
             assignor,
             interval: self.shared.options.heartbeat_interval,
             is_full: true,
+            has_pattern: false,
             topic_ids: BTreeMap::new(),
         };
         let mut backoff = Backoff::new(self.shared.client.options());
@@ -81,7 +87,7 @@ impl Member {
         let runtime = self.shared.runtime().clone();
         tokio::select! {
             biased;
-            changed = self.topics.changed() => {
+            changed = self.wanted.changed() => {
                 if changed.is_err() {
                     // The subscription is gone; this task is about to be ended.
                     std::future::pending::<()>().await;
@@ -95,9 +101,16 @@ impl Member {
     async fn beat(&mut self, modern: &mut Modern) -> Result<ConsumerGroupHeartbeatResponse, ClientError> {
         let options = &self.shared.options;
         let is_full = modern.is_full;
-        let topics: Vec<String> = self.topics.borrow_and_update().iter().cloned().collect();
+        let (topics, pattern) = match &*self.wanted.borrow_and_update() {
+            Wanted::Topics(topics) => (topics.iter().cloned().collect(), None),
+            Wanted::Pattern(pattern) => (Vec::new(), Some(pattern.text.clone())),
+        };
         let coordinator = self.shared.coordinating.group_coordinator(&self.group_id).await?;
-        let version = coordinator.version_of::<ConsumerGroupHeartbeatRequest>()?;
+        let newest = coordinator.version_of::<ConsumerGroupHeartbeatRequest>()?;
+        let least = if pattern.is_some() { PATTERN_VERSION } else { 0 };
+        let version = coordinator.version_within::<ConsumerGroupHeartbeatRequest>((least, newest))?;
+        // An empty one takes a pattern away that the coordinator has.
+        let regex = pattern.clone().or_else(|| modern.has_pattern.then(String::new));
         if version < OWN_ID_VERSION && modern.member_epoch == 0 {
             modern.member_id.clear();
         }
@@ -109,13 +122,16 @@ impl Member {
             rack_id: if is_full { options.rack.clone() } else { None },
             rebalance_timeout_ms: if is_full { millis(options.max_poll_interval) } else { -1 },
             subscribed_topic_names: is_full.then_some(topics),
-            subscribed_topic_regex: None,
+            subscribed_topic_regex: if is_full { regex } else { None },
             server_assignor: if is_full { modern.assignor.clone() } else { None },
             topic_partitions: is_full.then(|| self.owned_by_id(modern)),
         };
-        let response = coordinator.send(&request).await?;
+        let response = coordinator.begin(&request, version, &[]).await?.wait().await?;
         let message = response.error_message.as_deref();
         ClientError::check(response.error_code, message, || format!("group '{}'", self.group_id))?;
+        if is_full {
+            modern.has_pattern = pattern.is_some();
+        }
         modern.is_full = false;
         if let Some(member_id) = &response.member_id {
             modern.member_id = member_id.clone();
@@ -174,7 +190,7 @@ impl Member {
     ) -> Result<BTreeSet<TopicPartition>, ClientError> {
         let is_known = |modern: &Modern, id: &Uuid| modern.topic_ids.values().any(|known| known == id);
         if !assignment.topic_partitions.iter().all(|topic| is_known(modern, &topic.topic_id)) {
-            let topics = self.topics_now();
+            let topics = self.topics_now().await?;
             let names: Vec<&str> = topics.iter().map(String::as_str).collect();
             let metadata = self.shared.client.fetch_metadata(Some(&names), false).await?;
             modern.topic_ids = metadata.topics.into_iter().map(|(name, topic)| (name, topic.topic_id)).collect();

@@ -13,6 +13,7 @@ const RULES: Rules = Rules {
     retries: u32::MAX,
     in_flight_max: 5,
     idempotence: true,
+    is_transactional: false,
 };
 
 fn identity(epoch: i16) -> Option<ProducerIdentity> {

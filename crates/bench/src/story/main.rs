@@ -1,0 +1,84 @@
+//! The black-box suite `rust-client`: our client against whichever broker the harness starts, ottla or Apache Kafka.
+//!
+//! `cargo xtask compat --only rust-client`, and with `--peer kafka`. Called by hand it wants an address:
+//! `cargo run -p ottla-bench --bin rust-client -- 127.0.0.1:9092`, and leaves the cases out that restart the broker.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod basics;
+mod broker;
+mod groups;
+mod stage;
+mod transactions;
+
+use broker::Broker;
+use ottla_client::{Client, ClientOptions};
+use ottla_runtime::{RealOptions, Runtime};
+use stage::{Outcome, Stage};
+use std::process::ExitCode;
+
+/// Runs one case and says how it went.
+macro_rules! cases {
+    ($stage:expr, $all_passed:expr, $($name:literal => $case:expr),* $(,)?) => {
+        $(if $stage.is_wanted($name) {
+            let outcome: Outcome = $case.await;
+            match outcome {
+                Ok(()) => println!("ok {}", $name),
+                Err(error) => {
+                    println!("not ok {}: {}", $name, error.to_string().replace('\n', " | "));
+                    $all_passed = false;
+                }
+            }
+        })*
+    };
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match story().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("not ok start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn story() -> Result<bool, Box<dyn std::error::Error>> {
+    let mut broker = match std::env::args().nth(1) {
+        Some(address) => Broker::elsewhere(address),
+        None => Broker::start()?,
+    };
+    let runtime = Runtime::real(RealOptions::default())?;
+    let client = Client::new(&runtime, &broker.address, ClientOptions::default())?;
+    let stage = Stage::new(&client);
+    let mut all_passed = true;
+    stage.ready().await?;
+    cases!(stage, all_passed,
+        "admin_makes_changes_and_deletes_topics" => basics::topics(&stage),
+        "admin_knows_cluster_features_and_log_directories" => basics::cluster(&stage),
+        "every_codec_goes_in_and_comes_out" => basics::codecs(&stage),
+        "many_records_keep_their_order" => basics::order(&stage),
+        "offsets_seeks_pauses_and_times" => basics::positions(&stage),
+        "classic_eager_members_share_leave_and_resume" => groups::membership(&stage, &groups::EAGER),
+        "classic_cooperative_members_share_leave_and_resume" => groups::membership(&stage, &groups::COOPERATIVE),
+        "kip_848_members_share_leave_and_resume" => groups::membership(&stage, &groups::MODERN),
+        "classic_static_member_returns" => groups::static_member(&stage, &groups::EAGER),
+        "kip_848_static_member_returns" => groups::static_member(&stage, &groups::MODERN),
+        "classic_pattern_finds_new_topics" => groups::pattern(&stage, &groups::EAGER),
+        "kip_848_pattern_finds_new_topics" => groups::pattern(&stage, &groups::MODERN),
+        "admin_of_groups" => groups::admin(&stage),
+        "transactions_commit_and_abort" => transactions::commit_and_abort(&stage),
+        "a_zombie_is_fenced" => transactions::zombie(&stage),
+        "offsets_are_committed_with_records" => transactions::offsets(&stage),
+        "a_stuck_transaction_is_found_and_ended" => transactions::stuck(&stage),
+    );
+    if broker.can_restart() {
+        cases!(stage, all_passed,
+            "a_restart_loses_and_repeats_nothing" => basics::restart(&stage, &mut broker),
+            "a_transaction_survives_a_restart" => transactions::restart(&stage, &mut broker),
+        );
+    }
+    Ok(all_passed)
+}
