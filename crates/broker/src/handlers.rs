@@ -9,6 +9,7 @@ mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
+mod alter_share_group_offsets;
 mod answer;
 mod api_versions;
 mod broker_loggers;
@@ -20,6 +21,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_topics;
 mod describe_client_quotas;
 mod describe_cluster;
@@ -28,6 +30,7 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod elect_leaders;
@@ -52,6 +55,12 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod raft_voters;
+mod share_acknowledge;
+mod share_fetch;
+mod share_group_describe;
+mod share_group_heartbeat;
+mod share_group_state;
+mod share_groups;
 mod streams_group_describe;
 mod streams_group_heartbeat;
 mod sync_group;
@@ -110,6 +119,18 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(&broker, request),
         ApiKey::StreamsGroupHeartbeat => streams_group_heartbeat::handle(&broker, request),
         ApiKey::StreamsGroupDescribe => streams_group_describe::handle(&broker, request),
+        ApiKey::ShareGroupHeartbeat => share_group_heartbeat::handle(&broker, request),
+        ApiKey::ShareGroupDescribe => share_group_describe::handle(&broker, request),
+        ApiKey::ShareFetch => share_fetch::handle(&broker, request).await,
+        ApiKey::ShareAcknowledge => share_acknowledge::handle(&broker, request),
+        ApiKey::InitializeShareGroupState => share_group_state::initialize(&broker, request),
+        ApiKey::ReadShareGroupState => share_group_state::read(&broker, request),
+        ApiKey::WriteShareGroupState => share_group_state::write(&broker, request),
+        ApiKey::DeleteShareGroupState => share_group_state::delete(&broker, request),
+        ApiKey::ReadShareGroupStateSummary => share_group_state::read_summary(&broker, request),
+        ApiKey::DescribeShareGroupOffsets => describe_share_group_offsets::handle(&broker, request),
+        ApiKey::AlterShareGroupOffsets => alter_share_group_offsets::handle(&broker, request),
+        ApiKey::DeleteShareGroupOffsets => delete_share_group_offsets::handle(&broker, request),
         ApiKey::UnregisterBroker => unregister_broker::handle(&broker, request),
         ApiKey::UpdateFeatures => update_features::handle(&broker, request),
         ApiKey::ElectLeaders => elect_leaders::handle(&broker, request),

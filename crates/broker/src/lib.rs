@@ -16,8 +16,10 @@ mod housekeeping;
 mod parked;
 mod partition;
 mod partitions;
+mod peers;
 mod producer_ids;
 mod quotas;
+mod share;
 mod tasks;
 mod transactions;
 mod usage;
@@ -45,14 +47,16 @@ use ottla_types::NodeId;
 use parked::{FETCHED_PARTITIONS_MAX, FetchRoom};
 use partition::{Refused, Shared};
 use partitions::{Applier, Partitions};
+use peers::{LocalPeers, Peers};
 use producer_ids::ProducerIds;
 use quotas::ClientQuotas;
+use share::{ShareCoordinator, SharePartitions, ShareStates};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tasks::Tasks;
-use transactions::{LocalPeers, MarkerWriter, Peers, TxnCoordinator, Verifier};
+use transactions::{MarkerWriter, TxnCoordinator, Verifier};
 
 /// How long a shutdown waits for the broker's own tasks.
 const TASKS_PATIENCE: Duration = Duration::from_secs(15);
@@ -92,6 +96,10 @@ pub struct Broker {
     producer_ids: ProducerIds,
     groups: Arc<GroupCoordinator>,
     offsets_topic: InternalTopic,
+    peers: Arc<dyn Peers>,
+    share_coordinator: Arc<ShareCoordinator>,
+    share_states: Arc<ShareStates>,
+    share_partitions: Arc<SharePartitions>,
     transactions: Arc<TxnCoordinator>,
     transaction_state_topic: InternalTopic,
     markers: Arc<MarkerWriter>,
@@ -154,6 +162,14 @@ impl Broker {
         partition::cleaning::start(&tasks, &shared, &partitions, &current_config);
         let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config, &shared.metrics);
         coordination::start(&tasks, &groups, applied.clone(), Arc::clone(&current_config));
+        let share_coordinator = ShareCoordinator::new(
+            &runtime,
+            images.clone(),
+            Arc::clone(&partitions),
+            Arc::clone(&current_config),
+            shared.metrics.share_groups.clone(),
+        );
+        share::follow(&tasks, &share_coordinator, applied.clone());
         let producer_ids = ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone());
         let own_ids = producer_ids.clone();
         let counted = shared.metrics.transactions.clone();
@@ -161,12 +177,28 @@ impl Broker {
             TxnCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), own_ids, &config, counted);
         let patience = Duration::from_millis(u64::try_from(config.long("request.timeout.ms")).unwrap_or(0));
         let markers = MarkerWriter::new(&runtime, Arc::clone(&partitions), Arc::clone(&groups), patience);
-        let peers = LocalPeers::new(config.node_id, images.clone(), Arc::clone(&markers), &transactions);
-        let peers: Arc<dyn Peers> = Arc::new(peers);
+        let peers: Arc<dyn Peers> = Arc::new(LocalPeers {
+            runtime: runtime.clone(),
+            node_id: config.node_id,
+            images: images.clone(),
+            partitions: Arc::clone(&partitions),
+            markers: Arc::clone(&markers),
+            share_coordinator: Arc::clone(&share_coordinator),
+            transactions: Arc::downgrade(&transactions),
+        });
         transactions.set_peers(Arc::clone(&peers));
-        let verifier = Verifier::new(&runtime, images.clone(), Arc::clone(&transactions), peers, &config);
+        let to_verify = Arc::clone(&peers);
+        let verifier = Verifier::new(&runtime, images.clone(), Arc::clone(&transactions), to_verify, &config);
         transactions::start(&tasks, &transactions, applied.clone(), Arc::clone(&current_config));
+        let share_topic = InternalTopic::share_state(&runtime, Arc::clone(&controller));
+        let share_states = ShareStates::new(&share_coordinator, share_topic, applied.clone(), Arc::clone(&peers));
+        let share_partitions = SharePartitions::new(&share_states, Arc::clone(&controller), &config);
+        share::watch_locks(&tasks, &share_partitions);
         Ok(Arc::new(Broker {
+            peers,
+            share_coordinator,
+            share_states,
+            share_partitions,
             groups,
             offsets_topic: InternalTopic::offsets(&runtime, Arc::clone(&controller)),
             transactions,
@@ -198,6 +230,7 @@ impl Broker {
         self.tasks.stop(TASKS_PATIENCE).await;
         self.transactions.shutdown().await;
         self.groups.shutdown().await;
+        self.share_coordinator.shutdown().await;
         let partitions = self.partitions.all();
         let all = stream::iter(partitions)
             .for_each_concurrent(CLOSES_IN_PARALLEL, |partition| async move { partition.close().await });
@@ -252,6 +285,22 @@ impl Broker {
 
     pub(crate) fn groups(&self) -> &GroupCoordinator {
         &self.groups
+    }
+
+    pub(crate) fn peers(&self) -> &dyn Peers {
+        &*self.peers
+    }
+
+    pub(crate) fn share_coordinator(&self) -> &ShareCoordinator {
+        &self.share_coordinator
+    }
+
+    pub(crate) fn share_states(&self) -> &Arc<ShareStates> {
+        &self.share_states
+    }
+
+    pub(crate) fn share_partitions(&self) -> &Arc<SharePartitions> {
+        &self.share_partitions
     }
 
     pub(crate) fn offsets_topic(&self) -> &InternalTopic {

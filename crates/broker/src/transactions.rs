@@ -2,24 +2,23 @@
 //!
 //! A shard runs for each partition of `__transaction_state` that the node leads (`follow`). What it decides to have done goes out
 //! from `effects`: markers to partition leaders, which write them in `markers`. Before a leader takes the first batch of a
-//! transaction it asks the coordinator in `verify`, which answers in `add`. Both directions go through `peers`, also when the
+//! transaction it asks the coordinator in `verify`, which answers in `add`. Both directions go through `Peers`, also when the
 //! other side is this node. What transactions are is in `ottla-txn`.
 
 mod add;
 mod effects;
 mod follow;
 mod markers;
-mod peers;
 mod verify;
 
-pub(crate) use add::{add_partitions, in_version as code_in_version};
+pub(crate) use add::{VERSION_OF_LEADERS, add_partitions, in_version as code_in_version};
 pub(crate) use follow::start;
 pub(crate) use markers::MarkerWriter;
-pub(crate) use peers::{LocalPeers, Peers};
 pub(crate) use verify::{Asking, Operation, Verifier, VerifyFailed};
 
 use crate::coordination::partition_of;
 use crate::partitions::Partitions;
+use crate::peers::Peers;
 use crate::producer_ids::{NoProducerId, ProducerIds};
 use effects::UnderWay;
 use ottla_config::BrokerConfig;

@@ -38,6 +38,12 @@ pub struct GroupOverrides {
     pub consumer_heartbeat_interval_ms: Option<u64>,
     /// `consumer.assignment.interval.ms`.
     pub consumer_assignment_interval_ms: Option<u64>,
+    /// `share.session.timeout.ms`.
+    pub share_session_timeout_ms: Option<u64>,
+    /// `share.heartbeat.interval.ms`.
+    pub share_heartbeat_interval_ms: Option<u64>,
+    /// `share.assignment.interval.ms`.
+    pub share_assignment_interval_ms: Option<u64>,
 }
 
 /// All configs of groups. Times are in milliseconds.
@@ -73,6 +79,22 @@ pub struct GroupConfig {
     pub consumer_migration_policy: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`.
     pub consumer_regex_refresh_interval_ms: u64,
+    /// `group.share.session.timeout.ms`.
+    pub share_session_timeout_ms: u64,
+    /// `group.share.min.session.timeout.ms` and `group.share.max.session.timeout.ms`.
+    pub share_session_timeout_bounds_ms: (u64, u64),
+    /// `group.share.heartbeat.interval.ms`.
+    pub share_heartbeat_interval_ms: u64,
+    /// `group.share.min.heartbeat.interval.ms` and `group.share.max.heartbeat.interval.ms`.
+    pub share_heartbeat_interval_bounds_ms: (u64, u64),
+    /// `group.share.assignment.interval.ms`.
+    pub share_assignment_interval_ms: u64,
+    /// `group.share.min.assignment.interval.ms` and `group.share.max.assignment.interval.ms`.
+    pub share_assignment_interval_bounds_ms: (u64, u64),
+    /// `group.share.max.size`.
+    pub share_max_size: usize,
+    /// `group.share.initialize.retry.interval.ms`.
+    pub share_initialize_retry_interval_ms: i64,
     /// `offset.metadata.max.bytes`.
     pub offset_metadata_max_bytes: usize,
     /// `offsets.retention.minutes`, in milliseconds.
@@ -120,6 +142,23 @@ impl GroupConfig {
             consumer_assignors: list(broker, "group.consumer.assignors"),
             consumer_migration_policy: migration_policy(broker),
             consumer_regex_refresh_interval_ms: number("group.consumer.regex.refresh.interval.ms"),
+            share_session_timeout_ms: number("group.share.session.timeout.ms"),
+            share_session_timeout_bounds_ms: (
+                number("group.share.min.session.timeout.ms"),
+                number("group.share.max.session.timeout.ms"),
+            ),
+            share_heartbeat_interval_ms: number("group.share.heartbeat.interval.ms"),
+            share_heartbeat_interval_bounds_ms: (
+                number("group.share.min.heartbeat.interval.ms"),
+                number("group.share.max.heartbeat.interval.ms"),
+            ),
+            share_assignment_interval_ms: number("group.share.assignment.interval.ms"),
+            share_assignment_interval_bounds_ms: (
+                number("group.share.min.assignment.interval.ms"),
+                number("group.share.max.assignment.interval.ms"),
+            ),
+            share_max_size: size("group.share.max.size"),
+            share_initialize_retry_interval_ms: broker.long("group.share.initialize.retry.interval.ms"),
             offset_metadata_max_bytes: size("offset.metadata.max.bytes"),
             offsets_retention_ms: broker.long("offsets.retention.minutes").saturating_mul(60_000),
             offsets_retention_check_interval_ms: number("offsets.retention.check.interval.ms"),
@@ -145,6 +184,24 @@ impl GroupConfig {
     pub fn assignment_interval_ms(&self, group_id: &str) -> u64 {
         let own = self.groups.get(group_id).and_then(|group| group.consumer_assignment_interval_ms);
         bounded(own, self.consumer_assignment_interval_bounds_ms, self.consumer_assignment_interval_ms)
+    }
+
+    /// How long a member of this share group may be silent.
+    pub fn share_session_timeout_ms(&self, group_id: &str) -> u64 {
+        let own = self.groups.get(group_id).and_then(|group| group.share_session_timeout_ms);
+        bounded(own, self.share_session_timeout_bounds_ms, self.share_session_timeout_ms)
+    }
+
+    /// How often members of this share group are told to send heartbeats.
+    pub fn share_heartbeat_interval_ms(&self, group_id: &str) -> u64 {
+        let own = self.groups.get(group_id).and_then(|group| group.share_heartbeat_interval_ms);
+        bounded(own, self.share_heartbeat_interval_bounds_ms, self.share_heartbeat_interval_ms)
+    }
+
+    /// Least time between two assignments of this share group.
+    pub fn share_assignment_interval_ms(&self, group_id: &str) -> u64 {
+        let own = self.groups.get(group_id).and_then(|group| group.share_assignment_interval_ms);
+        bounded(own, self.share_assignment_interval_bounds_ms, self.share_assignment_interval_ms)
     }
 }
 
@@ -178,5 +235,8 @@ fn overrides(configs: &ConfigMap) -> GroupOverrides {
         consumer_session_timeout_ms: number("consumer.session.timeout.ms"),
         consumer_heartbeat_interval_ms: number("consumer.heartbeat.interval.ms"),
         consumer_assignment_interval_ms: number("consumer.assignment.interval.ms"),
+        share_session_timeout_ms: number("share.session.timeout.ms"),
+        share_heartbeat_interval_ms: number("share.heartbeat.interval.ms"),
+        share_assignment_interval_ms: number("share.assignment.interval.ms"),
     }
 }

@@ -9,6 +9,7 @@ use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
 use crate::streams::StreamsHeartbeat;
+use crate::share::{ShareReply, ShareRequest};
 use crate::topics::GroupTopics;
 use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
@@ -80,6 +81,8 @@ pub enum GroupRequest {
     StreamsGroupHeartbeat(StreamsGroupHeartbeatRequest),
     /// One group of a StreamsGroupDescribe.
     StreamsGroupDescribe(String),
+    /// What share groups are asked.
+    Share(ShareRequest),
 }
 
 impl GroupRequest {
@@ -172,4 +175,6 @@ pub enum GroupReply {
     StreamsGroupHeartbeat(StreamsHeartbeat),
     /// StreamsGroupDescribe of one group.
     StreamsGroupDescribe(streams_group_describe_response::DescribedGroup),
+    /// What share groups answer.
+    Share(ShareReply),
 }

@@ -28,6 +28,7 @@ impl GroupRequest {
             | GroupRequest::DeleteGroup(group_id)
             | GroupRequest::ConsumerGroupDescribe(group_id)
             | GroupRequest::StreamsGroupDescribe(group_id) => group_id,
+            GroupRequest::Share(request) => request.group_id(),
             GroupRequest::ListGroups(_) | GroupRequest::Observe(_) => return None,
         })
     }
@@ -63,6 +64,7 @@ impl GroupRequest {
             GroupRequest::Observe(_) => GroupReply::Observe(crate::admin::Observed::default()),
             GroupRequest::ListGroups(_) => GroupReply::ListGroups(Vec::new()),
             GroupRequest::DeleteGroup(_) => GroupReply::DeleteGroup(error),
+            GroupRequest::Share(request) => request.failed(error),
             GroupRequest::ConsumerGroupHeartbeat(_) => {
                 GroupReply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
                     error_code,

@@ -1,8 +1,9 @@
-//! A group of either kind, and all groups of a shard.
+//! A group of any kind, and all groups of a shard.
 
 use crate::classic::ClassicGroup;
 use crate::consumer::ConsumerGroup;
 use crate::streams::StreamsGroup;
+use crate::share::ShareGroup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub enum Group {
     Consumer(ConsumerGroup),
     /// The coordinator assigns tasks of Kafka Streams (KIP-1071).
     Streams(StreamsGroup),
+    /// Members share the partitions (KIP-932).
+    Share(ShareGroup),
 }
 
 impl Group {
@@ -27,6 +30,7 @@ impl Group {
             Group::Classic(_) => "Classic",
             Group::Consumer(_) => "Consumer",
             Group::Streams(_) => "Streams",
+            Group::Share(_) => "Share",
         }
     }
 
@@ -36,6 +40,7 @@ impl Group {
             Group::Classic(group) => group.state.name(),
             Group::Consumer(group) => group.state_name(),
             Group::Streams(group) => group.state_name(),
+            Group::Share(group) => group.state_name(),
         }
     }
 
@@ -45,6 +50,7 @@ impl Group {
             Group::Classic(group) => group.protocol_type.as_deref().unwrap_or(""),
             Group::Consumer(_) => "consumer",
             Group::Streams(_) => "streams",
+            Group::Share(_) => "share",
         }
     }
 
@@ -54,6 +60,7 @@ impl Group {
             Group::Classic(group) => group.is_empty(),
             Group::Consumer(group) => group.is_empty(),
             Group::Streams(group) => group.is_empty(),
+            Group::Share(group) => group.is_empty(),
         }
     }
 
@@ -63,6 +70,7 @@ impl Group {
             Group::Classic(group) => group.is_subscribed_to_topic(topic),
             Group::Consumer(group) => group.is_subscribed_to_topic(topic),
             Group::Streams(group) => group.is_subscribed_to_topic(topic),
+            Group::Share(group) => group.is_subscribed_to_topic(topic),
         }
     }
 }
@@ -104,6 +112,14 @@ impl Groups {
     pub fn streams(&self, group_id: &str) -> Option<&StreamsGroup> {
         match self.by_id.get(group_id) {
             Some(Group::Streams(group)) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The group if it is a share group.
+    pub fn share(&self, group_id: &str) -> Option<&ShareGroup> {
+        match self.by_id.get(group_id) {
+            Some(Group::Share(group)) => Some(group),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@
 //! - [`consumer`]: ConsumerGroupHeartbeat and what goes with it (KIP-848);
 //! - [`streams`]: StreamsGroupHeartbeat and what goes with it (KIP-1071);
 //! - [`offsets`]: OffsetCommit, OffsetFetch, OffsetDelete, expiry;
+//! - [`share`]: ShareGroupHeartbeat and what goes with it (KIP-932);
 //! - [`admin`]: DescribeGroups, ListGroups, DeleteGroups.
 
 pub mod admin;
@@ -24,6 +25,7 @@ pub mod offsets;
 pub mod records;
 pub mod shard;
 pub mod streams;
+pub mod share;
 pub mod timer;
 pub mod topics;
 
@@ -35,5 +37,6 @@ pub use event::{DeletedTopic, GroupEvent, GroupReply, GroupRequest, OffsetFetch,
 pub use group::{Group, GroupId, Groups};
 pub use shard::{GroupDecision, GroupShard, GroupVolatile};
 pub use streams::{StreamsConfig, StreamsHeartbeat};
+pub use share::{ShareReply, ShareRequest, StateCall};
 pub use timer::{GroupTimer, TimerKind};
 pub use topics::{GroupTopics, TopicInfo};

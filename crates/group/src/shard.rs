@@ -11,6 +11,7 @@ use crate::event::{GroupEvent, GroupReply, GroupRequest, RequestContext};
 use crate::group::{Group, GroupId, Groups};
 use crate::offsets::{self, Offsets};
 use crate::streams::{self, StreamsChange};
+use crate::share::{self, ShareChange};
 use crate::timer::{GroupTimer, TimerKind};
 use crate::topics::GroupTopics;
 use crate::{admin, classic, records};
@@ -32,6 +33,8 @@ pub enum GroupVolatile {
     Consumer(GroupId, ConsumerChange),
     /// A change of a streams group.
     Streams(GroupId, StreamsChange),
+    /// A change of a share group.
+    Share(GroupId, ShareChange),
     /// The cluster's topics.
     Topics(GroupTopics),
     /// The configs.
@@ -80,6 +83,7 @@ impl GroupShard {
             GroupRequest::DeleteGroup(group_id) => admin::delete::handle(self, &group_id, slot),
             GroupRequest::Observe(offsets_max) => admin::observe::handle(self, offsets_max, slot),
             GroupRequest::ConsumerGroupHeartbeat(request) => consumer::heartbeat(self, caller, request, slot, context),
+            GroupRequest::Share(request) => share::request(self, caller, request, slot, context),
             GroupRequest::ConsumerGroupDescribe(group_id) => {
                 let subject = GroupId::from(group_id.as_str());
                 let described = consumer::describe(self, &group_id);
@@ -137,6 +141,7 @@ impl Shard for GroupShard {
             TimerKind::StreamsSession | TimerKind::StreamsRebalance | TimerKind::StreamsInitialRebalance => {
                 streams::expired(self, &timer, context)
             }
+            TimerKind::ShareSession => share::expired(self, &timer, context),
         }
     }
 
@@ -153,6 +158,7 @@ impl Shard for GroupShard {
                 Group::Classic(group) => classic::loaded::loaded(self, group, context, &mut decision),
                 Group::Consumer(group) => consumer::loaded(self, group_id, group, context, &mut decision),
                 Group::Streams(group) => streams::loaded(self, group_id, group, &mut decision),
+                Group::Share(group) => share::loaded(self, group_id, group, &mut decision),
             }
         }
         decision
@@ -178,8 +184,11 @@ impl Shard for GroupShard {
                 streams::replay(&mut self.groups, key, value);
                 Ok(())
             }
-            key => consumer::replay(&mut self.groups, key, value, position)
-                .map_err(|reason| ReplayError { offset: position.offset, reason }),
+            key => {
+                let Some((key, value)) = share::replay(&mut self.groups, key, value, position) else { return Ok(()) };
+                consumer::replay(&mut self.groups, key, value, position)
+                    .map_err(|reason| ReplayError { offset: position.offset, reason })
+            }
         }
     }
 
@@ -193,6 +202,7 @@ impl Shard for GroupShard {
             GroupVolatile::Remove(group_id) => drop(self.groups.remove(&group_id)),
             GroupVolatile::Consumer(group_id, change) => consumer::apply(&mut self.groups, &group_id, change),
             GroupVolatile::Streams(group_id, change) => streams::apply(&mut self.groups, &group_id, change),
+            GroupVolatile::Share(group_id, change) => share::apply(&mut self.groups, &group_id, &change),
             GroupVolatile::Topics(topics) => self.topics = topics,
             GroupVolatile::Config(config) => self.config = config,
         }

@@ -27,6 +27,8 @@ pub enum TimerKind {
     StreamsRebalance,
     /// A streams group has waited long enough for more members before its first assignment.
     StreamsInitialRebalance,
+    /// A member of a share group was not heard of for the session timeout.
+    ShareSession,
     /// `offsets.retention.check.interval.ms` has passed. Group and member are empty.
     ExpireOffsets,
     /// Offsets of topics that were deleted before the shard was loaded are looked for. Group and member are empty.

@@ -12,6 +12,12 @@ pub const GROUP_VERSION: &str = "group.version";
 /// Level of `group.version` that new clusters get: groups of KIP-848.
 pub const GROUP_VERSION_LEVEL: i16 = 1;
 
+/// The feature that says whether there are share groups (KIP-932).
+pub const SHARE_VERSION: &str = "share.version";
+
+/// Level of `share.version` that new clusters get: share groups.
+pub const SHARE_VERSION_LEVEL: i16 = 1;
+
 /// The feature that says whether there are streams groups (KIP-1071).
 pub const STREAMS_VERSION: &str = "streams.version";
 
@@ -35,7 +41,7 @@ pub const SUPPORTED: &[(&str, i16, i16)] = &[
     (GROUP_VERSION, 0, GROUP_VERSION_LEVEL),
     (KRAFT_VERSION, 0, 0),
     (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
-    ("share.version", 0, 0),
+    (SHARE_VERSION, 0, SHARE_VERSION_LEVEL),
     (STREAMS_VERSION, 0, STREAMS_VERSION_LEVEL),
     (TRANSACTION_VERSION, 0, TRANSACTION_VERSION_LEVEL),
 ];

@@ -85,10 +85,22 @@ pub const BROKER: &[Row] = &[
     row(ApiKey::PushTelemetry, 0, 0),
     row(ApiKey::ListConfigResources, 0, 1),
     row(ApiKey::DescribeTopicPartitions, 0, 0),
+    row(ApiKey::ShareGroupHeartbeat, 1, 1),
+    row(ApiKey::ShareGroupDescribe, 1, 1),
+    row(ApiKey::ShareFetch, 1, 2),
+    row(ApiKey::ShareAcknowledge, 1, 2),
     row(ApiKey::AddRaftVoter, 0, 1),
     row(ApiKey::RemoveRaftVoter, 0, 0),
     row(ApiKey::StreamsGroupHeartbeat, 0, 0),
     row(ApiKey::StreamsGroupDescribe, 0, 0),
+    row(ApiKey::InitializeShareGroupState, 0, 0),
+    row(ApiKey::ReadShareGroupState, 0, 0),
+    row(ApiKey::WriteShareGroupState, 0, 1),
+    row(ApiKey::DeleteShareGroupState, 0, 0),
+    row(ApiKey::ReadShareGroupStateSummary, 0, 1),
+    row(ApiKey::DescribeShareGroupOffsets, 0, 1),
+    row(ApiKey::AlterShareGroupOffsets, 0, 0),
+    row(ApiKey::DeleteShareGroupOffsets, 0, 0),
 ];
 
 /// What to do with a request of this key and version on a broker's listener.

@@ -18,6 +18,7 @@ mod metrics;
 pub mod net;
 mod process;
 pub mod quotas;
+mod share_groups;
 mod table;
 mod transactions;
 
@@ -32,5 +33,6 @@ pub use logs::{LOGGERS, LevelError, LogFormat, LogLevels, LogSetupError, ROOT, i
 pub use metrics::{Metrics, all_metrics};
 pub use net::NetMetrics;
 pub use quotas::QuotaMetrics;
+pub use share_groups::ShareGroupMetrics;
 pub use table::{MetricInfo, MetricKind};
 pub use transactions::TransactionMetrics;

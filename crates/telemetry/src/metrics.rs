@@ -4,7 +4,7 @@ use crate::client_metrics::ClientTelemetryMetrics;
 use crate::collector::Collected;
 use crate::{
     BrokerMetrics, CleanerMetrics, Collector, GroupMetrics, LogMetrics, MetricInfo, NetMetrics, QuotaMetrics,
-    TransactionMetrics,
+    ShareGroupMetrics, TransactionMetrics,
 };
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
@@ -24,6 +24,8 @@ pub struct Metrics {
     pub cleaner: CleanerMetrics,
     /// Consumer groups.
     pub groups: GroupMetrics,
+    /// Share groups.
+    pub share_groups: ShareGroupMetrics,
     /// Transactions.
     pub transactions: TransactionMetrics,
     /// Client quotas.
@@ -42,6 +44,7 @@ pub fn all_metrics() -> impl Iterator<Item = &'static MetricInfo> {
         LogMetrics::INFO,
         CleanerMetrics::INFO,
         GroupMetrics::INFO,
+        ShareGroupMetrics::INFO,
         TransactionMetrics::INFO,
         QuotaMetrics::INFO,
         ClientTelemetryMetrics::INFO,
@@ -54,7 +57,7 @@ impl Metrics {
     pub fn new() -> Metrics {
         let (net, broker, log) = (NetMetrics::default(), BrokerMetrics::default(), LogMetrics::default());
         let (cleaner, groups) = (CleanerMetrics::default(), GroupMetrics::default());
-        let transactions = TransactionMetrics::default();
+        let (share_groups, transactions) = (ShareGroupMetrics::default(), TransactionMetrics::default());
         let (quotas, client_telemetry) = (QuotaMetrics::default(), ClientTelemetryMetrics::default());
         let mut registry = Registry::default();
         net.register(&mut registry);
@@ -63,12 +66,25 @@ impl Metrics {
         registry.register_collector(Box::new(crate::process::Process));
         cleaner.register(&mut registry);
         groups.register(&mut registry);
+        share_groups.register(&mut registry);
         transactions.register(&mut registry);
         quotas.register(&mut registry);
         client_telemetry.register(&mut registry);
         let collectors = Arc::default();
         let registry = Arc::new(registry);
-        Metrics { net, broker, log, cleaner, groups, transactions, quotas, client_telemetry, registry, collectors }
+        Metrics {
+            net,
+            broker,
+            log,
+            cleaner,
+            groups,
+            share_groups,
+            transactions,
+            quotas,
+            client_telemetry,
+            registry,
+            collectors,
+        }
     }
 
     /// Asks this collector, too, at every [`Metrics::scrape`] from now on, as long as somebody else holds it.

@@ -1,4 +1,4 @@
-//! `__consumer_offsets` and `__transaction_state`: created when a group or a transactional id is first looked for.
+//! `__consumer_offsets`, `__transaction_state` and `__share_group_state`: created when what they keep is first looked for.
 
 use ottla_config::{BrokerConfig, ConfigValue};
 use ottla_metadata::{ControllerChannel, MetadataImage, topic_name};
@@ -35,6 +35,11 @@ impl InternalTopic {
     /// The topic of committed offsets.
     pub(crate) fn offsets(runtime: &Runtime, controller: Arc<dyn ControllerChannel>) -> InternalTopic {
         InternalTopic::new(topic_name::GROUP_METADATA, runtime, controller)
+    }
+
+    /// The topic of states of share partitions.
+    pub(crate) fn share_state(runtime: &Runtime, controller: Arc<dyn ControllerChannel>) -> InternalTopic {
+        InternalTopic::new(topic_name::SHARE_GROUP_STATE, runtime, controller)
     }
 
     /// The topic of transactions.
@@ -100,26 +105,34 @@ impl InternalTopic {
     }
 }
 
-/// As Kafka creates them: compacted, and compressed as the coordinator writes.
+/// As Kafka creates them: compacted, except states of share partitions, whose coordinator deletes what it no longer needs.
 fn creation(name: &str, image: &MetadataImage, config: &BrokerConfig) -> CreateTopicsRequest {
     let config_of = |name: &str, value: String| CreatableTopicConfig { name: name.to_string(), value: Some(value) };
-    let is_offsets = name == topic_name::GROUP_METADATA;
-    let prefix = if is_offsets { "offsets.topic" } else { "transaction.state.log" };
+    let (prefix, compression, cleanup) = match name {
+        topic_name::GROUP_METADATA => ("offsets.topic", "producer", "compact"),
+        topic_name::SHARE_GROUP_STATE => ("share.coordinator.state.topic", "producer", "delete"),
+        _ => ("transaction.state.log", "uncompressed", "compact"),
+    };
     let partitions = config.long(&format!("{prefix}.num.partitions"));
     let replication_factor = replication_factor(&format!("{prefix}.replication.factor"), image, config);
     let mut configs = vec![
-        config_of("compression.type", if is_offsets { "producer" } else { "uncompressed" }.to_string()),
-        config_of("cleanup.policy", "compact".to_string()),
+        config_of("compression.type", compression.to_string()),
+        config_of("cleanup.policy", cleanup.to_string()),
         config_of("segment.bytes", config.long(&format!("{prefix}.segment.bytes")).to_string()),
     ];
-    if !is_offsets {
+    if name != topic_name::GROUP_METADATA {
         // Never more than there are replicas, or nothing could be written.
-        let min_isr = match config.get("transaction.state.log.min.isr") {
+        let min_isr = match config.get(&format!("{prefix}.min.isr")) {
             Some(ConfigValue::Int(min_isr)) => (*min_isr).clamp(1, i32::from(replication_factor)),
+            Some(ConfigValue::Short(min_isr)) => i32::from((*min_isr).clamp(1, replication_factor)),
             _ => 1.max(i32::from(replication_factor) - 1),
         };
         configs.push(config_of("min.insync.replicas", min_isr.to_string()));
-        configs.push(config_of("unclean.leader.election.enable", "false".to_string()));
+        let (last, value) = match name {
+            topic_name::SHARE_GROUP_STATE => ("retention.ms", "-1"),
+            _ => ("unclean.leader.election.enable", "false"),
+        };
+        configs.push(config_of(last, value.to_string()));
     }
     let topic = CreatableTopic {
         name: name.to_string(),

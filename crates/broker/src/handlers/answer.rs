@@ -54,6 +54,12 @@ use ottla_protocol::generated::txn_offset_commit_response::TxnOffsetCommitRespon
 use ottla_protocol::generated::unregister_broker_response::UnregisterBrokerResponse;
 use ottla_protocol::generated::update_features_response::UpdateFeaturesResponse;
 use ottla_protocol::generated::write_txn_markers_response::WriteTxnMarkersResponse;
+use ottla_protocol::{
+    AlterShareGroupOffsetsResponse, DeleteShareGroupOffsetsResponse, DeleteShareGroupStateResponse,
+    DescribeShareGroupOffsetsResponse, InitializeShareGroupStateResponse, ReadShareGroupStateResponse,
+    ReadShareGroupStateSummaryResponse, ShareAcknowledgeResponse, ShareFetchResponse, ShareGroupDescribeResponse,
+    ShareGroupHeartbeatResponse, WriteShareGroupStateResponse,
+};
 
 /// A response that a handler sends.
 pub(in crate::handlers) trait Answer: Message + Clone {
@@ -140,6 +146,27 @@ answers! {
     ConsumerGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
     StreamsGroupHeartbeatResponse => |r| r.error_code;
     StreamsGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    ShareGroupHeartbeatResponse => |r| r.error_code;
+    ShareGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    ShareFetchResponse => |r| match r.error_code {
+        0 => first(
+            r.responses.iter().flat_map(|t| &t.partitions).flat_map(|p| [p.error_code, p.acknowledge_error_code]),
+        ),
+        error => error,
+    };
+    ShareAcknowledgeResponse => |r| match r.error_code {
+        0 => first(r.responses.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
+        error => error,
+    };
+    DescribeShareGroupOffsetsResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    AlterShareGroupOffsetsResponse => |r| match r.error_code {
+        0 => first(r.responses.iter().flat_map(|t| &t.partitions).map(|p| p.error_code)),
+        error => error,
+    };
+    DeleteShareGroupOffsetsResponse => |r| match r.error_code {
+        0 => first(r.responses.iter().map(|t| t.error_code)),
+        error => error,
+    };
     AddPartitionsToTxnResponse => |r| {
         let topics = r.results_by_transaction.iter().flat_map(|result| &result.topic_results);
         let topics = topics.chain(&r.results_by_topic_v3_and_below);
@@ -191,3 +218,24 @@ impl Answer for WriteTxnMarkersResponse {
     /// Brokers send it to each other; its message has no room for it.
     fn set_throttle_time_ms(&mut self, _wait_ms: i32) {}
 }
+
+/// Between brokers nobody is throttled.
+macro_rules! answers_between_brokers {
+    ($($response:ty),*) => {
+        $(impl Answer for $response {
+            fn first_error(&self) -> i16 {
+                first(self.results.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code))
+            }
+
+            fn set_throttle_time_ms(&mut self, _wait_ms: i32) {}
+        })*
+    };
+}
+
+answers_between_brokers!(
+    InitializeShareGroupStateResponse,
+    ReadShareGroupStateResponse,
+    WriteShareGroupStateResponse,
+    DeleteShareGroupStateResponse,
+    ReadShareGroupStateSummaryResponse
+);

@@ -5,11 +5,13 @@
 
 use super::codec::{Handled, decode, respond};
 use super::groups::{ask_each, context, reply_of};
+use super::share_groups::{ask_share, delete as delete_states};
 use crate::Broker;
-use ottla_group::GroupRequest;
+use ottla_group::{GroupReply, GroupRequest, RequestContext, ShareReply, ShareRequest};
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::delete_groups_request::DeleteGroupsRequest;
 use ottla_protocol::generated::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
+use ottla_types::ErrorCode;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -22,10 +24,31 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let broker = Arc::clone(broker);
     Ok(Outcome::Later(Box::pin(async move {
         let ask = |group_id: String| {
-            let reply = broker.groups().answer(context.clone(), GroupRequest::DeleteGroup(group_id.clone()));
-            async move { DeletableGroupResult { group_id, error_code: reply_of!(DeleteGroup, reply.await).code() } }
+            let (broker, context) = (Arc::clone(&broker), context.clone());
+            async move {
+                let error = delete_group(&broker, context, &group_id).await;
+                DeletableGroupResult { group_id, error_code: error.code() }
+            }
         };
         let results = ask_each(names, ask).await;
         respond(&broker, &header, &DeleteGroupsResponse { results, ..DeleteGroupsResponse::default() })
     })))
+}
+
+/// Share groups lose the states of their partitions first; if that fails they stay, and are deleted another time.
+async fn delete_group(broker: &Arc<Broker>, context: RequestContext, group_id: &str) -> ErrorCode {
+    match ask_share(broker, ShareRequest::BeginDelete(group_id.to_string())).await {
+        GroupReply::Share(ShareReply::BeginDelete(Ok(call))) if !call.topics.is_empty() => {
+            let results = delete_states(broker, group_id, call).await;
+            let failed = results.values().filter_map(|result| result.as_ref().err());
+            let failed = failed.map(|error| error.code).find(|code| *code != ErrorCode::UnknownTopicOrPartition);
+            if let Some(code) = failed {
+                return code;
+            }
+        }
+        GroupReply::Share(ShareReply::BeginDelete(Err(error))) => return error,
+        _ => {}
+    }
+    let reply = broker.groups().answer(context, GroupRequest::DeleteGroup(group_id.to_string()));
+    reply_of!(DeleteGroup, reply.await)
 }

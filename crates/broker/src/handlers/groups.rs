@@ -39,6 +39,11 @@ pub(super) fn context(request: &Request) -> RequestContext {
     }
 }
 
+/// The broker itself, telling a group what it did for it.
+pub(super) fn context_of_broker() -> RequestContext {
+    RequestContext { api_version: 0, client_id: "".into(), client_host: "".into(), regex_error: None }
+}
+
 /// Hands a request to its group, now, and answers later.
 pub(super) fn ask<A: Answer + Send + Sync + 'static>(
     broker: &Arc<Broker>,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The version in which partition leaders ask.
-pub(super) const VERSION_OF_LEADERS: i16 = 5;
+pub(crate) const VERSION_OF_LEADERS: i16 = 5;
 /// First version that comes from partition leaders, for clients of transaction version 2.
 const LEADERS_FROM: i16 = 4;
 /// First version whose clients know PRODUCER_FENCED.

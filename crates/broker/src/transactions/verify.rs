@@ -4,8 +4,9 @@
 //! it adds the partition. An answer that passes soon (a transaction of the same producer is just ending) is asked for again
 //! for a short while, because a client would wait longer.
 
-use super::{Peers, TxnCoordinator};
+use super::TxnCoordinator;
 use crate::partition::{Partition, PartitionError, Writer};
+use crate::peers::Peers;
 use ottla_coordinator::VerificationGuard;
 use ottla_metadata::MetadataImage;
 use ottla_metadata::topic_name::TRANSACTION_STATE;

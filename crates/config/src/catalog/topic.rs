@@ -16,6 +16,9 @@ keys! { pub(super) KEYS
         "Level of zstd when the broker compresses.";
     "delete.retention.ms" Long "86400000" min(0) Medium PerResource Implemented
         "How long delete markers are kept after compaction.";
+    "errors.deadletterqueue.group.enable" Boolean "false" any Medium PerResource Implemented
+        "Whether share groups may use the topic as their dead-letter topic (KIP-1191)."
+        = ours;
     "file.delete.delay.ms" Long "60000" min(0) Medium PerResource Implemented
         "How long a deleted segment's files stay on disk.";
     "flush.messages" Long "9223372036854775807" min(1) Medium PerResource Implemented

@@ -7,6 +7,7 @@ use crate::group::{Group, GroupId};
 use crate::offsets;
 use crate::records;
 use crate::shard::{GroupDecision, GroupShard};
+use crate::share;
 use ottla_coordinator::{Change, Decision, Record, ReplySlot};
 use ottla_protocol::{GroupMetadataKey, GroupRecordKey};
 use ottla_types::ErrorCode;
@@ -34,6 +35,8 @@ fn validate<'a>(shard: &'a GroupShard, group_id: &str) -> Result<&'a Group, Erro
         Group::Classic(_) => Ok(group),
         Group::Consumer(consumer) => consumer.validate_delete_group().map(|()| group),
         Group::Streams(streams) => streams.validate_delete_group().map(|()| group),
+        Group::Share(share) if !share.is_empty() => Err(ErrorCode::NonEmptyGroup),
+        Group::Share(_) => Ok(group),
     }
 }
 
@@ -46,5 +49,6 @@ pub fn tombstones(group_id: &GroupId, group: &Group) -> Vec<Record> {
         }
         Group::Consumer(group) => group.tombstones(group_id),
         Group::Streams(group) => group.tombstones(),
+        Group::Share(group) => share::tombstones(group),
     }
 }

@@ -94,6 +94,7 @@ fn joined_group<'a>(step: &mut Step<'a>) -> Result<Cow<'a, ConsumerGroup>, Group
         Some(Group::Consumer(group)) => Ok(Cow::Borrowed(group)),
         Some(Group::Classic(group)) => upgrade::to_consumer_group(step, group).map(Cow::Owned),
         Some(Group::Streams(_)) => Err(not_found(format!("Group {} is not a consumer group.", step.group_id))),
+        Some(Group::Share(group)) => Err(not_found(format!("Group {} is not a consumer group.", group.group_id))),
         None => Ok(Cow::Owned(ConsumerGroup::new(step.group_id.clone()))),
     }
 }

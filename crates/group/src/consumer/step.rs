@@ -29,6 +29,7 @@ impl<'a> Step<'a> {
             Some(Group::Consumer(group)) => group.group_id.clone(),
             Some(Group::Classic(group)) => group.group_id.clone(),
             Some(Group::Streams(group)) => group.group_id.clone(),
+            Some(Group::Share(group)) => group.group_id.clone(),
             None => Arc::from(group_id),
         };
         Step { shard, context, decision: Decision::about(group_id.clone()), group_id, broken: None }

@@ -3,6 +3,7 @@
 use super::ConsumerChange;
 use crate::group::Group;
 use crate::shard::{GroupDecision, GroupShard, GroupVolatile};
+use crate::share::ShareChange;
 use crate::topics::GroupTopics;
 use ottla_coordinator::Decision;
 
@@ -14,6 +15,12 @@ pub(crate) fn handle(shard: &GroupShard, topics: &GroupTopics) -> GroupDecision 
         return decision;
     }
     for (group_id, group) in shard.groups.iter() {
+        if let Group::Share(group) = group
+            && changed.iter().any(|topic| group.is_subscribed_to_topic(topic))
+        {
+            let change = ShareChange::TopicsChanged(true);
+            decision = decision.volatile(GroupVolatile::Share(group_id.clone(), change));
+        }
         let Group::Consumer(group) = group else { continue };
         // New topics may match expressions; what is named and did not exist is in `changed`.
         if has_new && group.subscriptions.regexes().next().is_some() {

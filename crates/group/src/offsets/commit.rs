@@ -52,6 +52,7 @@ fn validate(shard: &GroupShard, caller: &RequestContext, request: &OffsetCommitR
     let instance_id = request.group_instance_id.as_deref();
     match shard.groups.get(&request.group_id) {
         None if epoch < 0 => Ok(()),
+        Some(Group::Share(_)) => Err(ErrorCode::GroupIdNotFound),
         None if caller.api_version >= 9 => Err(ErrorCode::GroupIdNotFound),
         None => Err(ErrorCode::IllegalGeneration),
         Some(Group::Classic(group)) => validate_classic(group, &request.member_id, instance_id, epoch, false),
@@ -106,7 +107,7 @@ pub(super) fn validate_partition(
     match group {
         Some(Group::Consumer(group)) => group.validate_commit_of_partition(member_id, epoch, topic_id, index),
         Some(Group::Streams(group)) => group.validate_commit_of_partition(member_id, epoch, topic, index),
-        Some(Group::Classic(_)) | None => Ok(()),
+        Some(Group::Classic(_) | Group::Share(_)) | None => Ok(()),
     }
 }
 

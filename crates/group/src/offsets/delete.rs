@@ -10,6 +10,7 @@ use crate::effect::{GroupCount, GroupEffect};
 use crate::event::{DeletedTopic, GroupEvent, GroupReply};
 use crate::group::{Group, GroupId};
 use crate::shard::{GroupDecision, GroupShard};
+use crate::share;
 use ottla_coordinator::{Change, Decision, ReplySlot};
 use ottla_protocol::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 use ottla_protocol::{OffsetDeleteRequest, OffsetDeleteResponse};
@@ -39,6 +40,7 @@ fn validate<'a>(shard: &'a GroupShard, group_id: &str) -> Result<&'a Group, Erro
     let group = shard.groups.get(group_id).ok_or(ErrorCode::GroupIdNotFound)?;
     let is_unknown = |group: &ClassicGroup| !group.is_empty() && !group.uses_consumer_protocol();
     match group {
+        Group::Share(_) => Err(ErrorCode::GroupIdNotFound),
         Group::Classic(group) if is_unknown(group) => Err(ErrorCode::NonEmptyGroup),
         _ => Ok(group),
     }
@@ -98,7 +100,9 @@ pub fn topics_deleted(shard: &GroupShard, topics: &Arc<[DeletedTopic]>) -> Group
     let pending = shard.offsets.pending().map(|(_, group_id, offsets)| (group_id, offsets));
     let has_any = |offsets: &GroupOffsets| topics.iter().any(|topic| offsets.contains_key(&topic.name));
     let concerned = committed.chain(pending).filter(|(_, offsets)| has_any(offsets));
-    let group_ids: BTreeSet<&GroupId> = concerned.map(|(group_id, _)| group_id).collect();
+    let mut group_ids: BTreeSet<&GroupId> = concerned.map(|(group_id, _)| group_id).collect();
+    let knows = |group: &Group| matches!(group, Group::Share(group) if share::knows_any(group, topics));
+    group_ids.extend(shard.groups.iter().filter(|(_, group)| knows(group)).map(|(group_id, _)| group_id));
     let mut decision = Decision::none();
     decision.next.extend(group_ids.into_iter().map(|id| GroupEvent::ForgetTopics(id.clone(), topics.clone())));
     decision
@@ -138,5 +142,6 @@ pub fn forget_topics(shard: &GroupShard, group_id: &GroupId, topics: &[DeletedTo
     }
     let mut decision = GroupDecision { is_atomic: false, ..Decision::about(group_id.clone()) };
     places.into_iter().for_each(|(topic, index)| forget(&mut decision, group_id, topic, index));
+    share::forget_topics(shard, group_id, topics, &mut decision);
     decision
 }

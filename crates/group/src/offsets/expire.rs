@@ -41,6 +41,10 @@ pub fn handle(shard: &GroupShard, context: &Context) -> GroupDecision {
 pub fn expire_group(shard: &GroupShard, group_id: &GroupId, context: &Context) -> GroupDecision {
     let mut decision = GroupDecision { is_atomic: false, ..Decision::about(group_id.clone()) };
     let Some(group) = shard.groups.get(group_id) else { return decision };
+    // A share group has no offsets here, and stays until it is deleted.
+    if matches!(group, Group::Share(_)) {
+        return decision;
+    }
     let all_expired = expire_offsets(shard, group_id, group, context, &mut decision);
     let has_pending_members = matches!(group, Group::Classic(group) if !group.pending_join.is_empty());
     if all_expired && group.is_empty() && !has_pending_members {

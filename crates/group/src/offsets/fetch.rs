@@ -26,6 +26,7 @@ pub fn handle(shard: &GroupShard, request: &OffsetFetch, slot: ReplySlot) -> Gro
     let validated = match shard.groups.get(&asked.group_id) {
         Some(Group::Consumer(group)) => group.validate_offset_fetch(member_id, epoch),
         Some(Group::Streams(group)) => group.validate_offset_fetch(member_id, epoch),
+        Some(Group::Share(_)) => Err(ErrorCode::GroupIdNotFound),
         Some(Group::Classic(_)) | None => Ok(()),
     };
     let response = match validated {

@@ -64,6 +64,7 @@ fn validate(shard: &GroupShard, caller: &RequestContext, request: &TxnOffsetComm
         Some(Group::Streams(group)) => {
             group.validate_offset_commit(&request.member_id, instance_id, epoch, true, caller.api_version)
         }
+        Some(Group::Share(_)) => Err(ErrorCode::GroupIdNotFound),
     }
 }
 

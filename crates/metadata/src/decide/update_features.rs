@@ -124,7 +124,8 @@ mod tests {
         let mut cluster = Cluster::with_brokers(1);
         for (feature, level, kind, reason) in [
             ("metadata.version", 29, 2, "Local controller 1 only supports versions 30-30"),
-            ("share.version", 1, 1, "Local controller 1 does not support this feature."),
+            ("share.version", 2, 1, "Local controller 1 only supports versions 0-1"),
+            ("streams.version", 1, 1, "Local controller 1 does not support this feature."),
             ("no.such.feature", 1, 1, "Local controller 1 does not support this feature."),
             ("transaction.version", -1, 1, "A feature version cannot be less than 0."),
             ("metadata.version", 30, 0, "The controller does not support the given upgrade type."),

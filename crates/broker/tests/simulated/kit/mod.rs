@@ -3,11 +3,13 @@
 mod controller;
 mod groups;
 mod requests;
+mod share;
 mod transactions;
 
 pub(crate) use controller::FakeController;
 pub(crate) use groups::*;
 pub(crate) use requests::*;
+pub(crate) use share::*;
 pub(crate) use transactions::*;
 
 use bytes::Bytes;

@@ -1,0 +1,92 @@
+//! The answer of a ShareFetch: records, and how the acknowledgements went, by partition.
+
+use crate::Broker;
+use crate::handlers::codec;
+use crate::partition::PartitionError;
+use crate::share::Fetched;
+use ottla_net::Reply;
+use ottla_protocol::generated::share_fetch_response::{
+    AcquiredRecords, LeaderIdAndEpoch, NodeEndpoint, PartitionData, ShareFetchResponse, ShareFetchableTopicResponse,
+};
+use ottla_protocol::{Records, RequestHeader};
+use ottla_share::{SessionKey, TopicIdPartition};
+use ottla_types::ErrorCode;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A request that is refused as a whole.
+pub(super) fn refused(broker: &Broker, header: &RequestHeader, error: ErrorCode, message: &str) -> Reply {
+    let response = ShareFetchResponse {
+        error_code: error.code(),
+        error_message: Some(message.to_string()),
+        ..ShareFetchResponse::default()
+    };
+    codec::respond(broker, header, &response)
+}
+
+/// Partitions with records, errors or acknowledgements; the others are left out.
+pub(super) fn respond(
+    broker: &Arc<Broker>,
+    header: &RequestHeader,
+    listener: &str,
+    key: &SessionKey,
+    places: Vec<TopicIdPartition>,
+    fetched: Vec<Fetched>,
+    acknowledged: Vec<(TopicIdPartition, Result<(), PartitionError>)>,
+) -> Reply {
+    let mut by_place: BTreeMap<TopicIdPartition, PartitionData> = BTreeMap::new();
+    for (place, fetched) in places.into_iter().zip(fetched) {
+        if fetched.error.is_some() || !fetched.acquired.is_empty() {
+            by_place.insert(place, data(place.1, fetched));
+        }
+    }
+    for (place, result) in acknowledged {
+        let data = by_place.entry(place).or_insert_with(|| data(place.1, Fetched::default()));
+        if let Err(error) = result {
+            data.acknowledge_error_code = error.code.code();
+            data.acknowledge_error_message = Some(error.message.into_owned());
+        }
+    }
+    let bytes = by_place.values().map(|data| data.records.len() as u64).sum();
+    broker.metrics().fetch_bytes.add(bytes);
+    let lock_ms = broker.share_partitions().settings(&key.group_id).limits.lock_duration_ms;
+    let mut response = ShareFetchResponse {
+        acquisition_lock_timeout_ms: i32::try_from(lock_ms).unwrap_or(i32::MAX),
+        ..ShareFetchResponse::default()
+    };
+    let leaders: Vec<i32> = by_place.values().map(|data| data.current_leader.leader_id).collect();
+    for ((topic_id, _), data) in by_place {
+        match response.responses.last_mut().filter(|topic| topic.topic_id == topic_id) {
+            Some(topic) => topic.partitions.push(data),
+            None => response.responses.push(ShareFetchableTopicResponse { topic_id, partitions: vec![data] }),
+        }
+    }
+    let endpoints = broker.endpoints_of(leaders.into_iter(), listener).into_iter();
+    response.node_endpoints =
+        endpoints.map(|e| NodeEndpoint { node_id: e.node_id, host: e.host, port: e.port, rack: e.rack }).collect();
+    codec::respond(broker, header, &response)
+}
+
+fn data(partition_index: i32, fetched: Fetched) -> PartitionData {
+    let acquired = fetched.acquired.iter().map(|records| AcquiredRecords {
+        first_offset: records.first_offset,
+        last_offset: records.last_offset,
+        delivery_count: records.delivery_count,
+    });
+    let no_leader = LeaderIdAndEpoch { leader_id: -1, leader_epoch: -1 };
+    let mut data = PartitionData {
+        partition_index,
+        acquired_records: acquired.collect(),
+        records: Records::Inline(fetched.records),
+        current_leader: no_leader,
+        ..PartitionData::default()
+    };
+    if let Some(error) = fetched.error {
+        data.error_code = error.code.code();
+        if let Some((id, epoch)) = error.leader {
+            data.current_leader = LeaderIdAndEpoch { leader_id: id.0, leader_epoch: epoch.0 };
+        }
+        data.error_message = Some(error.message.into_owned());
+    }
+    data
+}

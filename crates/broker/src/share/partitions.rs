@@ -1,0 +1,259 @@
+//! The share partitions and share sessions of this node.
+
+use super::cached::Cached;
+use super::settings::Settings;
+use super::states::ShareStates;
+use crate::partition::PartitionError;
+use ottla_config::BrokerConfig;
+use ottla_metadata::ControllerChannel;
+use ottla_net::ConnectionInfo;
+use ottla_runtime::{Instant, Runtime};
+use ottla_share::state::{StateError, StateKey, StateRequest};
+use ottla_share::{FINAL_EPOCH, INITIAL_EPOCH, SessionError, SessionKey, ShareSessions, TopicIdPartition, Write};
+use ottla_telemetry::ShareGroupMetrics;
+use ottla_types::{ErrorCode, Uuid};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// What share groups fetch from this node.
+pub(crate) struct SharePartitions {
+    pub(super) runtime: Runtime,
+    pub(super) states: Arc<ShareStates>,
+    pub(super) controller: Arc<dyn ControllerChannel>,
+    sessions: Mutex<ShareSessions<Weak<ConnectionInfo>>>,
+    cached: Mutex<BTreeMap<StateKey, Arc<Cached>>>,
+    /// One load at a time for each share partition: whoever comes second finds what the first one loaded.
+    pub(super) loading: Mutex<BTreeMap<StateKey, Arc<tokio::sync::Mutex<()>>>>,
+    began: Instant,
+}
+
+impl SharePartitions {
+    pub(crate) fn new(
+        states: &Arc<ShareStates>,
+        controller: Arc<dyn ControllerChannel>,
+        config: &BrokerConfig,
+    ) -> Arc<SharePartitions> {
+        let sessions_max = usize::try_from(config.long("group.share.max.share.sessions")).unwrap_or(1);
+        Arc::new(SharePartitions {
+            runtime: states.runtime.clone(),
+            states: Arc::clone(states),
+            controller,
+            sessions: Mutex::new(ShareSessions::new(sessions_max)),
+            cached: Mutex::default(),
+            loading: Mutex::default(),
+            began: states.runtime.now(),
+        })
+    }
+
+    /// The settings of a group as they stand now.
+    pub(crate) fn settings(&self, group_id: &str) -> Settings {
+        Settings::of(group_id, &self.states.images.borrow(), &self.states.config())
+    }
+
+    /// Admits a request to its session. All partitions of the session, or none for one that ends.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        key: &SessionKey,
+        epoch: i32,
+        (added, forgotten): (&[TopicIdPartition], &[TopicIdPartition]),
+        acknowledges: bool,
+        connection: &Arc<ConnectionInfo>,
+    ) -> Result<Vec<TopicIdPartition>, SessionError> {
+        if epoch != INITIAL_EPOCH {
+            let all = self.sessions().go_on(key, epoch, added, forgotten)?;
+            return Ok(if epoch == FINAL_EPOCH { Vec::new() } else { all });
+        }
+        let open = || self.sessions().open(key, added, acknowledges, Arc::downgrade(connection));
+        let opened = match open() {
+            Err(SessionError::LimitReached(_)) => {
+                self.close_abandoned();
+                open()
+            }
+            opened => opened,
+        }?;
+        if let Some(replaced) = opened.replaced {
+            // As in Kafka the member has what it acquired: it may only have lost an answer.
+            tracing::debug!(member_id = &*key.member_id, partitions = replaced.len(), "a share session begins anew");
+        }
+        Ok(added.to_vec())
+    }
+
+    /// A ShareAcknowledge carries the next epoch of its session, too.
+    ///
+    /// # Errors
+    /// See [`SessionError`]; it opens no session.
+    pub(crate) fn admit_acknowledge(&self, key: &SessionKey, epoch: i32) -> Result<(), SessionError> {
+        if epoch == INITIAL_EPOCH {
+            return Err(SessionError::WrongEpoch { expected: 1, found: epoch });
+        }
+        self.sessions().go_on(key, epoch, &[], &[]).map(drop)
+    }
+
+    /// Ends a session; what its member has is available again.
+    pub(crate) fn close(self: &Arc<Self>, key: &SessionKey) {
+        let closed = self.sessions().close(key);
+        if let Some(partitions) = closed {
+            self.release(key, &partitions);
+        }
+        self.forget_idle_group(&key.group_id);
+    }
+
+    /// Ends sessions whose connections are gone.
+    pub(super) fn close_abandoned(self: &Arc<Self>) {
+        let gone = self.sessions().close_where(|connection| connection.strong_count() == 0);
+        for (key, partitions) in gone {
+            self.release(&key, &partitions);
+            self.forget_idle_group(&key.group_id);
+        }
+    }
+
+    fn release(self: &Arc<Self>, key: &SessionKey, partitions: &[TopicIdPartition]) {
+        let limits = self.settings(&key.group_id).limits;
+        for (topic_id, partition) in partitions {
+            let Some(cached) = self.get(&state_key(&key.group_id, *topic_id, *partition)) else { continue };
+            let write = cached.lock().release(&key.member_id, &limits);
+            if let Some(write) = write {
+                drop(self.write(&cached, write));
+            }
+        }
+    }
+
+    /// Without sessions nobody has a record, and nobody waits: the state is loaded again when it is needed.
+    fn forget_idle_group(&self, group_id: &Arc<str>) {
+        if !self.sessions().has_group(group_id) {
+            self.forget_where(|cached| cached.key.group_id == *group_id && !cached.lock().is_writing());
+        }
+    }
+
+    /// Forgets what nobody has a session for; what is being written is forgotten later, so that it is not read before.
+    pub(super) fn forget_idle(&self) {
+        self.forget_where(|cached| {
+            let has_session = self.sessions().has_group(&cached.key.group_id);
+            !has_session && !cached.lock().is_writing()
+        });
+    }
+
+    /// Writes states in a task of its own, so that a client that goes away leaves nothing half done. Resolves with how it went.
+    pub(super) fn write(
+        self: &Arc<Self>,
+        cached: &Arc<Cached>,
+        write: Write,
+    ) -> impl Future<Output = Result<(), StateError>> + Send + use<> + 'static {
+        let request = StateRequest::Write {
+            state_epoch: cached.lock().state_epoch(),
+            leader_epoch: cached.leader_epoch,
+            start_offset: write.start_offset,
+            delivery_complete_count: write.delivery_complete_count,
+            batches: write.batches,
+        };
+        let (this, cached) = (Arc::clone(self), Arc::clone(cached));
+        let task = self.runtime.spawn("share.write", async move {
+            let written = this.states.ask(cached.key.clone(), request).await.map(drop);
+            if let Some(id) = write.id {
+                let mut core = cached.lock();
+                core.written(id, written.is_ok());
+                // Records that their member has again, or that are kept back.
+                core.next_expiry_ms().into_iter().for_each(|until_ms| cached.locked_until(until_ms));
+            }
+            this.begin_dead_letters(&cached);
+            if let Err(error) = &written {
+                tracing::warn!(share_partition = cached.key.coordinator_key(), %error, "a state could not be written");
+                if is_fenced(error.code) {
+                    this.forget(&cached);
+                }
+            }
+            cached.wake();
+            written
+        });
+        async move {
+            let ended = |_| StateError { code: ErrorCode::NotLeaderOrFollower, message: "the node stops".to_string() };
+            task.await.map_err(ended)?
+        }
+    }
+
+    /// Share partitions of a group are altered or deleted: they are loaded again.
+    pub(crate) fn forget_group(&self, group_id: &str) {
+        self.forget_where(|cached| *cached.key.group_id == *group_id);
+    }
+
+    /// Forgets one share partition, unless another one has taken its place.
+    pub(super) fn forget(&self, cached: &Arc<Cached>) {
+        self.forget_where(|other| std::ptr::eq(other, &**cached));
+    }
+
+    pub(super) fn forget_where(&self, is_gone: impl Fn(&Cached) -> bool) {
+        let gone: Vec<(StateKey, Arc<Cached>)> = {
+            let mut cached = self.cached();
+            cached.extract_if(.., |_, cached| is_gone(cached)).collect()
+        };
+        gone.iter().for_each(|(_, cached)| cached.fence());
+    }
+
+    pub(super) fn get(&self, key: &StateKey) -> Option<Arc<Cached>> {
+        self.cached().get(key).cloned()
+    }
+
+    pub(super) fn put(&self, cached: &Arc<Cached>) {
+        self.cached().insert(cached.key.clone(), Arc::clone(cached));
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Cached>> {
+        self.cached().values().cloned().collect()
+    }
+
+    /// Milliseconds of a clock that only rises.
+    pub(super) fn now_ms(&self) -> i64 {
+        let passed = self.runtime.now().saturating_duration_since(self.began);
+        i64::try_from(passed.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn metrics(&self) -> &ShareGroupMetrics {
+        &self.states.coordinator.metrics
+    }
+
+    /// Shows how full everything is.
+    pub(super) fn show(&self) {
+        self.metrics().sessions.set(self.sessions().len() as u64);
+        self.metrics().partitions.set(self.cached().len() as u64);
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, ShareSessions<Weak<ConnectionInfo>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cached(&self) -> MutexGuard<'_, BTreeMap<StateKey, Arc<Cached>>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn state_key(group_id: &Arc<str>, topic_id: Uuid, partition: i32) -> StateKey {
+    StateKey { group_id: Arc::clone(group_id), topic_id, partition }
+}
+
+/// Whether what this node knows of a share partition is of no use any more.
+fn is_fenced(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::FencedStateEpoch
+            | ErrorCode::FencedLeaderEpoch
+            | ErrorCode::NotLeaderOrFollower
+            | ErrorCode::GroupIdNotFound
+            | ErrorCode::InvalidRequest
+            | ErrorCode::UnknownTopicOrPartition
+    )
+}
+
+/// What a client is told of a state that could not be read or written (Kafka's `fetchPersisterError`).
+pub(super) fn partition_error(error: StateError) -> PartitionError {
+    let code = match error.code {
+        ErrorCode::NotCoordinator | ErrorCode::CoordinatorLoadInProgress => ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::FencedLeaderEpoch => ErrorCode::NotLeaderOrFollower,
+        // The group has no such partition, or not yet.
+        ErrorCode::InvalidRequest => ErrorCode::UnknownTopicOrPartition,
+        code => code,
+    };
+    PartitionError::of(code, error.message)
+}
