@@ -220,19 +220,24 @@ fn update_topology(
     group: &StreamsGroup,
     request: &StreamsGroupHeartbeatRequest,
 ) -> Result<Arc<StreamsTopology>, GroupError> {
-    match (&request.topology, &group.topology) {
-        (Some(topology), None) => {
-            let value = topology::of_request(topology)?;
-            step.record(records::topology(&group.group_id, value.clone()));
+    let brought = request.topology.as_ref().map(topology::of_request).transpose()?;
+    match (brought, &group.topology) {
+        (Some(value), None) => {
+            let record = records::topology(&group.group_id, value.clone());
+            let bytes = record.as_ref().ok().and_then(|record| record.value.as_ref()).map_or(0, |value| value.len());
+            let max = step.shard.config.max_record_bytes;
+            if bytes > max {
+                let message = format!("The topology takes {bytes} bytes, but the group's log takes at most {max}.");
+                return Err(topology::invalid(message));
+            }
+            step.record(record);
             Ok(Arc::new(StreamsTopology::new(value)))
         }
-        (Some(topology), Some(current)) if current.epoch > topology.epoch => Ok(current.clone()),
-        (Some(topology), Some(current)) => {
-            if StreamsTopology::new(topology::of_request(topology)?) != **current {
-                return Err(GroupError::new(ErrorCode::InvalidRequest, "Topology updates are not supported yet."));
-            }
-            Ok(current.clone())
-        }
+        (Some(value), Some(current)) if current.epoch > value.epoch => Ok(current.clone()),
+        (Some(value), Some(current)) => match StreamsTopology::new(value) == **current {
+            true => Ok(current.clone()),
+            false => Err(GroupError::new(ErrorCode::InvalidRequest, "Topology updates are not supported yet.")),
+        },
         (None, Some(current)) => Ok(current.clone()),
         // Only a log that another program wrote has such a group; a member that joins again brings the topology.
         (None, None) => Err(GroupError::new(

@@ -42,9 +42,10 @@ impl<'a> PartitionCounts<'a> {
     ) -> Result<PartitionCounts<'a>, CountError> {
         let mut counts = PartitionCounts { topics, decided: BTreeMap::new() };
         counts.repartition_topics(topology)?;
+        let is_fixed = repartition_topics(topology);
         for subtopology in topology.subtopologies.values() {
             for group in &subtopology.copartition_groups {
-                counts.copartition(topology, subtopology, group)?;
+                counts.copartition(subtopology, group, &is_fixed)?;
             }
         }
         for subtopology in topology.subtopologies.values() {
@@ -78,25 +79,23 @@ impl<'a> PartitionCounts<'a> {
         known.extend(
             repartition().filter(|topic| topic.partitions != 0).map(|topic| (topic.name.clone(), topic.partitions)),
         );
+        let mut waiting: Vec<&Subtopology> = topology.subtopologies.values().collect();
         loop {
-            let (mut progress, mut is_waiting) = (false, false);
-            for subtopology in topology.subtopologies.values() {
+            let before = waiting.len();
+            waiting.retain(|subtopology| {
                 let sinks = &subtopology.repartition_sink_topics;
                 let unknown: Vec<&String> = sinks.iter().filter(|sink| !known.contains_key(*sink)).collect();
                 if unknown.is_empty() {
-                    continue;
+                    return false;
                 }
-                let Some(count) = self.read_count(subtopology, &known) else {
-                    is_waiting = true;
-                    continue;
-                };
+                let Some(count) = self.read_count(subtopology, &known) else { return true };
                 known.extend(unknown.into_iter().map(|sink| (sink.clone(), count)));
-                progress = true;
-            }
-            if !is_waiting {
+                false
+            });
+            if waiting.is_empty() {
                 break;
             }
-            if !progress {
+            if waiting.len() == before {
                 return Err(invalid(
                     "Failed to compute number of partitions for all repartition topics. There may be loops in the topology that cannot be resolved.",
                 ));
@@ -123,9 +122,9 @@ impl<'a> PartitionCounts<'a> {
     /// their own, say how many.
     fn copartition(
         &mut self,
-        topology: &StreamsTopology,
         subtopology: &Subtopology,
         group: &CopartitionGroup,
+        is_fixed: &BTreeMap<&str, bool>,
     ) -> Result<(), CountError> {
         let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
         for topic in members(subtopology, group) {
@@ -135,13 +134,10 @@ impl<'a> PartitionCounts<'a> {
                 count.ok_or_else(|| invalid(format!("Number of partitions is not set for topic: {topic}")))?,
             );
         }
-        let all_repartition = || topology.subtopologies.values().flat_map(|each| &each.repartition_source_topics);
-        let is_repartition = |name: &str| all_repartition().any(|topic| topic.name == name);
-        let is_fixed = |name: &str| all_repartition().any(|topic| topic.name == name && topic.partitions != 0);
         let (repartition, external): (BTreeMap<&str, i32>, BTreeMap<&str, i32>) =
-            counts.into_iter().partition(|(name, _)| is_repartition(name));
+            counts.into_iter().partition(|(name, _)| is_fixed.contains_key(name));
         let fixed: BTreeMap<&str, i32> =
-            repartition.iter().filter(|(name, _)| is_fixed(name)).map(|(name, count)| (*name, *count)).collect();
+            repartition.iter().filter(|(name, _)| is_fixed[*name]).map(|(name, count)| (*name, *count)).collect();
         let count = match (same(&external)?, same(&fixed)?) {
             (Some(count), _) | (None, Some(count)) => count,
             (None, None) => match repartition.values().max() {
@@ -150,7 +146,7 @@ impl<'a> PartitionCounts<'a> {
             },
         };
         for (name, own) in &repartition {
-            if is_fixed(name) && *own != count {
+            if is_fixed[name] && *own != count {
                 return Err(incorrect(format!(
                     "Number of partitions [{own}] of repartition topic [{name}] doesn't match number of partitions [{count}] of the source topic."
                 )));
@@ -164,6 +160,15 @@ impl<'a> PartitionCounts<'a> {
 /// INCORRECTLY_PARTITIONED_TOPICS.
 pub(crate) fn incorrect(message: String) -> CountError {
     CountError::Topics(TopicProblem { code: StatusCode::IncorrectlyPartitionedTopics, message })
+}
+
+/// Every repartition topic, and whether it has a count of its own.
+fn repartition_topics(topology: &StreamsTopology) -> BTreeMap<&str, bool> {
+    let mut is_fixed = BTreeMap::new();
+    for topic in topology.subtopologies.values().flat_map(|each| &each.repartition_source_topics) {
+        *is_fixed.entry(topic.name.as_str()).or_default() |= topic.partitions != 0;
+    }
+    is_fixed
 }
 
 /// The topics of a copartition group; its indexes were checked when the topology came.

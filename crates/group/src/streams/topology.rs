@@ -7,6 +7,9 @@ use ottla_protocol::streams_group_topology_value::{CopartitionGroup, Subtopology
 use ottla_types::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Most subtopologies. How many partitions their topics need is found out in turns, while other groups wait.
+const SUBTOPOLOGIES_MAX: usize = 1_000;
+
 /// A topology.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StreamsTopology {
@@ -71,6 +74,12 @@ pub(crate) fn of_request(topology: &request::Topology) -> Result<StreamsGroupTop
     if topology.epoch < 0 {
         let message = format!("The topology epoch is {}, but must not be negative.", topology.epoch);
         return Err(GroupError::new(ErrorCode::StreamsInvalidTopologyEpoch, message));
+    }
+    let count = topology.subtopologies.len();
+    if count > SUBTOPOLOGIES_MAX {
+        return Err(invalid(format!(
+            "The topology has {count} subtopologies, but may have at most {SUBTOPOLOGIES_MAX}."
+        )));
     }
     let mut ids = BTreeSet::new();
     for subtopology in &topology.subtopologies {

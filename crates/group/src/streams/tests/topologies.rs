@@ -55,7 +55,9 @@ pub(super) fn topology(name: &str, epoch: i32) -> Topology {
         }
         "sourceless" => vec![subtopology("0", &[])],
         "regex" => vec![Subtopology { source_topic_regex: vec!["i.*".to_string()], ..subtopology("0", &[]) }],
-        "huge" => (0..2_000).map(|index| subtopology(&format!("{index:04}"), &["in"])).collect(),
+        "endless" => (0..1_001).map(|index| subtopology(&index.to_string(), &["in"])).collect(),
+        "large" => vec![subtopology("0", &vec!["in"; 500_000])],
+        "huge" => (0..1_000).map(|index| subtopology(&format!("{index:04}"), &["in"])).collect(),
         other => panic!("what is {other}?"),
     };
     Topology { epoch, subtopologies }
