@@ -15,8 +15,6 @@ final class ApiVersionsCases {
     private static final Set<String> SECURITY = Set.of("SaslHandshake", "SaslAuthenticate", "DescribeAcls", "CreateAcls", "DeleteAcls",
         "CreateDelegationToken", "RenewDelegationToken", "ExpireDelegationToken", "DescribeDelegationToken",
         "DescribeUserScramCredentials", "AlterUserScramCredentials");
-    /** Streams groups come on their own. */
-    private static final Pattern OTHERS = Pattern.compile(".*Streams.*");
     /** What is left beside those. */
     private static final Set<String> LEFT = Set.of("AlterReplicaLogDirs");
 
@@ -39,7 +37,6 @@ final class ApiVersionsCases {
         }
         Cases.finding("api_versions_left", left.toString());
         left.removeAll(SECURITY);
-        left.removeIf(name -> OTHERS.matcher(name).matches());
         Cases.equal(Peer.OTTLA ? new TreeSet<>(LEFT) : Set.of(), left, "what is left");
     }
 

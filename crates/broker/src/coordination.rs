@@ -136,6 +136,11 @@ impl GroupCoordinator {
         self.told.config().consumer_protocol
     }
 
+    /// Whether `group.coordinator.rebalance.protocols` has the protocol of KIP-1071.
+    pub(crate) fn has_streams_protocol(&self) -> bool {
+        self.told.config().streams.protocol
+    }
+
     /// Why the regular expression of a heartbeat cannot be read, if so. Takes milliseconds for a large one that is new.
     pub(crate) fn regex_error(&self, expression: &str) -> Option<Arc<str>> {
         // The empty one is none at all.

@@ -61,6 +61,8 @@ mod share_group_describe;
 mod share_group_heartbeat;
 mod share_group_state;
 mod share_groups;
+mod streams_group_describe;
+mod streams_group_heartbeat;
 mod sync_group;
 mod telemetry;
 mod txn_offset_commit;
@@ -115,6 +117,8 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::DeleteGroups => delete_groups::handle(&broker, request),
         ApiKey::ConsumerGroupHeartbeat => consumer_group_heartbeat::handle(&broker, request),
         ApiKey::ConsumerGroupDescribe => consumer_group_describe::handle(&broker, request),
+        ApiKey::StreamsGroupHeartbeat => streams_group_heartbeat::handle(&broker, request),
+        ApiKey::StreamsGroupDescribe => streams_group_describe::handle(&broker, request),
         ApiKey::ShareGroupHeartbeat => share_group_heartbeat::handle(&broker, request),
         ApiKey::ShareGroupDescribe => share_group_describe::handle(&broker, request),
         ApiKey::ShareFetch => share_fetch::handle(&broker, request).await,

@@ -1,5 +1,6 @@
 //! The configs that groups obey: the broker's `group.*` and `offset*`, and those of single groups.
 
+use crate::streams::StreamsConfig;
 use ottla_config::{BrokerConfig, ConfigMap, ConfigValue};
 use std::collections::BTreeMap;
 
@@ -102,6 +103,8 @@ pub struct GroupConfig {
     pub offsets_retention_check_interval_ms: u64,
     /// Most bytes that the offsets topic takes in one batch: a GroupMetadata record that does not fit in is refused.
     pub max_record_bytes: usize,
+    /// What streams groups obey.
+    pub streams: StreamsConfig,
     /// Configs of single groups.
     pub groups: BTreeMap<String, GroupOverrides>,
 }
@@ -160,6 +163,7 @@ impl GroupConfig {
             offsets_retention_ms: broker.long("offsets.retention.minutes").saturating_mul(60_000),
             offsets_retention_check_interval_ms: number("offsets.retention.check.interval.ms"),
             max_record_bytes: max_message_bytes,
+            streams: StreamsConfig::new(broker, groups),
             groups: groups.iter().map(|(id, configs)| (id.clone(), overrides(configs))).collect(),
         }
     }

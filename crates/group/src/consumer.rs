@@ -28,16 +28,17 @@ mod replay;
 pub(crate) mod seat;
 pub(crate) mod step;
 pub(crate) mod subscriptions;
-mod target;
+pub(crate) mod target;
 mod timers;
 mod topics_changed;
 mod validate;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use group::ConsumerGroup;
 pub use matching::{MatchedRegexes, Matching, RegexTask};
+pub(crate) use offsets::EPOCH_COMMIT_VERSION;
 pub use re2::TopicRegex;
 
 use crate::event::RequestContext;

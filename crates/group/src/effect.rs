@@ -28,6 +28,8 @@ pub enum GroupCount {
     ClassicRebalances,
     /// Rises of the epoch of KIP-848 groups.
     ConsumerRebalances,
+    /// Rises of the epoch of streams groups.
+    StreamsRebalances,
     /// Offsets that expired.
     OffsetsExpired,
     /// Offsets that were deleted.

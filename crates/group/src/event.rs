@@ -8,15 +8,17 @@ use crate::admin::Observed;
 use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
+use crate::streams::StreamsHeartbeat;
 use crate::share::{ShareReply, ShareRequest};
 use crate::topics::GroupTopics;
 use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
-    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
-    TxnOffsetCommitRequest, TxnOffsetCommitResponse, consumer_group_describe_response, describe_groups_response,
-    list_groups_response, offset_fetch_request, offset_fetch_response,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, StreamsGroupHeartbeatRequest, SyncGroupRequest,
+    SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse, consumer_group_describe_response,
+    describe_groups_response, list_groups_response, offset_fetch_request, offset_fetch_response,
+    streams_group_describe_response,
 };
 use ottla_types::{ErrorCode, Uuid};
 use std::sync::Arc;
@@ -75,6 +77,10 @@ pub enum GroupRequest {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
     /// One group of a ConsumerGroupDescribe.
     ConsumerGroupDescribe(String),
+    /// StreamsGroupHeartbeat. Names of topics in its topology were checked before.
+    StreamsGroupHeartbeat(StreamsGroupHeartbeatRequest),
+    /// One group of a StreamsGroupDescribe.
+    StreamsGroupDescribe(String),
     /// What share groups are asked.
     Share(ShareRequest),
 }
@@ -165,6 +171,10 @@ pub enum GroupReply {
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse),
     /// ConsumerGroupDescribe of one group.
     ConsumerGroupDescribe(consumer_group_describe_response::DescribedGroup),
+    /// StreamsGroupHeartbeat, with internal topics to be created.
+    StreamsGroupHeartbeat(StreamsHeartbeat),
+    /// StreamsGroupDescribe of one group.
+    StreamsGroupDescribe(streams_group_describe_response::DescribedGroup),
     /// What share groups answer.
     Share(ShareReply),
 }

@@ -1,11 +1,12 @@
 //! How each request says that it failed as a whole: the shard is not here, is loading, or an append failed.
 
 use crate::event::{GroupReply, GroupRequest, OffsetFetch};
+use crate::streams::StreamsHeartbeat;
 use ottla_protocol::{
     ConsumerGroupHeartbeatResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, SyncGroupResponse, TxnOffsetCommitResponse, consumer_group_describe_response,
-    describe_groups_response, offset_commit_response as commit, offset_fetch_response as fetch,
-    txn_offset_commit_response as txn_commit,
+    OffsetDeleteResponse, StreamsGroupHeartbeatResponse, SyncGroupResponse, TxnOffsetCommitResponse,
+    consumer_group_describe_response, describe_groups_response, offset_commit_response as commit,
+    offset_fetch_response as fetch, streams_group_describe_response, txn_offset_commit_response as txn_commit,
 };
 use ottla_types::ErrorCode;
 
@@ -22,9 +23,11 @@ impl GroupRequest {
             GroupRequest::OffsetFetch(request) => &request.group.group_id,
             GroupRequest::OffsetDelete(request) => &request.group_id,
             GroupRequest::ConsumerGroupHeartbeat(request) => &request.group_id,
+            GroupRequest::StreamsGroupHeartbeat(request) => &request.group_id,
             GroupRequest::DescribeGroup(group_id)
             | GroupRequest::DeleteGroup(group_id)
-            | GroupRequest::ConsumerGroupDescribe(group_id) => group_id,
+            | GroupRequest::ConsumerGroupDescribe(group_id)
+            | GroupRequest::StreamsGroupDescribe(group_id) => group_id,
             GroupRequest::Share(request) => request.group_id(),
             GroupRequest::ListGroups(_) | GroupRequest::Observe(_) => return None,
         })
@@ -66,6 +69,17 @@ impl GroupRequest {
                 GroupReply::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatResponse {
                     error_code,
                     ..ConsumerGroupHeartbeatResponse::default()
+                })
+            }
+            GroupRequest::StreamsGroupHeartbeat(_) => {
+                let response = StreamsGroupHeartbeatResponse { error_code, ..StreamsGroupHeartbeatResponse::default() };
+                GroupReply::StreamsGroupHeartbeat(StreamsHeartbeat { response, internal_topics: Vec::new() })
+            }
+            GroupRequest::StreamsGroupDescribe(group_id) => {
+                GroupReply::StreamsGroupDescribe(streams_group_describe_response::DescribedGroup {
+                    group_id: group_id.clone(),
+                    error_code,
+                    ..Default::default()
                 })
             }
             GroupRequest::ConsumerGroupDescribe(group_id) => {

@@ -2,6 +2,7 @@
 
 use crate::classic::ClassicGroup;
 use crate::consumer::ConsumerGroup;
+use crate::streams::StreamsGroup;
 use crate::share::ShareGroup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub enum Group {
     Classic(ClassicGroup),
     /// The coordinator assigns partitions (KIP-848).
     Consumer(ConsumerGroup),
+    /// The coordinator assigns tasks of Kafka Streams (KIP-1071).
+    Streams(StreamsGroup),
     /// Members share the partitions (KIP-932).
     Share(ShareGroup),
 }
@@ -26,6 +29,7 @@ impl Group {
         match self {
             Group::Classic(_) => "Classic",
             Group::Consumer(_) => "Consumer",
+            Group::Streams(_) => "Streams",
             Group::Share(_) => "Share",
         }
     }
@@ -35,6 +39,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.state.name(),
             Group::Consumer(group) => group.state_name(),
+            Group::Streams(group) => group.state_name(),
             Group::Share(group) => group.state_name(),
         }
     }
@@ -44,6 +49,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.protocol_type.as_deref().unwrap_or(""),
             Group::Consumer(_) => "consumer",
+            Group::Streams(_) => "streams",
             Group::Share(_) => "share",
         }
     }
@@ -53,6 +59,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_empty(),
             Group::Consumer(group) => group.is_empty(),
+            Group::Streams(group) => group.is_empty(),
             Group::Share(group) => group.is_empty(),
         }
     }
@@ -62,6 +69,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_subscribed_to_topic(topic),
             Group::Consumer(group) => group.is_subscribed_to_topic(topic),
+            Group::Streams(group) => group.is_subscribed_to_topic(topic),
             Group::Share(group) => group.is_subscribed_to_topic(topic),
         }
     }
@@ -96,6 +104,14 @@ impl Groups {
     pub fn consumer(&self, group_id: &str) -> Option<&ConsumerGroup> {
         match self.by_id.get(group_id) {
             Some(Group::Consumer(group)) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The group if it is a streams group.
+    pub fn streams(&self, group_id: &str) -> Option<&StreamsGroup> {
+        match self.by_id.get(group_id) {
+            Some(Group::Streams(group)) => Some(group),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Consumer groups: classic ones, those of KIP-848, and the offsets that both commit. Pure: no clock, no lock, no file.
+//! Consumer groups: classic ones, those of KIP-848, streams groups, and the offsets that all of them commit. Pure: no clock, no lock, no file.
 //!
 //! [`GroupShard`] is the state of one partition of `__consumer_offsets` as the coordinator runtime keeps it. A
 //! [`GroupEvent`] goes in, a decision comes out: records in Kafka's own format, changes that are not in the log, replies,
@@ -6,6 +6,7 @@
 //!
 //! - [`classic`]: JoinGroup, SyncGroup, Heartbeat, LeaveGroup of groups whose members assign partitions themselves;
 //! - [`consumer`]: ConsumerGroupHeartbeat and what goes with it (KIP-848);
+//! - [`streams`]: StreamsGroupHeartbeat and what goes with it (KIP-1071);
 //! - [`offsets`]: OffsetCommit, OffsetFetch, OffsetDelete, expiry;
 //! - [`share`]: ShareGroupHeartbeat and what goes with it (KIP-932);
 //! - [`admin`]: DescribeGroups, ListGroups, DeleteGroups.
@@ -23,6 +24,7 @@ mod migration;
 pub mod offsets;
 pub mod records;
 pub mod shard;
+pub mod streams;
 pub mod share;
 pub mod timer;
 pub mod topics;
@@ -34,6 +36,7 @@ pub use effect::{GroupCount, GroupEffect};
 pub use event::{DeletedTopic, GroupEvent, GroupReply, GroupRequest, OffsetFetch, RequestContext};
 pub use group::{Group, GroupId, Groups};
 pub use shard::{GroupDecision, GroupShard, GroupVolatile};
+pub use streams::{StreamsConfig, StreamsHeartbeat};
 pub use share::{ShareReply, ShareRequest, StateCall};
 pub use timer::{GroupTimer, TimerKind};
 pub use topics::{GroupTopics, TopicInfo};

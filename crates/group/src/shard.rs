@@ -10,6 +10,7 @@ use crate::effect::GroupEffect;
 use crate::event::{GroupEvent, GroupReply, GroupRequest, RequestContext};
 use crate::group::{Group, GroupId, Groups};
 use crate::offsets::{self, Offsets};
+use crate::streams::{self, StreamsChange};
 use crate::share::{self, ShareChange};
 use crate::timer::{GroupTimer, TimerKind};
 use crate::topics::GroupTopics;
@@ -30,6 +31,8 @@ pub enum GroupVolatile {
     Remove(GroupId),
     /// A change of a KIP-848 group.
     Consumer(GroupId, ConsumerChange),
+    /// A change of a streams group.
+    Streams(GroupId, StreamsChange),
     /// A change of a share group.
     Share(GroupId, ShareChange),
     /// The cluster's topics.
@@ -86,6 +89,12 @@ impl GroupShard {
                 let described = consumer::describe(self, &group_id);
                 Decision::about(subject).reply(slot, GroupReply::ConsumerGroupDescribe(described))
             }
+            GroupRequest::StreamsGroupHeartbeat(request) => streams::heartbeat(self, caller, &request, slot, context),
+            GroupRequest::StreamsGroupDescribe(group_id) => {
+                let described = streams::describe(self, &group_id);
+                let subject = GroupId::from(group_id);
+                Decision::about(subject).reply(slot, GroupReply::StreamsGroupDescribe(described))
+            }
         }
     }
 }
@@ -104,6 +113,7 @@ impl Shard for GroupShard {
             (GroupEvent::Request(..), None) => Decision::none(),
             (GroupEvent::MetadataChanged(topics), _) => {
                 let mut decision = consumer::metadata_changed(self, &topics, context);
+                streams::metadata_changed(self, &topics, &mut decision);
                 decision.changes.insert(0, ottla_coordinator::Change::Volatile(GroupVolatile::Topics(topics)));
                 decision
             }
@@ -128,6 +138,9 @@ impl Shard for GroupShard {
             | TimerKind::ConsumerRebalance
             | TimerKind::ConsumerJoin
             | TimerKind::ConsumerSync => consumer::expired(self, timer, context),
+            TimerKind::StreamsSession | TimerKind::StreamsRebalance | TimerKind::StreamsInitialRebalance => {
+                streams::expired(self, &timer, context)
+            }
             TimerKind::ShareSession => share::expired(self, &timer, context),
         }
     }
@@ -144,6 +157,7 @@ impl Shard for GroupShard {
             match group {
                 Group::Classic(group) => classic::loaded::loaded(self, group, context, &mut decision),
                 Group::Consumer(group) => consumer::loaded(self, group_id, group, context, &mut decision),
+                Group::Streams(group) => streams::loaded(self, group_id, group, &mut decision),
                 Group::Share(group) => share::loaded(self, group_id, group, &mut decision),
             }
         }
@@ -159,6 +173,15 @@ impl Shard for GroupShard {
             }
             GroupRecordKey::GroupMetadata(key) => {
                 classic::replay::replay(&mut self.groups, &key, value, position);
+                Ok(())
+            }
+            key @ (GroupRecordKey::StreamsGroupMetadata(_)
+            | GroupRecordKey::StreamsGroupTopology(_)
+            | GroupRecordKey::StreamsGroupMemberMetadata(_)
+            | GroupRecordKey::StreamsGroupTargetAssignmentMetadata(_)
+            | GroupRecordKey::StreamsGroupTargetAssignmentMember(_)
+            | GroupRecordKey::StreamsGroupCurrentMemberAssignment(_)) => {
+                streams::replay(&mut self.groups, key, value);
                 Ok(())
             }
             key => {
@@ -178,6 +201,7 @@ impl Shard for GroupShard {
             GroupVolatile::Put(group_id, group) => self.groups.put(group_id, *group),
             GroupVolatile::Remove(group_id) => drop(self.groups.remove(&group_id)),
             GroupVolatile::Consumer(group_id, change) => consumer::apply(&mut self.groups, &group_id, change),
+            GroupVolatile::Streams(group_id, change) => streams::apply(&mut self.groups, &group_id, change),
             GroupVolatile::Share(group_id, change) => share::apply(&mut self.groups, &group_id, &change),
             GroupVolatile::Topics(topics) => self.topics = topics,
             GroupVolatile::Config(config) => self.config = config,

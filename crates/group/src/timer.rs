@@ -21,6 +21,12 @@ pub enum TimerKind {
     ConsumerJoin,
     /// A classic member of a KIP-848 group did not sync in time.
     ConsumerSync,
+    /// A member of a streams group was not heard of for the session timeout.
+    StreamsSession,
+    /// A member of a streams group did not give tasks up within its rebalance timeout.
+    StreamsRebalance,
+    /// A streams group has waited long enough for more members before its first assignment.
+    StreamsInitialRebalance,
     /// A member of a share group was not heard of for the session timeout.
     ShareSession,
     /// `offsets.retention.check.interval.ms` has passed. Group and member are empty.

@@ -18,6 +18,12 @@ pub const SHARE_VERSION: &str = "share.version";
 /// Level of `share.version` that new clusters get: share groups.
 pub const SHARE_VERSION_LEVEL: i16 = 1;
 
+/// The feature that says whether there are streams groups (KIP-1071).
+pub const STREAMS_VERSION: &str = "streams.version";
+
+/// Level of `streams.version` that new clusters get.
+pub const STREAMS_VERSION_LEVEL: i16 = 1;
+
 /// The feature that says how transactions end (KIP-890).
 pub const TRANSACTION_VERSION: &str = "transaction.version";
 
@@ -36,7 +42,7 @@ pub const SUPPORTED: &[(&str, i16, i16)] = &[
     (KRAFT_VERSION, 0, 0),
     (METADATA_VERSION, METADATA_VERSION_LEVEL, METADATA_VERSION_LEVEL),
     (SHARE_VERSION, 0, SHARE_VERSION_LEVEL),
-    ("streams.version", 0, 0),
+    (STREAMS_VERSION, 0, STREAMS_VERSION_LEVEL),
     (TRANSACTION_VERSION, 0, TRANSACTION_VERSION_LEVEL),
 ];
 

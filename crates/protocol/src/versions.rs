@@ -91,6 +91,8 @@ pub const BROKER: &[Row] = &[
     row(ApiKey::ShareAcknowledge, 1, 2),
     row(ApiKey::AddRaftVoter, 0, 1),
     row(ApiKey::RemoveRaftVoter, 0, 0),
+    row(ApiKey::StreamsGroupHeartbeat, 0, 0),
+    row(ApiKey::StreamsGroupDescribe, 0, 0),
     row(ApiKey::InitializeShareGroupState, 0, 0),
     row(ApiKey::ReadShareGroupState, 0, 0),
     row(ApiKey::WriteShareGroupState, 0, 1),

@@ -15,6 +15,8 @@ metrics_table! {
             "Rebalances of classic groups that ended with an assignment.";
         consumer_rebalances Counter "kafka_server_group_coordinator_metrics_consumer_group_rebalance"
             "Rises of the epoch of KIP-848 groups.";
+        streams_rebalances Counter "kafka_server_group_coordinator_metrics_streams_group_rebalance"
+            "Rises of the epoch of streams groups.";
         members_expired Counter "ottla_group_members_expired"
             "Members that were removed because they were not heard of or did not do in time what they had to.";
         shards_loading Gauge "kafka_server_group_coordinator_metrics_num_partitions_loading"
@@ -38,6 +40,9 @@ metric_families! {
     /// KIP-848 groups by state; label `state`.
     CONSUMER_GROUP_COUNT Gauge "kafka_server_group_coordinator_metrics_consumer_group_count"
         "Groups of the consumer protocol by state.";
+    /// Streams groups by state; label `state`.
+    STREAMS_GROUP_COUNT Gauge "kafka_server_group_coordinator_metrics_streams_group_count"
+        "Streams groups by state.";
     /// Members by protocol of their group; label `protocol`.
     GROUP_MEMBERS Gauge "ottla_group_members" "Members of groups by the protocol of the group.";
     /// Committed offsets.

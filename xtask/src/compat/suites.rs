@@ -39,6 +39,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("docs", &[Need::Python, Need::Ottla], Program::Python("docs/suite.py"), Broker::Own),
     suite("quickstart", &[Need::Root, Need::Python, Need::Ottla], Program::Python("quickstart/suite.py"), Broker::Own),
     suite("streams", JAVA, Program::Java("StreamsSuite"), Broker::Shared),
+    suite("streams-groups", JAVA, Program::Java("StreamsGroupsSuite"), Broker::Shared),
     suite("rust-client", &[Need::RustClient], Program::RustClient, Broker::Own),
     suite("kcat", &[Need::Python, KCAT], Program::Python("kcat/suite.py"), Broker::Shared),
     suite("kcat-groups", &[Need::Python, KCAT], Program::Python("kcat/groups.py"), Broker::Shared),

@@ -28,6 +28,7 @@ fn count(metrics: &GroupMetrics, what: GroupCount, by: u64) {
     let counter = match what {
         GroupCount::ClassicRebalances => &metrics.classic_rebalances,
         GroupCount::ConsumerRebalances => &metrics.consumer_rebalances,
+        GroupCount::StreamsRebalances => &metrics.streams_rebalances,
         GroupCount::OffsetsExpired => &metrics.offset_expirations,
         GroupCount::OffsetsDeleted => &metrics.offset_deletions,
         GroupCount::MembersExpired => &metrics.members_expired,

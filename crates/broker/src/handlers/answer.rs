@@ -47,6 +47,8 @@ use ottla_protocol::generated::offset_for_leader_epoch_response::OffsetForLeader
 use ottla_protocol::generated::produce_response::ProduceResponse;
 use ottla_protocol::generated::push_telemetry_response::PushTelemetryResponse;
 use ottla_protocol::generated::remove_raft_voter_response::RemoveRaftVoterResponse;
+use ottla_protocol::generated::streams_group_describe_response::StreamsGroupDescribeResponse;
+use ottla_protocol::generated::streams_group_heartbeat_response::StreamsGroupHeartbeatResponse;
 use ottla_protocol::generated::sync_group_response::SyncGroupResponse;
 use ottla_protocol::generated::txn_offset_commit_response::TxnOffsetCommitResponse;
 use ottla_protocol::generated::unregister_broker_response::UnregisterBrokerResponse;
@@ -142,6 +144,8 @@ answers! {
     DeleteGroupsResponse => |r| first(r.results.iter().map(|result| result.error_code));
     ConsumerGroupHeartbeatResponse => |r| r.error_code;
     ConsumerGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
+    StreamsGroupHeartbeatResponse => |r| r.error_code;
+    StreamsGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
     ShareGroupHeartbeatResponse => |r| r.error_code;
     ShareGroupDescribeResponse => |r| first(r.groups.iter().map(|group| group.error_code));
     ShareFetchResponse => |r| match r.error_code {

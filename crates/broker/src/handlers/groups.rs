@@ -81,6 +81,12 @@ pub(super) fn has_consumer_protocol(broker: &Broker) -> bool {
     is_finalized && broker.groups().has_consumer_protocol()
 }
 
+/// Whether streams groups are switched on: by `group.coordinator.rebalance.protocols` and the feature `streams.version`.
+pub(super) fn has_streams_protocol(broker: &Broker) -> bool {
+    let is_finalized = broker.image().feature_level(ottla_metadata::features::STREAMS_VERSION) >= 1;
+    is_finalized && broker.groups().has_streams_protocol()
+}
+
 /// Asks about many groups, a bounded number at a time, so that one request neither fills a shard's queue nor takes memory for
 /// all at once. The answers come in the order of the questions.
 pub(super) async fn ask_each<T, F: Future>(asked: Vec<T>, ask: impl FnMut(T) -> F) -> Vec<F::Output> {

@@ -7,7 +7,7 @@
 //! UNKNOWN_TOPIC_OR_PARTITION until it is there). Errors: INVALID_TOPIC_EXCEPTION, UNKNOWN_TOPIC_OR_PARTITION,
 //! UNKNOWN_TOPIC_ID, INVALID_REQUEST, LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND (v6 and later).
 
-mod auto_create;
+pub(super) mod auto_create;
 pub(super) mod topics;
 
 use super::codec::{Handled, Refused, decode, respond};

@@ -23,5 +23,6 @@ mod runtime_configs;
 mod share_extras;
 mod share_groups;
 mod share_refusals;
+mod streams_groups;
 mod transaction_crashes;
 mod transactions;

@@ -37,14 +37,14 @@ keys! { pub(super) KEYS
         "Whether members may renew the lock of a record.";
     "share.session.timeout.ms" Int "45000" min(1) Medium PerResource Implemented
         "A member of this share group that has not been heard of for this long is removed.";
-    "streams.assignment.interval.ms" Int "1000" min(0) Medium PerResource Accepted
+    "streams.assignment.interval.ms" Int "1000" min(0) Medium PerResource Implemented
         "Least time between two assignments of this streams group.";
-    "streams.heartbeat.interval.ms" Int "5000" min(1) Medium PerResource Accepted
+    "streams.heartbeat.interval.ms" Int "5000" min(1) Medium PerResource Implemented
         "Heartbeat interval that members of this streams group are told.";
-    "streams.initial.rebalance.delay.ms" Int "3000" min(0) Medium PerResource Accepted
+    "streams.initial.rebalance.delay.ms" Int "3000" min(0) Medium PerResource Implemented
         "How long this streams group waits for more members before its first assignment.";
-    "streams.num.standby.replicas" Int "0" min(0) Medium PerResource Accepted
+    "streams.num.standby.replicas" Int "0" min(0) Medium PerResource Implemented
         "Standby copies of each task.";
-    "streams.session.timeout.ms" Int "45000" min(1) Medium PerResource Accepted
+    "streams.session.timeout.ms" Int "45000" min(1) Medium PerResource Implemented
         "A member of this streams group that has not been heard of for this long is removed.";
 }

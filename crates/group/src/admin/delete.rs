@@ -34,6 +34,7 @@ fn validate<'a>(shard: &'a GroupShard, group_id: &str) -> Result<&'a Group, Erro
         Group::Classic(classic) if !classic.is_empty() => Err(ErrorCode::NonEmptyGroup),
         Group::Classic(_) => Ok(group),
         Group::Consumer(consumer) => consumer.validate_delete_group().map(|()| group),
+        Group::Streams(streams) => streams.validate_delete_group().map(|()| group),
         Group::Share(share) if !share.is_empty() => Err(ErrorCode::NonEmptyGroup),
         Group::Share(_) => Ok(group),
     }
@@ -47,6 +48,7 @@ pub fn tombstones(group_id: &GroupId, group: &Group) -> Vec<Record> {
             records::tombstone(key).into_iter().collect()
         }
         Group::Consumer(group) => group.tombstones(group_id),
+        Group::Streams(group) => group.tombstones(),
         Group::Share(group) => share::tombstones(group),
     }
 }

@@ -26,7 +26,7 @@ pub fn handle(shard: &GroupShard, caller: &RequestContext, group_id: &str, slot:
                 ..DescribedGroup::default()
             }
         }
-        Some(Group::Consumer(_) | Group::Share(_)) => {
+        Some(Group::Consumer(_) | Group::Streams(_) | Group::Share(_)) => {
             missing(caller, group_id, format!("Group {group_id} is not a classic group."))
         }
         None => missing(caller, group_id, format!("Group {group_id} not found.")),

@@ -41,6 +41,7 @@ pub fn handle(shard: &GroupShard, offsets_max: usize, slot: ReplySlot) -> GroupD
         let members = match group {
             Group::Classic(group) => group.members.len(),
             Group::Consumer(group) => group.member_count(),
+            Group::Streams(group) => group.member_count(),
             Group::Share(group) => group.member_count(),
         };
         *observed.members.entry(group.type_name()).or_default() += members as u64;

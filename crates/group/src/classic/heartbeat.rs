@@ -33,7 +33,7 @@ pub fn handle(
         return refuse(ErrorCode::InvalidGroupId);
     }
     let group = match shard.groups.get(&group_id) {
-        None | Some(Group::Share(_)) => return refuse(ErrorCode::UnknownMemberId),
+        None | Some(Group::Streams(_) | Group::Share(_)) => return refuse(ErrorCode::UnknownMemberId),
         Some(Group::Consumer(_)) => return consumer::classic_heartbeat(shard, caller, request, slot, context),
         Some(Group::Classic(group)) => group,
     };

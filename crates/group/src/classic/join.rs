@@ -73,11 +73,15 @@ pub fn handle(
         Some(Group::Consumer(group)) if !group.is_empty() => {
             return consumer::classic_join(shard, caller, request, slot, context);
         }
+        Some(Group::Streams(group)) if !group.is_empty() => {
+            return refuse(&group_id, slot, "", ErrorCode::InconsistentGroupProtocol);
+        }
         Some(Group::Share(_)) => {
             return refuse(&group_id, slot, &request.member_id, ErrorCode::InconsistentGroupProtocol);
         }
         Some(Group::Classic(group)) => (Some(group.clone()), Vec::new()),
         Some(Group::Consumer(group)) => (None, group.tombstones(&group_id)),
+        Some(Group::Streams(group)) => (None, group.tombstones()),
         None => (None, Vec::new()),
     };
     let is_new_group = group.is_none();

@@ -36,7 +36,7 @@ pub fn handle(
         return answer(failed::leave(ErrorCode::InvalidGroupId));
     }
     match shard.groups.get(&group_id) {
-        None | Some(Group::Share(_)) => {
+        None | Some(Group::Streams(_) | Group::Share(_)) => {
             let members = request.members.iter().map(|member| left(member, ErrorCode::UnknownMemberId)).collect();
             answer(LeaveGroupResponse { members, ..LeaveGroupResponse::default() })
         }

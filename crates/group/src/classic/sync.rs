@@ -40,7 +40,7 @@ pub fn handle(
         return refuse(ErrorCode::InvalidGroupId);
     }
     match shard.groups.get(&group_id) {
-        None | Some(Group::Share(_)) => refuse(ErrorCode::UnknownMemberId),
+        None | Some(Group::Streams(_) | Group::Share(_)) => refuse(ErrorCode::UnknownMemberId),
         Some(group) if group.is_empty() => refuse(ErrorCode::UnknownMemberId),
         Some(Group::Consumer(_)) => consumer::classic_sync(shard, caller, request, slot, context),
         Some(Group::Classic(group)) => match validate(group, &request) {

@@ -83,9 +83,7 @@ fn stay(
 fn existing_group<'a>(shard: &'a GroupShard, group_id: &str) -> Result<&'a ConsumerGroup, GroupError> {
     match shard.groups.get(group_id) {
         Some(Group::Consumer(group)) => Ok(group),
-        Some(Group::Classic(_) | Group::Share(_)) => {
-            Err(not_found(format!("Group {group_id} is not a consumer group.")))
-        }
+        Some(_) => Err(not_found(format!("Group {group_id} is not a consumer group."))),
         None => Err(not_found(format!("Consumer group {group_id} not found."))),
     }
 }
@@ -95,6 +93,7 @@ fn joined_group<'a>(step: &mut Step<'a>) -> Result<Cow<'a, ConsumerGroup>, Group
     match step.shard.groups.get(&step.group_id) {
         Some(Group::Consumer(group)) => Ok(Cow::Borrowed(group)),
         Some(Group::Classic(group)) => upgrade::to_consumer_group(step, group).map(Cow::Owned),
+        Some(Group::Streams(_)) => Err(not_found(format!("Group {} is not a consumer group.", step.group_id))),
         Some(Group::Share(group)) => Err(not_found(format!("Group {} is not a consumer group.", group.group_id))),
         None => Ok(Cow::Owned(ConsumerGroup::new(step.group_id.clone()))),
     }

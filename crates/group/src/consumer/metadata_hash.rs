@@ -15,7 +15,7 @@ pub(crate) fn of_group(subscriptions: &Subscriptions, topics: &GroupTopics) -> i
     of_topics(subscriptions.topics(), topics)
 }
 
-/// The hash of those of the named topics that exist; names come in order. 0 when there are none.
+/// The hash of those of the topics that exist, named in order; 0 when there are none.
 pub(crate) fn of_topics<'a>(names: impl Iterator<Item = &'a str>, topics: &GroupTopics) -> i64 {
     let mut bytes = Vec::new();
     for topic in names.filter_map(|name| topics.by_name(name)) {

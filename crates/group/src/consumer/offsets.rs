@@ -7,8 +7,8 @@ use ottla_coordinator::Record;
 use ottla_protocol::EncodeError;
 use ottla_types::{ErrorCode, Uuid};
 
-/// From this version of OffsetCommit on the epoch of a KIP-848 member has a place.
-const EPOCH_COMMIT_VERSION: i16 = 9;
+/// From this version of OffsetCommit on the epoch of a KIP-848 or KIP-1071 member has a place.
+pub(crate) const EPOCH_COMMIT_VERSION: i16 = 9;
 
 impl ConsumerGroup {
     /// Whether an OffsetCommit or TxnOffsetCommit is accepted as a whole. `member_epoch` is the generation of a classic member.

@@ -28,6 +28,7 @@ impl<'a> Step<'a> {
         let group_id = match shard.groups.get(group_id) {
             Some(Group::Consumer(group)) => group.group_id.clone(),
             Some(Group::Classic(group)) => group.group_id.clone(),
+            Some(Group::Streams(group)) => group.group_id.clone(),
             Some(Group::Share(group)) => group.group_id.clone(),
             None => Arc::from(group_id),
         };

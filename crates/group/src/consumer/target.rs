@@ -13,12 +13,17 @@ use ottla_types::{ErrorCode, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Whether enough time has passed since the last assignment (`consumer.assignment.interval.ms`). When nobody knows when that
-/// was, or the interval is zero (the way out when the clock was set back), it has.
+/// Whether enough time has passed since the last assignment (`consumer.assignment.interval.ms`).
 pub(super) fn is_due(step: &Step<'_>, group: &ConsumerGroup) -> bool {
-    let interval_ms = i64::try_from(step.shard.config.assignment_interval_ms(&group.group_id)).unwrap_or(i64::MAX);
-    let made_ms = group.target.timestamp_ms;
-    made_ms == 0 || interval_ms == 0 || step.context.now_ms >= made_ms.saturating_add(interval_ms)
+    let interval_ms = step.shard.config.assignment_interval_ms(&group.group_id);
+    interval_has_passed(group.target.timestamp_ms, interval_ms, step.context.now_ms)
+}
+
+/// Whether the interval has passed since the last assignment was made. When nobody knows when that was, or the interval is zero
+/// (the way out when the clock was set back), it has.
+pub(crate) fn interval_has_passed(made_ms: i64, interval_ms: u64, now_ms: i64) -> bool {
+    let interval_ms = i64::try_from(interval_ms).unwrap_or(i64::MAX);
+    made_ms == 0 || interval_ms == 0 || now_ms >= made_ms.saturating_add(interval_ms)
 }
 
 /// Computes the target of the advancing group, writes what changed, and answers this member's part.

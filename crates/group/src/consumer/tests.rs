@@ -3,6 +3,6 @@
 mod client;
 mod random;
 mod rules;
-mod show;
+pub(crate) mod show;
 mod stories;
-mod world;
+pub(crate) mod world;

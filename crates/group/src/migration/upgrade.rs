@@ -181,7 +181,7 @@ fn write(step: &mut Step<'_>, group: &ConsumerGroup) {
     }
 }
 
-fn stop_timers(step: &mut Step<'_>, classic: &ClassicGroup) {
+pub(crate) fn stop_timers(step: &mut Step<'_>, classic: &ClassicGroup) {
     let ids = classic.members.keys().chain(classic.pending_join.iter());
     for member_id in ids {
         step.cancel(TimerKind::ClassicHeartbeat, member_id);

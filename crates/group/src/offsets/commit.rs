@@ -59,6 +59,9 @@ fn validate(shard: &GroupShard, caller: &RequestContext, request: &OffsetCommitR
         Some(Group::Consumer(group)) => {
             group.validate_offset_commit(&request.member_id, instance_id, epoch, false, caller.api_version)
         }
+        Some(Group::Streams(group)) => {
+            group.validate_offset_commit(&request.member_id, instance_id, epoch, false, caller.api_version)
+        }
     }
 }
 
@@ -91,6 +94,23 @@ pub fn validate_classic(
     Ok(())
 }
 
+/// Whether a member may commit a partition (topic, its id, index) in an epoch that its group as a whole accepted.
+///
+/// # Errors
+/// STALE_MEMBER_EPOCH, or ILLEGAL_GENERATION for a classic member.
+pub(super) fn validate_partition(
+    group: Option<&Group>,
+    member_id: &str,
+    epoch: i32,
+    (topic, topic_id, index): (&str, Uuid, i32),
+) -> Result<(), ErrorCode> {
+    match group {
+        Some(Group::Consumer(group)) => group.validate_commit_of_partition(member_id, epoch, topic_id, index),
+        Some(Group::Streams(group)) => group.validate_commit_of_partition(member_id, epoch, topic, index),
+        Some(Group::Classic(_) | Group::Share(_)) | None => Ok(()),
+    }
+}
+
 /// The topic's id, by its name where the request has none.
 pub(super) fn topic_id(shard: &GroupShard, id: Uuid, name: &str) -> Uuid {
     if !id.is_zero() {
@@ -106,7 +126,7 @@ fn commit(
     decision: &mut GroupDecision,
 ) -> Result<OffsetCommitResponse, ErrorCode> {
     let retention_ms = (request.retention_time_ms != -1).then_some(request.retention_time_ms);
-    let consumer_group = shard.groups.consumer(&request.group_id);
+    let group = shard.groups.get(&request.group_id);
     let mut response = OffsetCommitResponse::default();
     for topic in &request.topics {
         let mut answered = OffsetCommitResponseTopic {
@@ -121,15 +141,8 @@ fn commit(
             if is_too_large(shard, metadata) {
                 error = ErrorCode::OffsetMetadataTooLarge;
             } else {
-                if let Some(group) = consumer_group {
-                    let epoch = request.generation_id_or_member_epoch;
-                    group.validate_commit_of_partition(
-                        &request.member_id,
-                        epoch,
-                        topic_id,
-                        partition.partition_index,
-                    )?;
-                }
+                let (member_id, epoch) = (&request.member_id, request.generation_id_or_member_epoch);
+                validate_partition(group, member_id, epoch, (&topic.name, topic_id, partition.partition_index))?;
                 let offset = OffsetAndMetadata {
                     record_offset: -1,
                     committed_offset: partition.committed_offset,

@@ -22,15 +22,16 @@ use ottla_types::{ErrorCode, Uuid};
 /// Decides about an OffsetFetch.
 pub fn handle(shard: &GroupShard, request: &OffsetFetch, slot: ReplySlot) -> GroupDecision {
     let asked = &request.group;
-    let response = match shard.groups.get(&asked.group_id) {
-        Some(Group::Consumer(group)) => {
-            match group.validate_offset_fetch(asked.member_id.as_deref(), asked.member_epoch) {
-                Ok(()) => fetch(shard, request),
-                Err(error) => failed::offset_fetch(request, error),
-            }
-        }
-        Some(Group::Share(_)) => failed::offset_fetch(request, ErrorCode::GroupIdNotFound),
-        _ => fetch(shard, request),
+    let (member_id, epoch) = (asked.member_id.as_deref(), asked.member_epoch);
+    let validated = match shard.groups.get(&asked.group_id) {
+        Some(Group::Consumer(group)) => group.validate_offset_fetch(member_id, epoch),
+        Some(Group::Streams(group)) => group.validate_offset_fetch(member_id, epoch),
+        Some(Group::Share(_)) => Err(ErrorCode::GroupIdNotFound),
+        Some(Group::Classic(_)) | None => Ok(()),
+    };
+    let response = match validated {
+        Ok(()) => fetch(shard, request),
+        Err(error) => failed::offset_fetch(request, error),
     };
     let subject = GroupId::from(asked.group_id.as_str());
     Decision::about(subject).reply(slot, GroupReply::OffsetFetch(response))

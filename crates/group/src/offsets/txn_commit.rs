@@ -10,7 +10,7 @@
 //! Errors: of the whole (on every partition) UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, INVALID_GROUP_ID (too
 //! long), and those of the log: INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE; of a partition OFFSET_METADATA_TOO_LARGE.
 
-use super::commit::{is_too_large, topic_id, validate_classic};
+use super::commit::{is_too_large, topic_id, validate_classic, validate_partition};
 use super::record;
 use super::state::OffsetAndMetadata;
 use crate::event::{GroupReply, RequestContext};
@@ -61,6 +61,9 @@ fn validate(shard: &GroupShard, caller: &RequestContext, request: &TxnOffsetComm
         Some(Group::Consumer(group)) => {
             group.validate_offset_commit(&request.member_id, instance_id, epoch, true, caller.api_version)
         }
+        Some(Group::Streams(group)) => {
+            group.validate_offset_commit(&request.member_id, instance_id, epoch, true, caller.api_version)
+        }
         Some(Group::Share(_)) => Err(ErrorCode::GroupIdNotFound),
     }
 }
@@ -71,16 +74,14 @@ fn commit(
     context: &Context,
     decision: &mut GroupDecision,
 ) -> Result<TxnOffsetCommitResponse, ErrorCode> {
-    let consumer_group = shard.groups.consumer(&request.group_id);
+    let group = shard.groups.get(&request.group_id);
     let mut response = TxnOffsetCommitResponse::default();
     for topic in &request.topics {
         let id = topic_id(shard, Uuid::ZERO, &topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {
             let index = partition.partition_index;
-            if let Some(group) = consumer_group {
-                group.validate_commit_of_partition(&request.member_id, request.generation_id, id, index)?;
-            }
+            validate_partition(group, &request.member_id, request.generation_id, (&topic.name, id, index))?;
             let offset = offset_of(partition, id, context);
             let mut error = ErrorCode::None;
             if is_too_large(shard, &offset.metadata) {

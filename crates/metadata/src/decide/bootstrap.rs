@@ -2,7 +2,7 @@
 
 use crate::features::{
     GROUP_VERSION, GROUP_VERSION_LEVEL, METADATA_VERSION, METADATA_VERSION_LEVEL, SHARE_VERSION, SHARE_VERSION_LEVEL,
-    TRANSACTION_VERSION, TRANSACTION_VERSION_LEVEL,
+    STREAMS_VERSION, STREAMS_VERSION_LEVEL, TRANSACTION_VERSION, TRANSACTION_VERSION_LEVEL,
 };
 use crate::image::records::{cluster_id_record, feature_level_record};
 use crate::random::Random;
@@ -22,6 +22,7 @@ pub fn bootstrap(image: &MetadataImage, wanted: Option<Uuid>, context: &DecideCo
         cluster_id_record(id),
         feature_level_record(METADATA_VERSION, METADATA_VERSION_LEVEL),
         feature_level_record(GROUP_VERSION, GROUP_VERSION_LEVEL),
+        feature_level_record(STREAMS_VERSION, STREAMS_VERSION_LEVEL),
         feature_level_record(SHARE_VERSION, SHARE_VERSION_LEVEL),
         feature_level_record(TRANSACTION_VERSION, TRANSACTION_VERSION_LEVEL),
     ];
@@ -40,6 +41,7 @@ mod tests {
         assert_eq!(cluster.image.cluster_id(), Some(first));
         assert_eq!(cluster.image.feature_level(METADATA_VERSION), METADATA_VERSION_LEVEL);
         assert_eq!(cluster.image.feature_level(GROUP_VERSION), GROUP_VERSION_LEVEL);
+        assert_eq!(cluster.image.feature_level(STREAMS_VERSION), STREAMS_VERSION_LEVEL);
         assert_eq!(cluster.image.feature_level(SHARE_VERSION), SHARE_VERSION_LEVEL);
         assert_eq!(cluster.image.feature_level(TRANSACTION_VERSION), TRANSACTION_VERSION_LEVEL);
         let again = cluster.decide(|image, context| bootstrap(image, Some(Uuid::METADATA_TOPIC), context));

@@ -5,6 +5,7 @@ use crate::Broker;
 use ottla_metadata::topic_name;
 use ottla_protocol::generated::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use ottla_protocol::generated::metadata_response::MetadataResponse;
+use ottla_runtime::Instant;
 use ottla_types::ErrorCode;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -28,38 +29,55 @@ pub(super) fn missing(broker: &Broker, asked: &Asked, is_allowed: bool) -> Vec<S
     names
 }
 
+/// A topic that could not be created.
+pub(in crate::handlers) struct Failed {
+    pub(in crate::handlers) name: String,
+    pub(in crate::handlers) error: ErrorCode,
+    /// The controller's words.
+    pub(in crate::handlers) message: Option<String>,
+}
+
 /// Asks the controller for `names`; resolves to those that could not be created, with their errors.
 pub(super) fn submit(
     broker: &Arc<Broker>,
     names: Vec<String>,
 ) -> impl Future<Output = BTreeMap<String, ErrorCode>> + Send + use<> {
-    let topic = |name: &String| CreatableTopic {
-        name: name.clone(),
-        num_partitions: -1,
-        replication_factor: -1,
-        ..CreatableTopic::default()
-    };
-    let timeout = broker.request_timeout();
+    let topic =
+        |name: String| CreatableTopic { name, num_partitions: -1, replication_factor: -1, ..CreatableTopic::default() };
+    let deadline = broker.runtime().now() + broker.request_timeout();
+    let under_way = create(broker, names.into_iter().map(topic).collect(), deadline);
+    async move { under_way.await.into_iter().map(|failed| (failed.name, told(failed.error))).collect() }
+}
+
+/// Asks the controller for `topics`; resolves, when this node knows those that were created, to those that could not be.
+pub(in crate::handlers) fn create(
+    broker: &Arc<Broker>,
+    topics: Vec<CreatableTopic>,
+    deadline: Instant,
+) -> impl Future<Output = Vec<Failed>> + Send + use<> {
+    let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
+    let timeout = deadline.saturating_duration_since(broker.runtime().now());
     let request = CreateTopicsRequest {
-        topics: names.iter().map(topic).collect(),
+        topics,
         timeout_ms: timeout.as_millis().min(i32::MAX as u128) as i32,
         validate_only: false,
     };
     let under_way = broker.controller().submit(request.into());
-    let deadline = broker.runtime().now() + timeout;
     let broker = Arc::clone(broker);
     async move {
         let left = deadline.saturating_duration_since(broker.runtime().now());
         let outcome = broker.runtime().timeout(left, under_way).await;
         let Ok(Ok(response)) = outcome else {
-            return names.into_iter().map(|name| (name, ErrorCode::LeaderNotAvailable)).collect();
+            let failed = |name| Failed { name, error: ErrorCode::LeaderNotAvailable, message: None };
+            return names.into_iter().map(failed).collect();
         };
         broker.wait_until_applied(deadline).await;
         let results = response.into_create_topics().topics.into_iter();
         let failed = results.filter_map(|result| {
-            let code = ErrorCode::from_code(result.error_code).unwrap_or(ErrorCode::UnknownServerError);
+            let error = ErrorCode::from_code(result.error_code).unwrap_or(ErrorCode::UnknownServerError);
             // Somebody else was faster: the topic is there.
-            (code.is_error() && code != ErrorCode::TopicAlreadyExists).then_some((result.name, told(code)))
+            let is_failed = error.is_error() && error != ErrorCode::TopicAlreadyExists;
+            is_failed.then_some(Failed { name: result.name, error, message: result.error_message })
         });
         failed.collect()
     }

@@ -6,7 +6,7 @@ use ottla_protocol::{GroupRecordKey as Key, GroupRecordValue as Value};
 use ottla_types::Uuid;
 use std::collections::BTreeMap;
 
-pub(super) type Names = BTreeMap<Uuid, String>;
+pub(crate) type Names = BTreeMap<Uuid, String>;
 
 /// ` foo=0,1 bar=2`
 pub(super) fn partitions<'a>(topics: impl IntoIterator<Item = (Uuid, &'a [i32])>, names: &Names) -> String {
@@ -22,7 +22,7 @@ pub(super) fn partitions<'a>(topics: impl IntoIterator<Item = (Uuid, &'a [i32])>
 }
 
 /// One line per record; tombstones begin with a minus sign.
-pub(super) fn record(record: &Record, position: Position, names: &Names) -> String {
+pub(crate) fn record(record: &Record, position: Position, names: &Names) -> String {
     let (key, value) = records::decode(record, position).expect("a valid record").expect("a known record");
     match (key, value) {
         (Key::GroupMetadata(_), Some(Value::GroupMetadata(value))) => {
@@ -67,6 +67,6 @@ pub(super) fn record(record: &Record, position: Position, names: &Names) -> Stri
             format!("regex /{}/ [{}]", key.regular_expression, value.topics.join(","))
         }
         (Key::ConsumerGroupRegularExpression(key), _) => format!("- regex /{}/", key.regular_expression),
-        (key, _) => format!("{key:?}"),
+        (key, value) => crate::streams::tests::show::record(key, value),
     }
 }

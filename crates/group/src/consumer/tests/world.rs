@@ -7,6 +7,7 @@ use crate::effect::{GroupCount, GroupEffect};
 use crate::event::{GroupEvent, GroupReply, GroupRequest, RequestContext};
 use crate::group::Group;
 use crate::shard::{GroupDecision, GroupShard};
+use crate::streams::StreamsConfig;
 use crate::timer::GroupTimer;
 use crate::topics::{GroupTopics, TopicInfo};
 use ottla_coordinator::{Change, Context, Position, Record, ReplySlot, Shard, TimerChange};
@@ -14,28 +15,28 @@ use ottla_types::Uuid;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-pub(super) const GROUP: &str = "g";
+pub(crate) const GROUP: &str = "g";
 
-pub(super) struct World {
-    pub(super) shard: GroupShard,
-    pub(super) log: Vec<(Record, Position)>,
-    pub(super) now_ms: i64,
-    pub(super) timers: BTreeMap<GroupTimer, i64>,
+pub(crate) struct World {
+    pub(crate) shard: GroupShard,
+    pub(crate) log: Vec<(Record, Position)>,
+    pub(crate) now_ms: i64,
+    pub(crate) timers: BTreeMap<GroupTimer, i64>,
     /// Records that were written and replies that left, in order, as text.
-    pub(super) trace: Vec<String>,
-    pub(super) replies: Vec<(ReplySlot, GroupReply)>,
+    pub(crate) trace: Vec<String>,
+    pub(crate) replies: Vec<(ReplySlot, GroupReply)>,
     /// What effects counted.
-    pub(super) counts: BTreeMap<GroupCount, u64>,
+    pub(crate) counts: BTreeMap<GroupCount, u64>,
     /// Expressions are not matched at once: the last task waits in `held`.
-    pub(super) holds_matching: bool,
-    pub(super) held: Option<RegexTask>,
+    pub(crate) holds_matching: bool,
+    pub(crate) held: Option<RegexTask>,
     topics: GroupTopics,
     next_topic: u8,
     next_slot: u64,
     random: u128,
 }
 
-pub(super) fn config() -> GroupConfig {
+pub(crate) fn config() -> GroupConfig {
     GroupConfig {
         min_session_timeout_ms: 6_000,
         max_session_timeout_ms: 1_800_000,
@@ -64,12 +65,13 @@ pub(super) fn config() -> GroupConfig {
         offsets_retention_ms: 604_800_000,
         offsets_retention_check_interval_ms: 600_000,
         max_record_bytes: 1_048_588,
+        streams: StreamsConfig::default(),
         groups: BTreeMap::new(),
     }
 }
 
 impl World {
-    pub(super) fn new(config: GroupConfig) -> World {
+    pub(crate) fn new(config: GroupConfig) -> World {
         World {
             shard: GroupShard::new(Arc::new(config), GroupTopics::default()),
             log: Vec::new(),
@@ -88,7 +90,7 @@ impl World {
     }
 
     /// A request; answers its slot.
-    pub(super) fn request(&mut self, api_version: i16, request: GroupRequest) -> ReplySlot {
+    pub(crate) fn request(&mut self, api_version: i16, request: GroupRequest) -> ReplySlot {
         let slot = ReplySlot(self.next_slot);
         self.next_slot += 1;
         let regex = match &request {
@@ -105,12 +107,12 @@ impl World {
         slot
     }
 
-    pub(super) fn group(&self) -> Option<&ConsumerGroup> {
+    pub(crate) fn group(&self) -> Option<&ConsumerGroup> {
         self.shard.groups.consumer(GROUP)
     }
 
     /// Creates a topic or gives it so many partitions.
-    pub(super) fn put_topic(&mut self, name: &str, partitions: usize) {
+    pub(crate) fn put_topic(&mut self, name: &str, partitions: usize) {
         let id = self.topics.by_name(name).map(|topic| topic.id);
         let id = id.unwrap_or_else(|| {
             self.next_topic += 1;
@@ -120,13 +122,13 @@ impl World {
         self.event(GroupEvent::MetadataChanged(self.topics.clone()), None);
     }
 
-    pub(super) fn delete_topic(&mut self, name: &str) {
+    pub(crate) fn delete_topic(&mut self, name: &str) {
         self.topics.remove(name);
         self.event(GroupEvent::MetadataChanged(self.topics.clone()), None);
     }
 
     /// Lets time pass; timers fire in order.
-    pub(super) fn wait(&mut self, ms: i64) {
+    pub(crate) fn wait(&mut self, ms: i64) {
         let until_ms = self.now_ms + ms;
         loop {
             let due = self.timers.iter().filter(|(_, due_ms)| **due_ms <= until_ms).min_by_key(|(_, due_ms)| **due_ms);
@@ -140,7 +142,7 @@ impl World {
     }
 
     /// The shard is dropped and loaded from its log, which must give the same state.
-    pub(super) fn reload(&mut self) {
+    pub(crate) fn reload(&mut self) {
         let mut shard = GroupShard::new(self.shard.config.clone(), GroupTopics::default());
         for (record, position) in &self.log {
             shard.replay(record, *position).expect("what was written can be read");
@@ -148,6 +150,9 @@ impl World {
         let (before, after) = (self.shard.groups.get(GROUP), shard.groups.get(GROUP));
         if let Some(Group::Consumer(before)) = before {
             let after = shard.groups.consumer(GROUP).expect("a consumer group comes back as one");
+            assert_eq!(before.without_volatile(), after.without_volatile(), "replay makes the live state");
+        } else if let Some(Group::Streams(before)) = before {
+            let after = shard.groups.streams(GROUP).expect("a streams group comes back as one");
             assert_eq!(before.without_volatile(), after.without_volatile(), "replay makes the live state");
         } else {
             assert_eq!(before.map(Group::type_name), after.map(Group::type_name));
@@ -159,11 +164,11 @@ impl World {
         self.event(GroupEvent::MetadataChanged(self.topics.clone()), None);
     }
 
-    pub(super) fn topic_names(&self) -> BTreeMap<Uuid, String> {
+    pub(crate) fn topic_names(&self) -> BTreeMap<Uuid, String> {
         (1..self.next_topic).map(|number| Uuid([number; 16])).map(|id| (id, self.topic_name(id))).collect()
     }
 
-    pub(super) fn topics(&self) -> &GroupTopics {
+    pub(crate) fn topics(&self) -> &GroupTopics {
         &self.topics
     }
 
@@ -171,7 +176,7 @@ impl World {
         self.topics.by_id(id).map_or_else(|| format!("deleted-{}", id.0[0]), |topic| topic.name.to_string())
     }
 
-    fn event(&mut self, event: GroupEvent, slot: Option<ReplySlot>) {
+    pub(crate) fn event(&mut self, event: GroupEvent, slot: Option<ReplySlot>) {
         self.random += 1;
         let decision = self.shard.handle(event, slot, &self.context());
         self.apply(decision);
@@ -214,7 +219,7 @@ impl World {
     }
 
     /// Does what the broker does with such a task.
-    pub(super) fn match_regexes(&mut self, task: RegexTask) {
+    pub(crate) fn match_regexes(&mut self, task: RegexTask) {
         let mut matching = task.begin();
         let matched = loop {
             match matching.step(TopicRegex::compile) {

@@ -1,0 +1,47 @@
+//! StreamsGroupDescribe (key 89), version 0 (KIP-1071).
+//!
+//! GROUP_ID_NOT_FOUND also for a group of another type, INVALID_GROUP_ID for an empty id,
+//! UNSUPPORTED_VERSION where the protocol is switched off. Each group is asked by itself.
+
+use super::codec::{Handled, decode, respond};
+use super::groups::{GROUP_OPERATIONS, ask_each, context, has_streams_protocol, reply_of};
+use crate::Broker;
+use futures_util::future::{Either, ready};
+use ottla_group::{GroupReply, GroupRequest};
+use ottla_net::{Outcome, Request};
+use ottla_protocol::generated::streams_group_describe_request::StreamsGroupDescribeRequest;
+use ottla_protocol::generated::streams_group_describe_response::{DescribedGroup, StreamsGroupDescribeResponse};
+use ottla_types::ErrorCode;
+use std::sync::Arc;
+
+pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
+    let body: StreamsGroupDescribeRequest = decode(&request)?;
+    let context = context(&request);
+    let header = request.header;
+    let is_served = has_streams_protocol(broker);
+    let (broker, with_operations) = (Arc::clone(broker), body.include_authorized_operations);
+    Ok(Outcome::Later(Box::pin(async move {
+        let describe = |reply: GroupReply| described(reply, with_operations);
+        let ask = |id: String| {
+            let refused = match (is_served, id.is_empty()) {
+                (false, _) => Some(ErrorCode::UnsupportedVersion),
+                (true, true) => Some(ErrorCode::InvalidGroupId),
+                (true, false) => None,
+            };
+            let request = GroupRequest::StreamsGroupDescribe(id);
+            match refused {
+                Some(error) => Either::Left(ready(request.failed(error))),
+                None => Either::Right(broker.groups().answer(context.clone(), request)),
+            }
+        };
+        let groups = ask_each(body.group_ids, ask).await.into_iter().map(describe).collect();
+        respond(&broker, &header, &StreamsGroupDescribeResponse { groups, ..Default::default() })
+    })))
+}
+
+fn described(reply: GroupReply, with_operations: bool) -> DescribedGroup {
+    let mut group = reply_of!(StreamsGroupDescribe, reply);
+    let may_tell = group.error_code == 0 && with_operations;
+    group.authorized_operations = if may_tell { GROUP_OPERATIONS } else { i32::MIN };
+    group
+}
