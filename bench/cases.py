@@ -4,6 +4,7 @@ Rates are the same for every broker, so that none is judged by how its client ba
 """
 
 import json
+import resource
 import signal
 import subprocess
 import time
@@ -116,6 +117,40 @@ class Fetch:
         return total
 
 
+class Clients:
+    """Our client and librdkafka in turn, as fast as they can, against the same broker. The CPU is the client's."""
+
+    peers = ("ottla-client", "librdkafka")
+
+    def __init__(self, load, reads=False):
+        self.load, self.reads = load, reads
+
+    def run(self, peer, scale):
+        load = self.load.part(scale)
+        peer.start()
+        peer.create_topic(TOPIC, load.partitions)
+        produce(peer, load)
+        work = {"ottla-client": self.ours, "librdkafka": self.theirs}[peer.name]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        report = work(peer, load)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if report["errors"] or report["records"] != load.records:
+            raise SystemExit(f"{peer.name}: {report['records']} of {load.records} records, {report['errors']} errors")
+        return figures(report, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+    def ours(self, peer, load):
+        return perf(peer, "consume", "--records", load.records) if self.reads else produce(peer, load)
+
+    def theirs(self, peer, load):
+        command = [peer.programs.librdkafka, "consume" if self.reads else "produce", peer.address, TOPIC]
+        command += [str(load.records), str(load.size)]
+        if not self.reads:
+            command += [f"acks={load.acks}", f"linger.ms={load.linger}", f"batch.size={load.batch}"]
+            command += ["batch.num.messages=1000000", "queue.buffering.max.messages=100000", "enable.idempotence=true"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+
+
 class Latency:
     """From the moment a record was due to be sent until it was read, at a rate."""
 
@@ -220,6 +255,10 @@ CASES = {
     "fetch-1k": Fetch(ONE_KB),
     "fetch-cold": Fetch(ONE_KB, is_cold=True),
     "fetch-fan-out": Fetch(replace(ONE_KB, records=500_000), consumers=10),
+    "client-produce-1k": Clients(replace(ONE_KB, rate=0, acks="all", records=2_000_000)),
+    "client-produce-100b": Clients(replace(SMALL, rate=0, acks="all")),
+    "client-consume-1k": Clients(replace(ONE_KB, rate=0, records=2_000_000), reads=True),
+    "client-consume-100b": Clients(replace(SMALL, rate=0), reads=True),
     "latency": Latency(replace(ONE_KB, rate=2_000, records=60_000, acks="all")),
     "start": Start(10),
     "partitions-5000": Partitions(5_000),
