@@ -4,6 +4,7 @@ Rates are the same for every broker, so that none is judged by how its client ba
 """
 
 import json
+import resource
 import signal
 import subprocess
 import time
@@ -31,10 +32,6 @@ class Load:
     linger: int = 5
     batch: int = 65536
     compression: str = "none"
-
-    @property
-    def gigabytes(self):
-        return self.records * self.size / 1e9
 
     def part(self, share):
         return replace(self, records=max(1000, int(self.records * share)))
@@ -116,6 +113,40 @@ class Fetch:
         return total
 
 
+class Clients:
+    """Our client and librdkafka in turn, as fast as they can, against the same broker. The CPU is the client's."""
+
+    peers = ("ottla-client", "librdkafka")
+
+    def __init__(self, load, reads=False):
+        self.load, self.reads = load, reads
+
+    def run(self, peer, scale):
+        load = self.load.part(scale)
+        peer.start()
+        peer.create_topic(TOPIC, load.partitions)
+        produce(peer, load)
+        work = {"ottla-client": self.ours, "librdkafka": self.theirs}[peer.name]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        report = work(peer, load)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if report["errors"] or report["records"] != load.records:
+            raise SystemExit(f"{peer.name}: {report['records']} of {load.records} records, {report['errors']} errors")
+        return figures(report, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+    def ours(self, peer, load):
+        return perf(peer, "consume", "--records", load.records) if self.reads else produce(peer, load)
+
+    def theirs(self, peer, load):
+        command = [peer.programs.librdkafka, "consume" if self.reads else "produce", peer.address, TOPIC]
+        command += [str(load.records), str(load.size)]
+        if not self.reads:
+            command += [f"acks={load.acks}", f"linger.ms={load.linger}", f"batch.size={load.batch}"]
+            command += ["batch.num.messages=1000000", "queue.buffering.max.messages=100000", "enable.idempotence=true"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+
+
 class Latency:
     """From the moment a record was due to be sent until it was read, at a rate."""
 
@@ -141,10 +172,11 @@ class Start:
 
     def run(self, peer, scale):
         found = {"start on empty, s": peer.start()}
-        time.sleep(2)
+        idle_seconds = max(1, self.idle_seconds * min(1, scale))
+        time.sleep(min(2, idle_seconds))
         before = peer.cpu_seconds()
-        time.sleep(self.idle_seconds)
-        found["idle, % of a core"] = 100 * (peer.cpu_seconds() - before) / self.idle_seconds
+        time.sleep(idle_seconds)
+        found["idle, % of a core"] = 100 * (peer.cpu_seconds() - before) / idle_seconds
         found["idle MB"] = peer.memory_mb("VmRSS")
         load = Load(records=int(self.gigabytes * scale * 1e9 / 10_000), size=10_000, rate=0, batch=1 << 20)
         peer.create_topic(TOPIC, load.partitions)
@@ -220,6 +252,10 @@ CASES = {
     "fetch-1k": Fetch(ONE_KB),
     "fetch-cold": Fetch(ONE_KB, is_cold=True),
     "fetch-fan-out": Fetch(replace(ONE_KB, records=500_000), consumers=10),
+    "client-produce-1k": Clients(replace(ONE_KB, rate=0, acks="all", records=2_000_000)),
+    "client-produce-100b": Clients(replace(SMALL, rate=0, acks="all")),
+    "client-consume-1k": Clients(replace(ONE_KB, rate=0, records=2_000_000), reads=True),
+    "client-consume-100b": Clients(replace(SMALL, rate=0), reads=True),
     "latency": Latency(replace(ONE_KB, rate=2_000, records=60_000, acks="all")),
     "start": Start(10),
     "partitions-5000": Partitions(5_000),

@@ -23,6 +23,7 @@ def parse():
     parser.add_argument("--ottla", required=True, help="the ottla program, a release build")
     parser.add_argument("--bench", required=True, help="the ottla-bench program, a release build")
     parser.add_argument("--jars", default="", help="directory with Apache Kafka's jars; without them leave the peer out")
+    parser.add_argument("--librdkafka", default="", help="the program of bench/librdkafka, a release build")
     parser.add_argument("--case", action="append", choices=list(CASES), help="one case; may be given several times")
     parser.add_argument("--peer", action="append", choices=list(PEERS), help="only this one; may be given several times")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each case with each broker")
@@ -60,7 +61,7 @@ def main():
     if arguments.short:
         arguments.rounds, arguments.scale = 1, 0.01
     cases = arguments.case or (SHORT if arguments.short else list(CASES))
-    programs = Programs(arguments.ottla, arguments.bench, arguments.jars)
+    programs = Programs(arguments.ottla, arguments.bench, arguments.jars, arguments.librdkafka)
     directory = tempfile.mkdtemp(prefix="ottla-bench-", dir=arguments.directory)
     results, began = {}, time.monotonic()
     try:

@@ -37,8 +37,8 @@ def free_port():
 class Programs:
     """Where everything is."""
 
-    def __init__(self, ottla, bench, jars):
-        self.ottla, self.bench, self.jars = ottla, bench, jars
+    def __init__(self, ottla, bench, jars, librdkafka):
+        self.ottla, self.bench, self.jars, self.librdkafka = ottla, bench, jars, librdkafka
 
     def java(self, main, *arguments, heap="512m"):
         return ["java", f"-Xmx{heap}", "-cp", os.path.join(self.jars, "*"), main, *arguments]
@@ -178,4 +178,16 @@ class Floor(Peer):
             self.start()
 
 
-PEERS = {peer.name: peer for peer in (Ottla, OttlaDurable, Kafka, Floor)}
+class OttlaClient(Ottla):
+    """ottla, where a case compares clients: ours."""
+
+    name = "ottla-client"
+
+
+class Librdkafka(Ottla):
+    """ottla, where a case compares clients: librdkafka."""
+
+    name = "librdkafka"
+
+
+PEERS = {peer.name: peer for peer in (Ottla, OttlaDurable, Kafka, Floor, OttlaClient, Librdkafka)}

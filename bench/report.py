@@ -5,8 +5,6 @@ import json
 import os
 import statistics
 
-MORE_IS_BETTER = ("MB/s", "records per CPU s")
-
 
 def median(values):
     return statistics.median(values)
@@ -41,12 +39,21 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def table(results, peers):
-    head = ["case", "figure", *peers, "ottla / kafka", "ottla / floor"]
+def table(results):
+    """One table for all cases that have the same brokers; the first one is divided by each other."""
+    groups = {}
+    for case, by_peer in results.items():
+        groups.setdefault(tuple(by_peer), {})[case] = by_peer
+    return "\n\n".join(one_table(peers, part) for peers, part in groups.items())
+
+
+def one_table(peers, results):
+    ours, *others = peers
+    head = ["case", "figure", *peers, *(f"{ours} / {other}" for other in others)]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for case, name, cells in rows(results):
         values = [f"{number(cells[peer][0])} ±{cells[peer][1]:.0f} %" if peer in cells else "" for peer in peers]
-        ratios = [ratio(cells, "ottla", other) for other in ("kafka", "floor")]
+        ratios = [ratio(cells, ours, other) for other in others]
         texts = [f"{value:.3g}" if value is not None else "" for value in ratios]
         lines.append("| " + " | ".join([case, name, *values, *texts]) + " |")
     return "\n".join(lines)
@@ -84,8 +91,7 @@ def chart(results, figure="CPU s per GB"):
 def write(directory, results, notes):
     """results.json, table.md and chart.svg."""
     os.makedirs(directory, exist_ok=True)
-    peers = list(dict.fromkeys(peer for by_peer in results.values() for peer in by_peer))
-    text = "\n".join(notes) + "\n\n" + table(results, peers) + "\n"
+    text = "\n".join(notes) + "\n\n" + table(results) + "\n"
     with open(os.path.join(directory, "results.json"), "w") as file:
         json.dump({"notes": notes, "runs": results}, file, indent=1)
     with open(os.path.join(directory, "table.md"), "w") as file:

@@ -17,12 +17,14 @@ use crate::test::cargo;
 
 /// The case that `bench/compare.py` does not know.
 const GROUPS: &str = "groups";
+/// How the cases begin that compare clients.
+const CLIENTS: &str = "client-";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What to measure: groups, or a case of bench/compare.py such as produce-1k; everything if nothing is named.
     cases: Vec<String>,
-    /// Only these brokers: ottla, ottla-durable, kafka, floor (repeatable).
+    /// Only these brokers: ottla, ottla-durable, kafka, floor; of the clients ottla-client, librdkafka (repeatable).
     #[arg(long, value_name = "NAME")]
     peer: Vec<String>,
     /// Runs of each case with each broker.
@@ -82,6 +84,9 @@ fn compare(args: &Args, cases: &[&String], program: &Path, bench: &Path) -> Resu
     let mut workshop = Workshop::default();
     let mut command = comparison(program, bench);
     command.arg("--jars").arg(workshop.get(Need::Jars)?);
+    if cases.is_empty() && !args.short || cases.iter().any(|case| case.starts_with(CLIENTS)) {
+        command.arg("--librdkafka").arg(workshop.get(Need::RdkafkaBench)?);
+    }
     command.args(["--rounds", &args.rounds.to_string(), "--scale", &args.scale.to_string()]);
     command.args(cases.iter().flat_map(|case| ["--case", case]));
     command.args(args.peer.iter().flat_map(|peer| ["--peer", peer]));

@@ -79,7 +79,7 @@ struct Group {
     size: usize,
     /// The generation in which everybody is a member, or -1. Classic.
     complete_generation: AtomicI32,
-    /// The epoch that each member has arrived at. KIP-848.
+    /// The epoch that each member has arrived at that has partitions. KIP-848.
     epochs: Mutex<BTreeMap<usize, i32>>,
 }
 

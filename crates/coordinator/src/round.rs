@@ -21,7 +21,8 @@ impl<S: Shard> Active<'_, S> {
     ) -> Result<(), Ended> {
         let began = self.parts.runtime.now();
         if let Some(event) = notice {
-            let decision = self.shard.handle(event, None, &self.context());
+            let context = self.context();
+            let decision = self.shard.handle(event, None, &context);
             self.follow(decision, None).await?;
         }
         let mut next = first.or_else(|| self.has_room().then(|| inbox.requests.try_recv().ok()).flatten());
@@ -30,7 +31,8 @@ impl<S: Shard> Active<'_, S> {
             match request {
                 Request::Event { event, answer } => {
                     let slot = self.replies.open(answer);
-                    let decision = self.shard.handle(event, Some(slot), &self.context());
+                    let context = self.context();
+                    let decision = self.shard.handle(event, Some(slot), &context);
                     self.follow(decision, Some(slot)).await?;
                 }
                 Request::EndTransaction { end, answer } => self.end_transaction(end, answer).await?,
@@ -43,7 +45,8 @@ impl<S: Shard> Active<'_, S> {
         // With more requests in the queue it is not known whether those came in time.
         if taken < ROUND_EVENTS_MAX {
             while let Some(timer) = self.due_timer(began) {
-                let decision = self.shard.expired(timer.clone(), &self.context());
+                let context = self.context();
+                let decision = self.shard.expired(timer.clone(), &context);
                 if !self.follow(decision, None).await? {
                     self.timers.schedule(timer, self.parts.runtime.now() + REFUSED_TIMER_PAUSE);
                 }
@@ -66,7 +69,8 @@ impl<S: Shard> Active<'_, S> {
         let is_applied = self.apply(decision, slot, 0, &mut events).await?;
         while let Some((depth, event)) = events.pop_front() {
             assert!(depth <= NEXT_DEPTH_MAX, "events of a coordinator follow from one another without end");
-            let decision = self.shard.handle(event, None, &self.context());
+            let context = self.context();
+            let decision = self.shard.handle(event, None, &context);
             self.apply(decision, None, depth, &mut events).await?;
         }
         Ok(is_applied)

@@ -15,6 +15,9 @@ use ottla_runtime::Instant;
 use ottla_types::ErrorCode;
 use std::sync::Arc;
 
+/// Random numbers that are drawn at a time.
+const RANDOMS_DRAWN: usize = 64;
+
 /// Why a shard is not served any more.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -59,6 +62,8 @@ pub(crate) struct Active<'a, S: Shard> {
     pub(super) replies: Replies<S>,
     seen: LogView,
     has_committed: bool,
+    /// Random numbers that nobody has had yet.
+    randoms: Vec<u128>,
 }
 
 impl<'a, S: Shard> Active<'a, S> {
@@ -73,6 +78,7 @@ impl<'a, S: Shard> Active<'a, S> {
             replies: Replies::new(0, next_offset),
             seen: LogView::NotReady,
             has_committed: false,
+            randoms: Vec::new(),
         }
     }
 
@@ -94,10 +100,12 @@ impl<'a, S: Shard> Active<'a, S> {
 
     async fn rounds(&mut self, inbox: &mut Inbox<S>) -> Result<std::convert::Infallible, Ended> {
         self.see(self.parts.log.view())?;
-        let decision = self.shard.loaded(&self.context());
+        let context = self.context();
+        let decision = self.shard.loaded(&context);
         self.follow(decision, None).await?;
         for event in (self.parts.first)() {
-            let decision = self.shard.handle(event, None, &self.context());
+            let context = self.context();
+            let decision = self.shard.handle(event, None, &context);
             self.follow(decision, None).await?;
         }
         self.flush().await?;
@@ -200,11 +208,21 @@ impl<'a, S: Shard> Active<'a, S> {
         self.see(self.parts.log.view())
     }
 
-    pub(super) fn context(&self) -> Context {
-        let mut random = [0; 16];
-        self.parts.runtime.fill_random(&mut random);
+    pub(super) fn context(&mut self) -> Context {
         let (now_ms, leader_epoch) = (self.parts.runtime.wall_clock_ms(), self.term.leader_epoch.0);
-        Context { now_ms, random: u128::from_le_bytes(random), leader_epoch }
+        Context { now_ms, random: self.random(), leader_epoch }
+    }
+
+    /// Drawn in advance: a system call for each heartbeat would be felt.
+    fn random(&mut self) -> u128 {
+        if let Some(random) = self.randoms.pop() {
+            return random;
+        }
+        let mut drawn = [0; 16 * RANDOMS_DRAWN];
+        self.parts.runtime.fill_random(&mut drawn);
+        let (numbers, _) = drawn.as_chunks();
+        self.randoms.extend(numbers.iter().skip(1).map(|bytes| u128::from_le_bytes(*bytes)));
+        u128::from_le_bytes(numbers[0])
     }
 
     /// By when an answer of now has to be committed.

@@ -8,8 +8,8 @@ use crate::admin::Observed;
 use crate::config::GroupConfig;
 use crate::consumer::ConsumerEvent;
 use crate::group::GroupId;
-use crate::streams::StreamsHeartbeat;
 use crate::share::{ShareReply, ShareRequest};
+use crate::streams::StreamsHeartbeat;
 use crate::topics::GroupTopics;
 use ottla_coordinator::VerificationGuard;
 use ottla_protocol::{
@@ -100,6 +100,13 @@ impl GroupRequest {
                 member_id: request.member_id.clone(),
                 ..SyncGroupRequest::default()
             }),
+            GroupRequest::Heartbeat(_) => GroupRequest::Heartbeat(HeartbeatRequest::default()),
+            GroupRequest::ConsumerGroupHeartbeat(_) => {
+                GroupRequest::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest::default())
+            }
+            GroupRequest::StreamsGroupHeartbeat(_) => {
+                GroupRequest::StreamsGroupHeartbeat(StreamsGroupHeartbeatRequest::default())
+            }
             other => other.clone(),
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::classic::ClassicGroup;
 use crate::consumer::ConsumerGroup;
-use crate::streams::StreamsGroup;
 use crate::share::ShareGroup;
+use crate::streams::StreamsGroup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -24,8 +24,8 @@ mod migration;
 pub mod offsets;
 pub mod records;
 pub mod shard;
-pub mod streams;
 pub mod share;
+pub mod streams;
 pub mod timer;
 pub mod topics;
 
@@ -36,7 +36,7 @@ pub use effect::{GroupCount, GroupEffect};
 pub use event::{DeletedTopic, GroupEvent, GroupReply, GroupRequest, OffsetFetch, RequestContext};
 pub use group::{Group, GroupId, Groups};
 pub use shard::{GroupDecision, GroupShard, GroupVolatile};
-pub use streams::{StreamsConfig, StreamsHeartbeat};
 pub use share::{ShareReply, ShareRequest, StateCall};
+pub use streams::{StreamsConfig, StreamsHeartbeat};
 pub use timer::{GroupTimer, TimerKind};
 pub use topics::{GroupTopics, TopicInfo};

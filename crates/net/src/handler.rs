@@ -78,6 +78,8 @@ pub struct ConnectionInfo {
     pub listener: Arc<str>,
     /// The other end.
     pub peer: SocketAddr,
+    /// Its address as Kafka writes it: `/` and the IP address.
+    pub host: Arc<str>,
     /// What the client said of itself with ApiVersions (KIP-511); set once, by the handler.
     pub software: OnceLock<ClientSoftware>,
     /// `client.id` of its first request.
@@ -88,8 +90,8 @@ pub struct ConnectionInfo {
 impl ConnectionInfo {
     /// A connection that has sent nothing yet.
     pub fn new(id: u64, listener: Arc<str>, peer: SocketAddr) -> ConnectionInfo {
-        let muted_until = Mutex::default();
-        ConnectionInfo { id, listener, peer, software: OnceLock::new(), client_id: OnceLock::new(), muted_until }
+        let (host, muted_until) = (Arc::from(format!("/{}", peer.ip())), Mutex::default());
+        ConnectionInfo { id, listener, peer, host, software: OnceLock::new(), client_id: OnceLock::new(), muted_until }
     }
 
     /// From now on no request of this connection is read before `time` (KIP-219). [`Reply::mute_until`] does the same from

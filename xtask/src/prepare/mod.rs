@@ -35,6 +35,8 @@ pub(crate) enum Need {
     Go,
     /// The program of `compat/rdkafka`.
     Rdkafka,
+    /// The program of `bench/librdkafka`, a release build.
+    RdkafkaBench,
     /// A command and the Debian package that brings it.
     Debian { command: &'static str, package: &'static str },
     /// A C header below `/usr/include` and the Debian package that brings it.
@@ -74,7 +76,8 @@ impl Workshop {
             Need::Jars => java::jars(self),
             Need::JavaClasses => java::classes(self),
             Need::Go => go::programs(self),
-            Need::Rdkafka => rdkafka::program(self),
+            Need::Rdkafka => rdkafka::SUITE.get(self),
+            Need::RdkafkaBench => rdkafka::BENCH.get(self),
             Need::Debian { command, package } => debian::command(self, command, package),
             Need::Header { file, package } => debian::header(self, file, package),
             Need::RustClient => crate::test::cargo::program("ottla-bench", "rust-client"),

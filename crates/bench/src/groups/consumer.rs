@@ -19,7 +19,7 @@ pub(super) async fn run(member: Member) -> Result<(), ClientError> {
     let member_id = format!("{}-{}", member.group.id, member.index);
     let mut epoch = 0;
     let mut owned = None;
-    let mut is_settled = false;
+    let (mut has_partitions, mut is_settled) = (false, false);
     loop {
         let request = heartbeat(&member, &member_id, epoch, owned.take());
         let sent = Instant::now();
@@ -37,7 +37,13 @@ pub(super) async fn run(member: Member) -> Result<(), ClientError> {
         if epoch != 0 && epoch != response.member_epoch {
             member.counts.rebalances.fetch_add(1, Ordering::Relaxed);
         }
-        member.group.note_epoch(member.index, response.member_epoch);
+        if let Some(assignment) = &response.assignment {
+            has_partitions = !assignment.topic_partitions.is_empty();
+        }
+        // There are as many partitions as members: when everybody has some, the last assignment has been made.
+        if has_partitions {
+            member.group.note_epoch(member.index, response.member_epoch);
+        }
         epoch = response.member_epoch;
         owned = response.assignment.as_ref().map(owned_partitions);
         let interval = if !member.group.is_formed() {

@@ -34,7 +34,7 @@ pub(super) fn context(request: &Request) -> RequestContext {
     RequestContext {
         api_version: request.header.api_version,
         client_id: request.header.client_id.as_deref().unwrap_or_default().into(),
-        client_host: format!("/{}", request.connection.peer.ip()).into(),
+        client_host: Arc::clone(&request.connection.host),
         regex_error: None,
     }
 }

@@ -285,7 +285,11 @@ impl ClassicGroup {
     ///
     /// # Errors
     /// UNKNOWN_MEMBER_ID, or FENCED_INSTANCE_ID when another member has taken its place.
-    pub fn validate_member(&self, member_id: &str, group_instance_id: Option<&str>) -> Result<(), ErrorCode> {
+    pub fn validate_member(
+        &self,
+        member_id: &str,
+        group_instance_id: Option<&str>,
+    ) -> Result<(&Arc<str>, &Arc<ClassicMember>), ErrorCode> {
         if let Some(instance_id) = group_instance_id {
             match self.static_members.get(instance_id) {
                 None => return Err(ErrorCode::UnknownMemberId),
@@ -293,7 +297,7 @@ impl ClassicGroup {
                 Some(_) => {}
             }
         }
-        if self.members.contains_key(member_id) { Ok(()) } else { Err(ErrorCode::UnknownMemberId) }
+        self.members.get_key_value(member_id).ok_or(ErrorCode::UnknownMemberId)
     }
 }
 

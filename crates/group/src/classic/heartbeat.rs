@@ -5,8 +5,9 @@
 //! Errors: INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS (join again).
 
 use super::group::ClassicGroup;
+use super::member::ClassicMember;
 use super::state::ClassicState;
-use super::step::ClassicStep;
+use super::step::{ClassicStep, heartbeat_timer};
 use crate::consumer;
 use crate::effect::GroupCount;
 use crate::event::{GroupReply, RequestContext};
@@ -16,6 +17,7 @@ use crate::timer::GroupTimer;
 use ottla_coordinator::{Context, Decision, ReplySlot};
 use ottla_protocol::{HeartbeatRequest, HeartbeatResponse};
 use ottla_types::ErrorCode;
+use std::sync::Arc;
 
 /// Decides about a Heartbeat.
 pub fn handle(
@@ -39,21 +41,21 @@ pub fn handle(
     };
     match validate(group, request) {
         Err(error) => refuse(error),
-        Ok(()) => {
-            let mut step = ClassicStep::new(shard, group.clone(), context);
-            if let Some((member_id, _)) = group.members.get_key_value(request.member_id.as_str()) {
-                step.schedule_heartbeat(member_id);
-            }
+        Ok((member_id, member)) => {
             let is_rebalancing = group.state == ClassicState::PreparingRebalance;
             let error = if is_rebalancing { ErrorCode::RebalanceInProgress } else { ErrorCode::None };
-            step.unchanged().reply(slot, answer(error))
+            let (key, after_ms) = heartbeat_timer(&group.group_id, member_id, member);
+            Decision::about(group.group_id.clone()).reply(slot, answer(error)).schedule(key, after_ms)
         }
     }
 }
 
-fn validate(group: &ClassicGroup, request: &HeartbeatRequest) -> Result<(), ErrorCode> {
-    group.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
-    if request.generation_id == group.generation_id { Ok(()) } else { Err(ErrorCode::IllegalGeneration) }
+fn validate<'a>(
+    group: &'a ClassicGroup,
+    request: &HeartbeatRequest,
+) -> Result<(&'a Arc<str>, &'a Arc<ClassicMember>), ErrorCode> {
+    let found = group.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
+    if request.generation_id == group.generation_id { Ok(found) } else { Err(ErrorCode::IllegalGeneration) }
 }
 
 /// A member, or one that was given its id and has not joined yet, was silent for too long.

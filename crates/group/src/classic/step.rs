@@ -1,6 +1,7 @@
 //! One decision about a classic group while it is being made: a copy of the group that changes, and what follows.
 
 use super::group::ClassicGroup;
+use super::member::ClassicMember;
 use super::replay::group_metadata_record;
 use super::state::ClassicState;
 use crate::effect::{GroupCount, GroupEffect};
@@ -89,8 +90,8 @@ impl<'a> ClassicStep<'a> {
     /// Expects the member's next sign of life within its session timeout.
     pub fn schedule_heartbeat(&mut self, member_id: &Arc<str>) {
         let Some(member) = self.group.members.get(member_id) else { return };
-        let after_ms = u64::try_from(member.session_timeout_ms).unwrap_or(0);
-        self.schedule_heartbeat_after(member_id, after_ms);
+        let (key, after_ms) = heartbeat_timer(&self.group.group_id, member_id, member);
+        self.decision.timers.push(ottla_coordinator::TimerChange::Schedule { key, after_ms });
     }
 
     /// Expects the member's next sign of life within `after_ms`.
@@ -126,4 +127,10 @@ impl<'a> ClassicStep<'a> {
     pub fn transition_to(&mut self, state: ClassicState) {
         self.group.transition_to(state, self.now_ms);
     }
+}
+
+/// The timer that a member's sign of life sets anew, and after how many milliseconds it fires.
+pub(super) fn heartbeat_timer(group_id: &GroupId, member_id: &Arc<str>, member: &ClassicMember) -> (GroupTimer, u64) {
+    let key = GroupTimer::of_member(TimerKind::ClassicHeartbeat, group_id, Arc::clone(member_id));
+    (key, u64::try_from(member.session_timeout_ms).unwrap_or(0))
 }

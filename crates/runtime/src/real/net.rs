@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::net::tcp::OwnedReadHalf;
 
@@ -38,13 +39,8 @@ fn bind(addr: SocketAddr, options: &ListenOptions) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Waits for bytes and appends them to `buffer`'s spare capacity.
-pub(crate) async fn read(stream: &OwnedReadHalf, buffer: &mut BytesMut) -> io::Result<usize> {
-    loop {
-        stream.readable().await?;
-        match stream.try_read_buf(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return done,
-        }
-    }
+/// Waits for bytes and appends them to `buffer`'s spare capacity. A read that does not fill it has emptied the socket, which
+/// tokio takes note of: the next wait costs no system call in vain.
+pub(crate) async fn read(stream: &mut OwnedReadHalf, buffer: &mut BytesMut) -> io::Result<usize> {
+    stream.read_buf(buffer).await
 }
