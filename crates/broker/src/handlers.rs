@@ -70,6 +70,8 @@ mod unregister_broker;
 mod update_features;
 mod write_txn_markers;
 
+pub(crate) use metadata::auto_create::{Failed, create as create_topics};
+
 use crate::Broker;
 use ottla_net::{Outcome, Request};
 use ottla_protocol::{ApiKey, versions};

@@ -20,6 +20,7 @@ mod peers;
 mod producer_ids;
 mod quotas;
 mod share;
+mod streams_topics;
 mod tasks;
 mod transactions;
 mod usage;
@@ -55,6 +56,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use streams_topics::StreamsTopics;
 use tasks::Tasks;
 use transactions::{MarkerWriter, TxnCoordinator, Verifier};
 
@@ -106,6 +108,7 @@ pub struct Broker {
     verifier: Verifier,
     pub(crate) quotas: Arc<ClientQuotas>,
     pub(crate) client_instances: ClientInstances,
+    pub(crate) streams_topics: StreamsTopics,
     pub(crate) client_metrics: Arc<ClientMetricsStore>,
     tasks: Arc<Tasks>,
     _flush_queue: AbortOnDrop<()>,
@@ -208,6 +211,7 @@ impl Broker {
             producer_ids,
             quotas,
             client_instances: ClientInstances::default(),
+            streams_topics: StreamsTopics::default(),
             client_metrics: client_metrics(&shared.metrics),
             config: current_config,
             static_config: config,

@@ -93,8 +93,8 @@ mod tests {
             timers.schedule("d", at(1));
             timers.cancel(&"d");
             timers.cancel(&"never set");
-            assert_eq!(timers.next_deadline(), Some(at(2)));
             assert_eq!(timers.take_due(at(1)), None);
+            assert_eq!(timers.next_deadline(), Some(at(2)));
             assert_eq!((timers.take_due(at(3)), timers.take_due(at(3))), (Some("b"), Some("a")));
             assert_eq!((timers.take_due(at(8)), timers.take_due(at(9))), (None, Some("c")));
             assert_eq!(timers.next_deadline(), None);

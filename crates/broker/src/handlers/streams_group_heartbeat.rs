@@ -2,12 +2,14 @@
 //!
 //! What a heartbeat does is in `ottla_group::streams`. STREAMS_INVALID_TOPOLOGY also for topics whose names are not valid or the
 //! platform's own; UNSUPPORTED_VERSION where the protocol is switched off. Internal topics that the application misses are created
-//! before the answer leaves, and the answer says why one could not be; Kafka tells that at the next heartbeat.
+//! before the answer leaves, if that takes no longer than a moment, and the answer says why one could not be; Kafka tells that at
+//! the next heartbeat.
 
 use super::codec::{Handled, decode, respond};
 use super::groups::{context, has_streams_protocol, reply_of};
-use super::metadata::auto_create;
+use super::metadata::auto_create::Failed;
 use crate::Broker;
+use crate::streams_topics;
 use ottla_group::{GroupRequest, StreamsHeartbeat};
 use ottla_metadata::topic_name;
 use ottla_net::{Outcome, Request};
@@ -42,13 +44,12 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
         return Ok(Outcome::Reply(respond(broker, &header, &response)));
     }
     let under_way = broker.groups().answer(context, request);
-    let deadline = broker.runtime().now() + broker.request_timeout();
     let broker = Arc::clone(broker);
     Ok(Outcome::Later(Box::pin(async move {
         let reply = reply_of!(StreamsGroupHeartbeat, under_way.await);
         let StreamsHeartbeat { mut response, internal_topics } = reply;
         if !internal_topics.is_empty() {
-            let failed = auto_create::create(&broker, internal_topics, deadline).await;
+            let failed = streams_topics::create(&broker, internal_topics).await;
             tell(&mut response, &failed);
         }
         respond(&broker, &header, &response)
@@ -78,7 +79,7 @@ fn wrong_names(topology: &Topology) -> Option<String> {
 }
 
 /// Writes the errors of failed creations into the status that tells of the missing topics.
-fn tell(response: &mut StreamsGroupHeartbeatResponse, failed: &[auto_create::Failed]) {
+fn tell(response: &mut StreamsGroupHeartbeatResponse, failed: &[Failed]) {
     if failed.is_empty() {
         return;
     }

@@ -25,7 +25,7 @@ pub(crate) struct SharePartitions {
     cached: Mutex<BTreeMap<StateKey, Arc<Cached>>>,
     /// One load at a time for each share partition: whoever comes second finds what the first one loaded.
     pub(super) loading: Mutex<BTreeMap<StateKey, Arc<tokio::sync::Mutex<()>>>>,
-    /// Told when there is a share session.
+    /// Told when there is a share session, or a share partition.
     pub(super) used: Notify,
     began: Instant,
 }
@@ -203,6 +203,7 @@ impl SharePartitions {
 
     pub(super) fn put(&self, cached: &Arc<Cached>) {
         self.cached().insert(cached.key.clone(), Arc::clone(cached));
+        self.used.notify_one();
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Cached>> {
@@ -227,7 +228,8 @@ impl SharePartitions {
 
     /// Whether there is nothing that could end by itself: no session, no share partition, and the metrics say so.
     pub(super) fn is_unused(&self) -> bool {
-        self.sessions().is_empty() && self.cached().is_empty() && self.metrics().sessions.get() == 0
+        let shown = self.metrics().sessions.get() + self.metrics().partitions.get();
+        self.sessions().is_empty() && self.cached().is_empty() && shown == 0
     }
 
     fn sessions(&self) -> MutexGuard<'_, ShareSessions<Weak<ConnectionInfo>>> {

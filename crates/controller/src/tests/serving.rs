@@ -22,7 +22,7 @@ async fn the_id_of_a_new_cluster_can_be_chosen() {
     let wanted = runtime.random_uuid();
     let controller = open_with(&runtime, Some(wanted)).await.unwrap();
     assert_eq!(controller.ready().await.unwrap(), wanted);
-    assert_eq!(controller.metadata_offset(), 5);
+    assert_eq!(controller.metadata_offset(), 6);
 }
 
 #[tokio::test]

@@ -4,6 +4,10 @@ use ottla_protocol::create_topics_request::{CreatableTopic, CreatableTopicConfig
 use ottla_protocol::streams_group_heartbeat_response::Status;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Topics and partitions that the controller is asked for at a time. More partitions it refuses in one request.
+const CREATED_TOPICS_MAX: usize = 1000;
+const CREATED_PARTITIONS_MAX: i64 = 10_000;
+
 /// `status_code` of a heartbeat's answer, as Kafka numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatusCode {
@@ -68,9 +72,17 @@ impl ConfiguredTopology {
         if self.problem.is_none() { self.subtopologies.as_ref() } else { None }
     }
 
-    /// The missing internal topics as the controller wants to hear of them.
+    /// The missing internal topics as the controller wants to hear of them; no more than it takes at a time, the others come
+    /// when these are there.
     pub(crate) fn topics_to_create(&self) -> Vec<CreatableTopic> {
-        let topics = self.missing_internal_topics.iter().map(|(name, topic)| CreatableTopic {
+        let mut partitions = 0_i64;
+        let mut fits = |topic: &InternalTopic| {
+            let is_first = partitions == 0;
+            partitions += i64::from(topic.partitions);
+            is_first || partitions <= CREATED_PARTITIONS_MAX
+        };
+        let missing = self.missing_internal_topics.iter().take(CREATED_TOPICS_MAX);
+        let topics = missing.take_while(|(_, topic)| fits(topic)).map(|(name, topic)| CreatableTopic {
             name: name.clone(),
             num_partitions: topic.partitions,
             replication_factor: topic.replication_factor.unwrap_or(-1),

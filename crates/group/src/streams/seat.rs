@@ -52,7 +52,7 @@ pub(super) fn joined_group<'a>(step: &mut Step<'a>) -> Result<Cow<'a, StreamsGro
     }
 }
 
-/// A group that has room for the member.
+/// Whether the group has room for a member that joins.
 ///
 /// # Errors
 /// GROUP_MAX_SIZE_REACHED.
@@ -62,7 +62,7 @@ pub(super) fn check_size(
     config: &GroupConfig,
 ) -> Result<(), GroupError> {
     let max = config.streams.max_size;
-    if group.member_count() < max || group.member(&request.member_id).is_some() {
+    if request.member_epoch != 0 || group.member_count() < max || group.member(&request.member_id).is_some() {
         return Ok(());
     }
     let message = format!("The streams group has reached its maximum capacity of {max} members.");

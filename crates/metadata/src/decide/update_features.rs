@@ -125,7 +125,7 @@ mod tests {
         for (feature, level, kind, reason) in [
             ("metadata.version", 29, 2, "Local controller 1 only supports versions 30-30"),
             ("share.version", 2, 1, "Local controller 1 only supports versions 0-1"),
-            ("streams.version", 1, 1, "Local controller 1 does not support this feature."),
+            ("streams.version", 2, 1, "Local controller 1 only supports versions 0-1"),
             ("no.such.feature", 1, 1, "Local controller 1 does not support this feature."),
             ("transaction.version", -1, 1, "A feature version cannot be less than 0."),
             ("metadata.version", 30, 0, "The controller does not support the given upgrade type."),

@@ -30,11 +30,12 @@ pub(super) fn missing(broker: &Broker, asked: &Asked, is_allowed: bool) -> Vec<S
 }
 
 /// A topic that could not be created.
-pub(in crate::handlers) struct Failed {
-    pub(in crate::handlers) name: String,
-    pub(in crate::handlers) error: ErrorCode,
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub(crate) name: String,
+    pub(crate) error: ErrorCode,
     /// The controller's words.
-    pub(in crate::handlers) message: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 /// Asks the controller for `names`; resolves to those that could not be created, with their errors.
@@ -50,7 +51,7 @@ pub(super) fn submit(
 }
 
 /// Asks the controller for `topics`; resolves, when this node knows those that were created, to those that could not be.
-pub(in crate::handlers) fn create(
+pub(crate) fn create(
     broker: &Arc<Broker>,
     topics: Vec<CreatableTopic>,
     deadline: Instant,
