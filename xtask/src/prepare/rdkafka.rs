@@ -15,17 +15,28 @@ pub(super) struct Program {
     folder: &'static str,
     /// What cargo calls it.
     name: &'static str,
-    /// What it is called in the cache.
+    /// What it is called in the cache, and its compiled dependencies.
     kept_as: &'static str,
+    target: &'static str,
     is_release: bool,
 }
 
 /// The Rust suite.
-pub(super) const SUITE: Program =
-    Program { folder: "compat/rdkafka", name: "ottla-compat-rdkafka", kept_as: "rdkafka", is_release: false };
+pub(super) const SUITE: Program = Program {
+    folder: "compat/rdkafka",
+    name: "ottla-compat-rdkafka",
+    kept_as: "rdkafka-suite",
+    target: "rdkafka-target",
+    is_release: false,
+};
 /// What our client is compared with.
-pub(super) const BENCH: Program =
-    Program { folder: "bench/librdkafka", name: "ottla-bench-librdkafka", kept_as: "rdkafka-bench", is_release: true };
+pub(super) const BENCH: Program = Program {
+    folder: "bench/librdkafka",
+    name: "ottla-bench-librdkafka",
+    kept_as: "rdkafka-bench",
+    target: "rdkafka-bench-target",
+    is_release: true,
+};
 
 impl Program {
     /// Path of the compiled program.
@@ -37,7 +48,7 @@ impl Program {
         let libraries = contents(&[source.join("Cargo.toml"), source.join("Cargo.lock")])?;
         let libraries: Vec<&[u8]> = libraries.iter().map(Vec::as_slice).collect();
         // The compiled dependencies stay while only the program changes: librdkafka takes minutes.
-        let target = cached(&format!("{}-target", self.kept_as), &libraries, |_| Ok(()))?;
+        let target = cached(self.target, &libraries, |_| Ok(()))?;
         let sources = contents(&files_below(&source.join("src"), &[".rs"])?)?;
         let inputs: Vec<&[u8]> = libraries.iter().copied().chain(sources.iter().map(Vec::as_slice)).collect();
         let (profile, flag) = if self.is_release { ("release", Some("--release")) } else { ("debug", None) };
