@@ -4,14 +4,12 @@
 //! UNSUPPORTED_VERSION where the protocol is switched off. Each group is asked by itself.
 
 use super::codec::{Handled, decode, respond};
-use super::groups::{GROUP_OPERATIONS, ask_each, context, has_consumer_protocol, reply_of};
+use super::groups::{GROUP_OPERATIONS, context, describe_each, has_consumer_protocol, reply_of};
 use crate::Broker;
-use futures_util::future::{Either, ready};
 use ottla_group::{GroupReply, GroupRequest};
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use ottla_protocol::generated::consumer_group_describe_response::{ConsumerGroupDescribeResponse, DescribedGroup};
-use ottla_types::ErrorCode;
 use std::sync::Arc;
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
@@ -22,19 +20,8 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let (broker, with_operations) = (Arc::clone(broker), body.include_authorized_operations);
     Ok(Outcome::Later(Box::pin(async move {
         let describe = |reply: GroupReply| described(reply, with_operations);
-        let ask = |id: String| {
-            let refused = match (is_served, id.is_empty()) {
-                (false, _) => Some(ErrorCode::UnsupportedVersion),
-                (true, true) => Some(ErrorCode::InvalidGroupId),
-                (true, false) => None,
-            };
-            let request = GroupRequest::ConsumerGroupDescribe(id);
-            match refused {
-                Some(error) => Either::Left(ready(request.failed(error))),
-                None => Either::Right(broker.groups().answer(context.clone(), request)),
-            }
-        };
-        let groups = ask_each(body.group_ids, ask).await.into_iter().map(describe).collect();
+        let request = GroupRequest::ConsumerGroupDescribe;
+        let groups = describe_each(&broker, &context, is_served, body.group_ids, request, describe).await;
         respond(&broker, &header, &ConsumerGroupDescribeResponse { groups, ..Default::default() })
     })))
 }

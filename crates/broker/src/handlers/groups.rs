@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::codec::{Handled, respond};
 use crate::Broker;
 use futures_util::StreamExt;
+use futures_util::future::{Either, ready};
 use futures_util::stream;
 use ottla_group::{GroupReply, GroupRequest, RequestContext};
 use ottla_net::{Outcome, Request};
@@ -91,4 +92,29 @@ pub(super) fn has_streams_protocol(broker: &Broker) -> bool {
 /// all at once. The answers come in the order of the questions.
 pub(super) async fn ask_each<T, F: Future>(asked: Vec<T>, ask: impl FnMut(T) -> F) -> Vec<F::Output> {
     stream::iter(asked.into_iter().map(ask)).buffered(GROUPS_ASKED_MAX).collect().await
+}
+
+/// Describes groups, each asked by itself: UNSUPPORTED_VERSION where their protocol is switched off, INVALID_GROUP_ID for an
+/// empty id.
+pub(super) async fn describe_each<G>(
+    broker: &Broker,
+    context: &RequestContext,
+    is_served: bool,
+    group_ids: Vec<String>,
+    request: impl Fn(String) -> GroupRequest,
+    described: impl Fn(GroupReply) -> G,
+) -> Vec<G> {
+    let ask = |id: String| {
+        let refused = match (is_served, id.is_empty()) {
+            (false, _) => Some(ErrorCode::UnsupportedVersion),
+            (true, true) => Some(ErrorCode::InvalidGroupId),
+            (true, false) => None,
+        };
+        let request = request(id);
+        match refused {
+            Some(error) => Either::Left(ready(request.failed(error))),
+            None => Either::Right(broker.groups().answer(context.clone(), request)),
+        }
+    };
+    ask_each(group_ids, ask).await.into_iter().map(described).collect()
 }

@@ -4,15 +4,13 @@
 //! are switched off. Each group is asked by itself.
 
 use super::codec::{Handled, decode, respond};
-use super::groups::{GROUP_OPERATIONS, ask_each, context};
+use super::groups::{GROUP_OPERATIONS, context, describe_each};
 use super::share_groups::{are_enabled, share_reply_of};
 use crate::Broker;
-use futures_util::future::{Either, ready};
 use ottla_group::{GroupReply, GroupRequest, ShareRequest};
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::share_group_describe_request::ShareGroupDescribeRequest;
 use ottla_protocol::generated::share_group_describe_response::{DescribedGroup, ShareGroupDescribeResponse};
-use ottla_types::ErrorCode;
 use std::sync::Arc;
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
@@ -22,20 +20,9 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let is_served = are_enabled(broker);
     let (broker, with_operations) = (Arc::clone(broker), body.include_authorized_operations);
     Ok(Outcome::Later(Box::pin(async move {
-        let ask = |id: String| {
-            let refused = match (is_served, id.is_empty()) {
-                (false, _) => Some(ErrorCode::UnsupportedVersion),
-                (true, true) => Some(ErrorCode::InvalidGroupId),
-                (true, false) => None,
-            };
-            let request = GroupRequest::Share(ShareRequest::Describe(id));
-            match refused {
-                Some(error) => Either::Left(ready(request.failed(error))),
-                None => Either::Right(broker.groups().answer(context.clone(), request)),
-            }
-        };
         let describe = |reply: GroupReply| described(reply, with_operations);
-        let groups = ask_each(body.group_ids, ask).await.into_iter().map(describe).collect();
+        let request = |id| GroupRequest::Share(ShareRequest::Describe(id));
+        let groups = describe_each(&broker, &context, is_served, body.group_ids, request, describe).await;
         respond(&broker, &header, &ShareGroupDescribeResponse { groups, ..Default::default() })
     })))
 }
