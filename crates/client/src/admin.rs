@@ -11,6 +11,8 @@ mod group_offsets;
 mod groups;
 mod partitions;
 mod quotas;
+mod share_groups;
+mod streams_groups;
 mod topics;
 mod transactions;
 
@@ -21,6 +23,8 @@ pub use features::FeatureChange;
 pub use groups::{GroupDescription, GroupListing, MemberDescription};
 pub use partitions::ActiveProducer;
 pub use quotas::{QuotaEntity, QuotaFilter, QuotaMatch};
+pub use share_groups::{ShareGroupDescription, ShareMemberDescription, ShareOffsets, SharePartitionOffset};
+pub use streams_groups::{StreamsGroupDescription, StreamsMemberDescription, StreamsTasks, Subtopology};
 pub use topics::{CreatedTopic, NewTopic, TopicDescription};
 pub use transactions::{OpenTransaction, TransactionDescription, TransactionFilter, TransactionListing};
 
