@@ -7,6 +7,7 @@
 
 mod basics;
 mod broker;
+mod cluster;
 mod groups;
 mod stage;
 mod transactions;
@@ -58,6 +59,9 @@ async fn story() -> Result<bool, Box<dyn std::error::Error>> {
     cases!(stage, all_passed,
         "admin_makes_changes_and_deletes_topics" => basics::topics(&stage),
         "admin_knows_cluster_features_and_log_directories" => basics::cluster(&stage),
+        "admin_describes_the_quorum" => cluster::quorum(&stage),
+        "admin_cannot_make_the_voters_invalid" => cluster::voters(&stage),
+        "admin_reassigns_partitions" => cluster::reassignments(&stage),
         "every_codec_goes_in_and_comes_out" => basics::codecs(&stage),
         "many_records_keep_their_order" => basics::order(&stage),
         "offsets_seeks_pauses_and_times" => basics::positions(&stage),
