@@ -15,6 +15,7 @@ mod dump_log;
 mod e2e_latency;
 mod features;
 mod get_offsets;
+mod group_tools;
 mod groups;
 mod java;
 mod java_text;
@@ -24,8 +25,10 @@ mod log_dirs;
 mod pretty;
 mod producer_perf;
 mod server;
+mod share_groups;
 mod shared;
 mod storage;
+mod streams_groups;
 mod topics;
 mod transactions;
 mod verifiable_consumer;
@@ -84,7 +87,9 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<producer_perf::ProducerPerf>(),
     Tool::of::<server::ServerStart>(),
     Tool::of::<server::ServerStop>(),
+    Tool::of::<share_groups::ShareGroups>(),
     Tool::of::<storage::Storage>(),
+    Tool::of::<streams_groups::StreamsGroups>(),
     Tool::of::<topics::Topics>(),
     Tool::of::<transactions::Transactions>(),
     Tool::of::<verifiable_consumer::VerifiableConsumer>(),
