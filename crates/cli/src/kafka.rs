@@ -22,8 +22,10 @@ mod java_text;
 mod leader_election;
 mod line_reader;
 mod log_dirs;
+mod metadata_quorum;
 mod pretty;
 mod producer_perf;
+mod reassign_partitions;
 mod server;
 mod share_groups;
 mod shared;
@@ -84,7 +86,9 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<groups::Groups>(),
     Tool::of::<leader_election::LeaderElection>(),
     Tool::of::<log_dirs::LogDirs>(),
+    Tool::of::<metadata_quorum::MetadataQuorum>(),
     Tool::of::<producer_perf::ProducerPerf>(),
+    Tool::of::<reassign_partitions::ReassignPartitions>(),
     Tool::of::<server::ServerStart>(),
     Tool::of::<server::ServerStop>(),
     Tool::of::<share_groups::ShareGroups>(),
