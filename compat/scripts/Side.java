@@ -34,6 +34,7 @@ final class Side {
         Map.entry("kafka-broker-api-versions", "org.apache.kafka.tools.BrokerApiVersionsCommand"),
         Map.entry("kafka-features", "org.apache.kafka.tools.FeatureCommand"),
         Map.entry("kafka-metadata-quorum", "org.apache.kafka.tools.MetadataQuorumCommand"),
+        Map.entry("kafka-reassign-partitions", "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"),
         Map.entry("kafka-leader-election", "org.apache.kafka.tools.LeaderElectionCommand"),
         Map.entry("kafka-client-metrics", "org.apache.kafka.tools.ClientMetricsCommand"),
         Map.entry("kafka-transactions", "org.apache.kafka.tools.TransactionsCommand"),

@@ -54,7 +54,7 @@ enum Command {
     /// Remove a controller from the KRaft controller cluster.
     RemoveController {
         /// The id of the controller to remove.
-        #[arg(long, short = 'i')]
+        #[arg(long, short = 'i', allow_negative_numbers = true)]
         controller_id: i32,
         /// The directory ID of the controller to remove.
         #[arg(long, short = 'd')]
