@@ -9,6 +9,7 @@ mod basics;
 mod broker;
 mod cluster;
 mod groups;
+mod share;
 mod stage;
 mod transactions;
 
@@ -73,6 +74,8 @@ async fn story() -> Result<bool, Box<dyn std::error::Error>> {
         "classic_pattern_finds_new_topics" => groups::pattern(&stage, &groups::EAGER),
         "kip_848_pattern_finds_new_topics" => groups::pattern(&stage, &groups::MODERN),
         "admin_of_groups" => groups::admin(&stage),
+        "admin_of_share_groups" => share::offsets(&stage),
+        "admin_of_groups_that_are_not_there" => share::strangers(&stage),
         "transactions_commit_and_abort" => transactions::commit_and_abort(&stage),
         "a_zombie_is_fenced" => transactions::zombie(&stage),
         "offsets_are_committed_with_records" => transactions::offsets(&stage),
