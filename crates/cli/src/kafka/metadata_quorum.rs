@@ -9,6 +9,8 @@ use super::shared::{Cluster, usage};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use controller::Controller;
 use ottla_client::{Admin, Client, ClientError};
 use ottla_types::Uuid;
@@ -154,9 +156,27 @@ fn removable(controller_id: i32, directory_id: &str) -> Result<Uuid, Failure> {
     if controller_id < 0 {
         return Err(Failure::new(format!("Invalid negative --controller-id: {controller_id}")));
     }
-    let wrong =
-        |error: &dyn std::fmt::Display| Failure::new(format!("Failed to parse --controller-directory-id: {error}"));
-    directory_id.parse::<Uuid>().map_err(|error| wrong(&error))
+    directory_id.parse::<Uuid>().map_err(|_| {
+        let why = no_uuid(directory_id);
+        Failure::new(format!("Failed to parse --controller-directory-id: {why}"))
+    })
+}
+
+/// Why a text is no UUID, in Kafka's words.
+fn no_uuid(text: &str) -> String {
+    /// Characters of a UUID, padding included.
+    const CHARACTERS_MAX: usize = 24;
+    if text.chars().count() > CHARACTERS_MAX {
+        let prefix: String = text.chars().take(CHARACTERS_MAX).collect();
+        return format!("Input string with prefix `{prefix}` is too long to be decoded as a base64 UUID");
+    }
+    match URL_SAFE_NO_PAD.decode(text) {
+        Ok(bytes) => format!(
+            "Input string `{text}` decoded as {} bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID",
+            bytes.len()
+        ),
+        Err(error) => error.to_string(),
+    }
 }
 
 /// What the broker said, as Java names it; a broker that cannot be reached keeps its advice.
@@ -184,7 +204,11 @@ mod tests {
     #[test]
     fn a_controller_to_remove_has_an_id_and_a_directory() {
         assert_eq!(removable(-1, "x").unwrap_err().cause, "Invalid negative --controller-id: -1");
-        assert!(removable(1, "x").unwrap_err().cause.starts_with("Failed to parse --controller-directory-id: "));
+        let refusal = removable(1, "nonsense").unwrap_err().cause;
+        let expected =
+            "Failed to parse --controller-directory-id: Input string `nonsense` decoded as 6 bytes, which is";
+        assert!(refusal.starts_with(expected), "{refusal}");
+        assert!(no_uuid("AAAAAAAAAAAAAAAAAAAAAAAAAA").contains("prefix `AAAAAAAAAAAAAAAAAAAAAAAA` is too long"));
         let id = Uuid([7; 16]);
         assert_eq!(removable(1, &id.to_string()), Ok(id));
     }
