@@ -5,7 +5,7 @@ mod describe;
 
 use super::KafkaTool;
 use super::java::java_error;
-use super::shared::{Cluster, usage};
+use super::shared::{Cluster, usage, with_pairs};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
@@ -77,7 +77,14 @@ impl KafkaTool for MetadataQuorum {
         if let Some(file) = self.command_config.as_ref().filter(|file| !file.exists()) {
             return Err(Failure::new(format!("Properties file {} does not exists!", file.display())));
         }
-        let cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-metadata-quorum")?;
+        let cluster = match &self.command {
+            // The file is a controller's: what clients do not know there is no mistake.
+            Command::AddController { .. } => {
+                let properties = with_pairs(self.command_config.as_deref(), &[])?;
+                Cluster { bootstrap: bootstrap.clone(), properties }
+            }
+            _ => Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-metadata-quorum")?,
+        };
         match &self.command {
             Command::Describe { status, replication, human_readable } => {
                 let view = View::of(*status, *replication, *human_readable)?;
