@@ -15,17 +15,22 @@ mod dump_log;
 mod e2e_latency;
 mod features;
 mod get_offsets;
+mod group_tools;
 mod groups;
 mod java;
 mod java_text;
 mod leader_election;
 mod line_reader;
 mod log_dirs;
+mod metadata_quorum;
 mod pretty;
 mod producer_perf;
+mod reassign_partitions;
 mod server;
+mod share_groups;
 mod shared;
 mod storage;
+mod streams_groups;
 mod topics;
 mod transactions;
 mod verifiable_consumer;
@@ -81,10 +86,14 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<groups::Groups>(),
     Tool::of::<leader_election::LeaderElection>(),
     Tool::of::<log_dirs::LogDirs>(),
+    Tool::of::<metadata_quorum::MetadataQuorum>(),
     Tool::of::<producer_perf::ProducerPerf>(),
+    Tool::of::<reassign_partitions::ReassignPartitions>(),
     Tool::of::<server::ServerStart>(),
     Tool::of::<server::ServerStop>(),
+    Tool::of::<share_groups::ShareGroups>(),
     Tool::of::<storage::Storage>(),
+    Tool::of::<streams_groups::StreamsGroups>(),
     Tool::of::<topics::Topics>(),
     Tool::of::<transactions::Transactions>(),
     Tool::of::<verifiable_consumer::VerifiableConsumer>(),

@@ -156,3 +156,35 @@ fn kafkas_administration_tools_answer() {
     let shown = good(&tool("kafka-configs --describe --entity-type users"));
     assert!(shown.contains("Quota configs for user-principal 'bob' are producer_byte_rate=1048576.0\n"), "{shown}");
 }
+
+#[test]
+fn kafkas_tools_for_share_groups_and_streams_groups_answer() {
+    let node = Node::start();
+    let tool = |line: &str| node.ottla(&format!("{line} --bootstrap-server {}", node.address));
+    good(&node.ottla("topic create t"));
+    let reset = good(&tool("kafka-share-groups --reset-offsets --group g --topic t --to-earliest --execute"));
+    assert!(reset.ends_with("\ng               t               0          0\n"), "{reset}");
+    assert_eq!(good(&tool("kafka-share-groups --list")), "g\n");
+    assert_eq!(good(&tool("kafka-share-groups --list --state")), "GROUP           STATE\ng               Empty\n");
+    let described = good(&tool("kafka-share-groups --describe --all-groups --verbose"));
+    assert!(
+        described.ends_with("\ng               t               0          0             0             0\n"),
+        "{described}"
+    );
+    let state = good(&tool("kafka-share-groups --describe --group g --state"));
+    assert!(state.contains("(1)") && state.contains(" Empty           0\n"), "{state}");
+    let deleted = good(&tool("kafka-share-groups --delete-offsets --group g --topic t"));
+    assert_eq!(deleted, "\nTOPIC           STATUS\nt               Successful\n");
+    let none = good(&tool("kafka-share-groups --describe --group g"));
+    assert_eq!(none, "\nShare group 'g' has no offset information.\n");
+    let deleted = good(&tool("kafka-share-groups --delete --group g"));
+    assert_eq!(deleted, "Deletion of requested share groups ('g') was successful.\n");
+    let missing = good(&tool("kafka-share-groups --describe --group g"));
+    assert!(missing.contains("GroupIdNotFoundException: Group g not found.\n"), "exit code 0");
+    assert_eq!(good(&tool("kafka-streams-groups --list")), "");
+    let missing = tool("kafka-streams-groups --describe --group g");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stdout(&missing).contains("\nError: Executing streams group command failed due to org.apache.kafka"));
+    let refused = good(&tool("kafka-streams-groups --delete --group g"));
+    assert!(refused.contains("Group 'g' does not exist or is not a streams group.\n"), "{refused}");
+}

@@ -1,5 +1,5 @@
 //! Administration: topics, configs, quotas, partitions, groups and their offsets, transactions, records, log directories,
-//! producers, features, the cluster.
+//! producers, features, the cluster, its quorum, reassignments.
 //!
 //! An operation is retried only where a broker said that it did nothing and a later try may succeed.
 
@@ -10,7 +10,11 @@ mod features;
 mod group_offsets;
 mod groups;
 mod partitions;
+mod quorum;
 mod quotas;
+mod reassignments;
+mod share_groups;
+mod streams_groups;
 mod topics;
 mod transactions;
 
@@ -20,7 +24,11 @@ pub use elections::Election;
 pub use features::FeatureChange;
 pub use groups::{GroupDescription, GroupListing, MemberDescription};
 pub use partitions::ActiveProducer;
+pub use quorum::{QuorumInfo, QuorumReplica, RaftVoterEndpoint};
 pub use quotas::{QuotaEntity, QuotaFilter, QuotaMatch};
+pub use reassignments::PartitionReassignment;
+pub use share_groups::{ShareGroupDescription, ShareMemberDescription, ShareOffsets, SharePartitionOffset};
+pub use streams_groups::{StreamsGroupDescription, StreamsMemberDescription, StreamsTasks, Subtopology};
 pub use topics::{CreatedTopic, NewTopic, TopicDescription};
 pub use transactions::{OpenTransaction, TransactionDescription, TransactionFilter, TransactionListing};
 

@@ -31,8 +31,10 @@ mod versions;
 pub use admin::{
     ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
     CreatedTopic, Election, FeatureChange, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic,
-    OpenTransaction, QuotaEntity, QuotaFilter, QuotaMatch, ReplicaLog, TopicDescription, TransactionDescription,
-    TransactionFilter, TransactionListing,
+    OpenTransaction, PartitionReassignment, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch,
+    RaftVoterEndpoint, ReplicaLog, ShareGroupDescription, ShareMemberDescription, ShareOffsets, SharePartitionOffset,
+    StreamsGroupDescription, StreamsMemberDescription, StreamsTasks, Subtopology, TopicDescription,
+    TransactionDescription, TransactionFilter, TransactionListing,
 };
 pub use assign::Assignor;
 pub use backoff::Backoff;

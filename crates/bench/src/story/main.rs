@@ -7,7 +7,9 @@
 
 mod basics;
 mod broker;
+mod cluster;
 mod groups;
+mod share;
 mod stage;
 mod transactions;
 
@@ -58,6 +60,9 @@ async fn story() -> Result<bool, Box<dyn std::error::Error>> {
     cases!(stage, all_passed,
         "admin_makes_changes_and_deletes_topics" => basics::topics(&stage),
         "admin_knows_cluster_features_and_log_directories" => basics::cluster(&stage),
+        "admin_describes_the_quorum" => cluster::quorum(&stage),
+        "admin_cannot_make_the_voters_invalid" => cluster::voters(&stage),
+        "admin_reassigns_partitions" => cluster::reassignments(&stage),
         "every_codec_goes_in_and_comes_out" => basics::codecs(&stage),
         "many_records_keep_their_order" => basics::order(&stage),
         "offsets_seeks_pauses_and_times" => basics::positions(&stage),
@@ -69,6 +74,8 @@ async fn story() -> Result<bool, Box<dyn std::error::Error>> {
         "classic_pattern_finds_new_topics" => groups::pattern(&stage, &groups::EAGER),
         "kip_848_pattern_finds_new_topics" => groups::pattern(&stage, &groups::MODERN),
         "admin_of_groups" => groups::admin(&stage),
+        "admin_of_share_groups" => share::offsets(&stage),
+        "admin_of_groups_that_are_not_there" => share::strangers(&stage),
         "transactions_commit_and_abort" => transactions::commit_and_abort(&stage),
         "a_zombie_is_fenced" => transactions::zombie(&stage),
         "offsets_are_committed_with_records" => transactions::offsets(&stage),

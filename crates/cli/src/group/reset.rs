@@ -102,7 +102,8 @@ fn offset_of((partition, offset): (&TopicPartition, &OffsetAndMetadata)) -> (Top
     (partition.clone(), offset.offset)
 }
 
-async fn check(admin: &Admin, partitions: &BTreeSet<TopicPartition>) -> Result<(), ResetError> {
+/// Fails unless all of them exist and have leaders.
+pub(crate) async fn check(admin: &Admin, partitions: &BTreeSet<TopicPartition>) -> Result<(), ResetError> {
     let existing = existing(admin, partitions).await?;
     let missing: Vec<TopicPartition> = partitions.iter().filter(|p| !existing.contains_key(*p)).cloned().collect();
     if !missing.is_empty() {

@@ -6,14 +6,15 @@ mod remove;
 mod reset;
 
 use super::KafkaTool;
-use super::java::{described_error, java_error};
-use super::shared::{Cluster, required, usage};
-use crate::executor::Threads;
+use super::group_tools::scenario::Scenarios;
+use super::group_tools::{
+    Done, GroupTool, Trouble, conflict, delete_offsets, first_refusal, parse_states, parse_words,
+};
+use super::shared::{required, usage};
 use crate::failure::Failure;
 use crate::output::write_out;
-use ottla_client::{Admin, Client, ClientError, GroupListing};
+use ottla_client::{Admin, GroupListing};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// List all consumer groups, describe a consumer group, delete consumer group info, or reset consumer group offsets.
 #[derive(Debug, Default, clap::Parser)]
@@ -63,30 +64,8 @@ pub(super) struct ConsumerGroups {
     /// Print the new offsets as CSV.
     #[arg(long)]
     export: bool,
-    /// Reset offsets to a specific offset.
-    #[arg(long, value_name = "offset")]
-    to_offset: Option<i64>,
-    /// Reset offsets to values defined in a CSV file.
-    #[arg(long, value_name = "path to CSV file")]
-    from_file: Option<PathBuf>,
-    /// Reset offsets to offset from datetime. Format: 'YYYY-MM-DDThh:mm:ss.sss'
-    #[arg(long, value_name = "datetime")]
-    to_datetime: Option<String>,
-    /// Reset offsets to offset by duration from current timestamp. Format: 'PnDTnHnMnS'
-    #[arg(long, value_name = "duration")]
-    by_duration: Option<String>,
-    /// Reset offsets to earliest offset.
-    #[arg(long)]
-    to_earliest: bool,
-    /// Reset offsets to latest offset.
-    #[arg(long)]
-    to_latest: bool,
-    /// Reset offsets to current offset.
-    #[arg(long)]
-    to_current: bool,
-    /// Shift current offsets by 'n', where 'n' can be positive or negative.
-    #[arg(long, value_name = "number-of-offsets")]
-    shift_by: Option<i64>,
+    #[command(flatten)]
+    scenarios: Scenarios,
     /// With --describe: the members of the group.
     #[arg(long)]
     members: bool,
@@ -107,30 +86,6 @@ pub(super) struct ConsumerGroups {
     validate_regex: Option<String>,
 }
 
-/// A problem behind the command line.
-enum Trouble {
-    /// The command line is wrong after all: exit code 1.
-    Usage(String),
-    /// Said on standard output, exit code 0.
-    Said(String),
-    /// This program's own.
-    Failure(Failure),
-}
-
-type Done<T> = Result<T, Trouble>;
-
-impl From<ClientError> for Trouble {
-    fn from(error: ClientError) -> Trouble {
-        Trouble::Said(java_error(&error))
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Trouble {
-        Trouble::Failure(failure)
-    }
-}
-
 impl KafkaTool for ConsumerGroups {
     const NAME: &'static str = "kafka-consumer-groups";
 
@@ -140,28 +95,15 @@ impl KafkaTool for ConsumerGroups {
             return write_out(&validated(regex));
         }
         let bootstrap = required(&self.bootstrap_server, "bootstrap-server")?;
-        let mut cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-consumer-groups")?;
-        cluster.properties.set("default.api.timeout.ms", self.timeout.max(1).to_string());
-        cluster.run(Threads::One, async |client: Client| {
-            let admin = Admin::new(&client);
-            let timeout = Duration::from_millis(u64::try_from(self.timeout).unwrap_or(0));
-            let acting = self.act(&admin);
-            let done = tokio::time::timeout(timeout, acting).await;
-            let late = || {
-                Trouble::Said(
-                    "org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node assignment."
-                        .to_string(),
-                )
-            };
-            match done.unwrap_or_else(|_| Err(late())) {
-                Ok(()) => Ok(()),
-                Err(Trouble::Usage(cause)) => Err(usage(cause)),
-                Err(Trouble::Failure(failure)) => Err(failure),
-                Err(Trouble::Said(cause)) => {
-                    write_out(&error_line(&format!("Executing consumer group command failed due to {cause}")))
-                }
-            }
-        })
+        let tool = GroupTool {
+            name: Self::NAME,
+            kind: "consumer",
+            fails: false,
+            bootstrap,
+            command_config: self.command_config.as_deref(),
+            timeout_ms: self.timeout,
+        };
+        tool.run(async |admin| self.act(admin).await)
     }
 }
 
@@ -177,7 +119,8 @@ impl ConsumerGroups {
             return remove::groups(self, admin).await;
         }
         if self.delete_offsets {
-            return remove::offsets(self, admin).await;
+            let group = self.groups.last().map_or("", String::as_str);
+            return delete_offsets::of_words(admin, group, &self.topics).await;
         }
         reset::run(self, admin).await
     }
@@ -223,21 +166,16 @@ impl ConsumerGroups {
                 "Option [reset-offsets] only accepts one of [execute] and [dry-run]".to_string(),
             ),
         ];
-        if let Some((_, cause)) = refusals.into_iter().find(|(is_wrong, _)| *is_wrong) {
-            return Err(usage(cause));
-        }
+        first_refusal(refusals)?;
         if self.reset_offsets {
             reset::check(self)?;
         }
-        let conflicts = [
-            (has_groups && self.all_groups, "[group]", "[all-groups]"),
-            (has_groups && self.list, "[group]", "[list]"),
-            (!self.topics.is_empty() && self.list, "[topic]", "[list]"),
-            (!self.topics.is_empty() && self.describe, "[topic]", "[describe]"),
-        ];
-        if let Some((_, used, other)) = conflicts.into_iter().find(|(is_wrong, ..)| *is_wrong) {
-            return Err(usage(format!("Option \"{used}\" can't be used with option \"{other}\"")));
-        }
+        first_refusal([
+            (has_groups && self.all_groups, conflict("group", "all-groups")),
+            (has_groups && self.list, conflict("group", "list")),
+            (!self.topics.is_empty() && self.list, conflict("topic", "list")),
+            (!self.topics.is_empty() && self.describe, conflict("topic", "describe")),
+        ])?;
         if actions.iter().filter(|is_wanted| **is_wanted).count() != 1 {
             let all = "--list, --describe, --delete, --reset-offsets, --delete-offsets, --validate-regex";
             return Err(usage(format!("Command must include exactly one action: {all}")));
@@ -255,10 +193,7 @@ impl ConsumerGroups {
     }
 
     async fn print_groups(&self, admin: &Admin) -> Done<()> {
-        let states = parse_words(self.state.as_deref(), STATES).map_err(|_| {
-            let given = self.state.as_deref().unwrap_or_default();
-            Trouble::Usage(format!("Invalid state list '{given}'. Valid states are: {}", STATES.join(", ")))
-        })?;
+        let states = parse_states(self.state.as_deref().unwrap_or_default(), STATES)?;
         let types = parse_words(self.group_type.as_deref(), TYPES).map_err(|_| {
             let given = self.group_type.as_deref().unwrap_or_default();
             Trouble::Usage(format!("Invalid types list '{given}'. Valid types are: {}", TYPES.join(", ")))
@@ -279,14 +214,6 @@ impl ConsumerGroups {
 const STATES: &[&str] =
     &["PreparingRebalance", "CompletingRebalance", "Stable", "Dead", "Empty", "Assigning", "Reconciling"];
 const TYPES: &[&str] = &["Classic", "Consumer"];
-
-/// Words out of a list, in any case and separated by commas, as they are written in the list. The error is a word that is not
-/// in it.
-fn parse_words(text: Option<&str>, known: &[&'static str]) -> Result<Vec<&'static str>, String> {
-    let words = text.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
-    let find = |word: &str| known.iter().find(|known| known.eq_ignore_ascii_case(word)).copied();
-    words.map(|word| find(word).ok_or_else(|| word.to_string())).collect()
-}
 
 fn is_of_consumers(group: &GroupListing) -> bool {
     ["", "consumer"].contains(&group.protocol_type.as_str())
@@ -314,11 +241,6 @@ fn listing(groups: &[GroupListing], with_type: bool, with_state: bool) -> String
     head + &groups.iter().map(row).collect::<String>()
 }
 
-/// An error as Kafka's tool prints it, on standard output.
-fn error_line(cause: &str) -> String {
-    format!("\nError: {cause}\n")
-}
-
 fn validated(pattern: &str) -> String {
     match regex::Regex::new(pattern) {
         Ok(_) => format!("The regular expression `{pattern}` is valid.\n"),
@@ -328,11 +250,6 @@ fn validated(pattern: &str) -> String {
             format!("The regular expression `{pattern}` is invalid: {reason}.\n")
         }
     }
-}
-
-/// The message of an error without the name of its class.
-fn message(error: &ClientError) -> String {
-    described_error(error)
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ fn text(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::ClusterAuthorizationFailed => "Cluster authorization failed.",
         ErrorCode::UnknownMemberId => "The coordinator is not aware of this member.",
         ErrorCode::CoordinatorNotAvailable => "The coordinator is not available.",
+        ErrorCode::NoReassignmentInProgress => "No partition reassignment is in progress.",
         ErrorCode::KafkaStorageError => "Disk error when trying to access log file on the disk.",
         ErrorCode::UnsupportedVersion => "The version of API is not supported.",
         ErrorCode::InvalidConfig => "Configuration is invalid.",

@@ -1,8 +1,9 @@
 //! `--describe`: offsets, members or states of groups, in Kafka's columns.
 
-use super::{ConsumerGroups, Done, Trouble, error_line};
+use super::ConsumerGroups;
 use crate::failure::Failure;
 use crate::group::offsets::{Position, positions};
+use crate::kafka::group_tools::{Done, Trouble, by_topic, error_line};
 use crate::output::write_out;
 use ottla_client::{Admin, GroupDescription, MemberDescription, Offsets};
 use ottla_types::TopicPartition;
@@ -132,16 +133,8 @@ fn offsets(group: &str, rows: &[Row], verbose: bool) -> String {
     text + "\n"
 }
 
-/// `a:0,1;b:0`, as Kafka writes partitions of several topics.
 fn assignment(partitions: &BTreeSet<TopicPartition>) -> String {
-    let mut topics: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for partition in partitions {
-        topics.entry(&partition.topic).or_default().push(partition.partition.to_string());
-    }
-    if topics.is_empty() {
-        return MISSING.to_string();
-    }
-    topics.iter().map(|(topic, indexes)| format!("{topic}:{}", indexes.join(","))).collect::<Vec<_>>().join(";")
+    if partitions.is_empty() { MISSING.to_string() } else { by_topic(partitions) }
 }
 
 /// The columns are as wide as what is in them, but only when the group is there to be shown.

@@ -1,0 +1,58 @@
+//! `--cancel`: takes back the reassignments of a plan that are under way.
+
+use super::log_dirs::{LogDirs, MoveState, not_supported};
+use super::plan::{Plan, joined};
+use super::stopped::Stopped;
+use super::throttle;
+use crate::kafka::java::described_error;
+use crate::output::write_out;
+use ottla_client::{Admin, Client};
+use ottla_types::TopicPartition;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) async fn cancel(client: &Client, text: &str, preserve_throttles: bool) -> Result<(), Stopped> {
+    let (admin, plan) = (Admin::new(client), Plan::parse(text)?);
+    let named: BTreeSet<TopicPartition> = plan.partitions.iter().map(|(partition, _)| partition.clone()).collect();
+    let ongoing = admin.list_partition_reassignments(Some(&named)).await?;
+    let is_moving = |reassignment: &ottla_client::PartitionReassignment| {
+        !reassignment.adding_replicas.is_empty() || !reassignment.removing_replicas.is_empty()
+    };
+    let moving: BTreeMap<TopicPartition, Option<Vec<i32>>> = ongoing
+        .iter()
+        .filter(|(_, reassignment)| is_moving(reassignment))
+        .map(|(partition, _)| (partition.clone(), None))
+        .collect();
+    match moving.is_empty() {
+        true => write_out("None of the specified partition reassignments are active.\n")?,
+        false => take_back(&admin, &moving).await?,
+    }
+    let brokers = plan.log_dirs.keys().map(|replica| replica.broker).collect();
+    let log_dirs = LogDirs::of(&admin, &brokers).await?;
+    for (replica, target) in &plan.log_dirs {
+        if let MoveState::Active { current, .. } = log_dirs.state(replica, target) {
+            return Err(not_supported(replica, &current));
+        }
+    }
+    // Kafka's tool ends no line here.
+    write_out("None of the specified partition moves are active.")?;
+    match preserve_throttles {
+        true => Ok(()),
+        false => throttle::clear(&admin, &plan).await,
+    }
+}
+
+async fn take_back(admin: &Admin, moving: &BTreeMap<TopicPartition, Option<Vec<i32>>>) -> Result<(), Stopped> {
+    let results = admin.alter_partition_reassignments(moving, true).await?;
+    let errors = results.iter().filter_map(|(partition, result)| {
+        result.as_ref().err().map(|error| format!("{partition}: {}", described_error(error)))
+    });
+    let errors: Vec<String> = errors.collect();
+    if !errors.is_empty() {
+        let plural = if errors.len() == 1 { "" } else { "s" };
+        let text = format!("Error cancelling partition reassignment{plural} for:\n{}", errors.join("\n"));
+        return Err(Stopped::Said(text));
+    }
+    let plural = if moving.len() == 1 { "" } else { "s" };
+    let names = joined(moving.keys(), ",");
+    Ok(write_out(&format!("Successfully cancelled partition reassignment{plural} for: {names}\n"))?)
+}
