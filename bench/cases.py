@@ -114,7 +114,7 @@ class Fetch:
 
 
 class Clients:
-    """Our client and librdkafka in turn, as fast as they can, against the same broker. The CPU is the client's."""
+    """Our client and librdkafka in turn against the same broker. The CPU is the client's."""
 
     peers = ("ottla-client", "librdkafka")
 
@@ -125,7 +125,7 @@ class Clients:
         load = self.load.part(scale)
         peer.start()
         peer.create_topic(TOPIC, load.partitions)
-        produce(peer, load)
+        produce(peer, replace(load, rate=0))
         work = {"ottla-client": self.ours, "librdkafka": self.theirs}[peer.name]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         report = work(peer, load)
@@ -139,7 +139,7 @@ class Clients:
 
     def theirs(self, peer, load):
         command = [peer.programs.librdkafka, "consume" if self.reads else "produce", peer.address, TOPIC]
-        command += [str(load.records), str(load.size)]
+        command += [str(load.records), str(load.size), str(load.rate)]
         if not self.reads:
             command += [f"acks={load.acks}", f"linger.ms={load.linger}", f"batch.size={load.batch}"]
             command += ["batch.num.messages=1000000", "queue.buffering.max.messages=100000", "enable.idempotence=true"]
@@ -256,6 +256,8 @@ CASES = {
     "client-produce-100b": Clients(replace(SMALL, rate=0, acks="all")),
     "client-consume-1k": Clients(replace(ONE_KB, rate=0, records=2_000_000), reads=True),
     "client-consume-100b": Clients(replace(SMALL, rate=0), reads=True),
+    "client-paced-1k": Clients(replace(ONE_KB, acks="all")),
+    "client-paced-100b": Clients(replace(SMALL, acks="all")),
     "latency": Latency(replace(ONE_KB, rate=2_000, records=60_000, acks="all")),
     "start": Start(10),
     "partitions-5000": Partitions(5_000),
