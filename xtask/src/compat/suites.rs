@@ -22,7 +22,7 @@ const MKFS: Need = Need::Debian { command: "mkfs.ext4", package: "e2fsprogs" };
 const LOSETUP: Need = Need::Debian { command: "losetup", package: "mount" };
 const JAVA: &[Need] = &[Need::Jars, Need::JavaClasses];
 const RECIPES: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::KafkaJs, Need::Go];
-const KILL9_TRANSACTIONS: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::History];
+const KILL9_TRANSACTIONS: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::Transformer, Need::History];
 const DATA_GROUP: &[Need] = &[Need::Python, Need::KafkaJs, Need::Jars, Need::JavaClasses];
 
 /// Every suite under `compat/`.
