@@ -31,6 +31,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("java", JAVA, Program::Java("JavaSuite"), Broker::Shared),
     suite("java-groups", JAVA, Program::Java("JavaGroupsSuite"), Broker::Shared),
     suite("java-share", JAVA, Program::Java("JavaShareSuite"), Broker::Shared),
+    suite("java-share-restart", JAVA, Program::Java("ShareRestartSuite"), Broker::Own),
     suite("java-transactions", JAVA, Program::Java("JavaTransactionsSuite"), Broker::Shared),
     suite("java-cluster", JAVA, Program::Java("JavaClusterSuite"), Broker::Shared),
     suite("tools", JAVA, Program::Java("ToolsSuite"), Broker::Shared),
