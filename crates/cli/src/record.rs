@@ -21,6 +21,9 @@ pub(crate) struct JsonRecord {
     offset: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timestamp: Option<i64>,
+    /// In a share group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delivery_count: Option<i16>,
     #[serde(default)]
     key: serde_json::Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +61,7 @@ impl JsonRecord {
             partition: Some(record.partition),
             offset: Some(record.offset),
             timestamp: Some(record.timestamp),
+            delivery_count: record.delivery_count,
             key,
             key_base64,
             value,
@@ -119,6 +123,7 @@ mod tests {
             timestamp: 1000,
             timestamp_type: TimestampType::CreateTime,
             leader_epoch: 0,
+            delivery_count: None,
             key: Some(Bytes::from_static(b"\xff\x00")),
             value: Some("text \"x\"".into()),
             headers: vec![("h".into(), None), ("h".into(), Some(Bytes::from_static(b"\xfe")))],

@@ -16,8 +16,14 @@ mod positions;
 mod rebalance;
 mod record;
 mod session;
+mod signal;
 mod state;
 mod subscription;
+mod topic_ids;
+
+pub(crate) use batches::FetchedBatches;
+pub(crate) use signal::Signal;
+pub(crate) use topic_ids::TopicIds;
 
 pub use controls::ConsumerWaker;
 pub use options::{ConsumerOptions, GroupProtocol, OffsetReset};
@@ -34,7 +40,6 @@ use ottla_types::TopicPartition;
 use rebalance::{Membership, Step};
 use state::{Phase, State};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subscription::{Pattern, Wanted};
@@ -92,10 +97,9 @@ struct Shared {
     /// Topics whose metadata is too old.
     stale: Mutex<BTreeSet<Arc<str>>>,
     /// Wakes `poll`.
-    data: Notify,
+    signal: Arc<Signal>,
     /// Wakes the task that finds positions.
     work: Notify,
-    is_woken: AtomicBool,
     /// Commits go one after another.
     committing: tokio::sync::Mutex<()>,
 }
@@ -118,9 +122,8 @@ impl Consumer {
             membership: Mutex::new(Membership { member_id: String::new(), epoch: -1 }),
             polled: Mutex::new(now),
             stale: Mutex::default(),
-            data: Notify::new(),
+            signal: Arc::default(),
             work: Notify::new(),
-            is_woken: AtomicBool::new(false),
             committing: tokio::sync::Mutex::new(()),
         });
         let task = client.runtime().spawn("client.consumer", positions::run(shared.clone()));
@@ -257,7 +260,7 @@ impl Consumer {
         let deadline = self.shared.runtime().now() + timeout;
         loop {
             self.shared.note_poll();
-            if self.shared.is_woken.swap(false, Ordering::SeqCst) {
+            if self.shared.signal.take() {
                 return Err(ClientError::Wakeup);
             }
             while let Some(step) = self.subscription.as_mut().and_then(|joined| joined.steps.try_recv().ok()) {
@@ -277,7 +280,7 @@ impl Consumer {
             let until = deadline.min(self.next_auto_commit.max(now + Duration::from_millis(1)));
             tokio::select! {
                 biased;
-                () = self.shared.data.notified() => {}
+                () = self.shared.signal.notified() => {}
                 () = self.shared.runtime().sleep_until(until) => {}
             }
         }

@@ -5,7 +5,7 @@
 //!
 //! 1. [`Connection`]: one broker, versions negotiated, many requests in flight.
 //! 2. [`Client`]: a cluster by its bootstrap addresses; knows brokers and leaders, opens connections when needed.
-//! 3. On a client: [`Producer`], [`Consumer`], [`Admin`]; below them [`Client::fetch`], [`Client::list_offset`] and
+//! 3. On a client: [`Producer`], [`Consumer`], [`ShareConsumer`], [`Admin`]; below them [`Client::fetch`], [`Client::list_offset`] and
 //!    [`SimpleProducer`], for who makes his own batches.
 //!
 //! Every failure is a [`ClientError`], whose variants are what a caller can do about it.
@@ -25,6 +25,7 @@ mod options;
 mod produce;
 mod producer;
 mod properties;
+mod share_consumer;
 mod simple_producer;
 mod versions;
 
@@ -54,6 +55,9 @@ pub use producer::{
     BatchReport, Delivery, Partitioner, Producer, ProducerInterceptor, ProducerOptions, ProducerRecord, RecordMetadata,
 };
 pub use properties::ClientProperties;
+pub use share_consumer::{
+    AcknowledgeType, Acknowledged, AcknowledgementMode, AcquireMode, ShareConsumer, ShareConsumerOptions,
+};
 pub use simple_producer::{ProducerIdentity, SimpleProducer};
 pub use versions::BrokerVersions;
 // What records are made of.

@@ -7,6 +7,7 @@
 mod consumer;
 mod known;
 mod producer;
+mod share_consumer;
 mod values;
 
 use crate::error::ClientError;
@@ -160,6 +161,7 @@ fn is_known(name: &str) -> bool {
     CLIENT.iter().any(|property| property.name == name)
         || producer::PRODUCER.iter().any(|property| property.name == name)
         || consumer::CONSUMER.iter().any(|property| property.name == name)
+        || share_consumer::SHARE_CONSUMER.iter().any(|property| property.name == name)
         || IGNORED.contains(&name)
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

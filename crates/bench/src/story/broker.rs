@@ -12,6 +12,9 @@ const OPTIONS: &[&str] = &[
     "group.consumer.min.heartbeat.interval.ms=100",
     "group.consumer.heartbeat.interval.ms=300",
     "group.consumer.regex.refresh.interval.ms=10000",
+    "group.share.min.heartbeat.interval.ms=100",
+    "group.share.heartbeat.interval.ms=300",
+    "group.share.min.record.lock.duration.ms=1000",
     "offsets.topic.num.partitions=5",
     "transaction.state.log.num.partitions=5",
 ];

@@ -10,6 +10,7 @@ mod broker;
 mod cluster;
 mod groups;
 mod share;
+mod sharing;
 mod stage;
 mod transactions;
 
@@ -76,6 +77,14 @@ async fn story() -> Result<bool, Box<dyn std::error::Error>> {
         "admin_of_groups" => groups::admin(&stage),
         "admin_of_share_groups" => share::offsets(&stage),
         "admin_of_groups_that_are_not_there" => share::strangers(&stage),
+        "share_members_divide_records" => sharing::two_members(&stage),
+        "share_records_are_accepted_released_and_rejected" => sharing::acknowledge_types(&stage),
+        "share_acknowledgement_modes" => sharing::modes(&stage),
+        "share_records_of_a_member_that_crashes_come_again" => sharing::crash(&stage),
+        "share_locks_end" => sharing::expiry(&stage),
+        "share_locks_are_renewed" => sharing::renewal(&stage),
+        "share_record_limit_is_strict" => sharing::record_limit(&stage),
+        "share_polls_are_ended_by_wakeup" => sharing::wakeup(&stage),
         "transactions_commit_and_abort" => transactions::commit_and_abort(&stage),
         "a_zombie_is_fenced" => transactions::zombie(&stage),
         "offsets_are_committed_with_records" => transactions::offsets(&stage),
@@ -85,6 +94,7 @@ async fn story() -> Result<bool, Box<dyn std::error::Error>> {
         cases!(stage, all_passed,
             "a_restart_loses_and_repeats_nothing" => basics::restart(&stage, &mut broker),
             "a_transaction_survives_a_restart" => transactions::restart(&stage, &mut broker),
+            "a_share_group_survives_a_restart" => sharing::restart(&stage, &mut broker),
         );
     }
     Ok(all_passed)

@@ -17,6 +17,7 @@ enum Token {
     Partition,
     Offset,
     Timestamp,
+    DeliveryCount,
 }
 
 /// A parsed template.
@@ -47,9 +48,10 @@ impl Template {
                 Some('p') => Token::Partition,
                 Some('o') => Token::Offset,
                 Some('T') => Token::Timestamp,
+                Some('d') => Token::DeliveryCount,
                 other => {
                     let other = other.map(String::from).unwrap_or_default();
-                    return Err(format!("%{other} is no token: there are %s %S %R %k %K %h %t %p %o %T and %%"));
+                    return Err(format!("%{other} is no token: there are %s %S %R %k %K %h %t %p %o %T %d and %%"));
                 }
             };
             if !plain.is_empty() {
@@ -82,6 +84,7 @@ impl Template {
                 Token::Partition => out.extend(record.partition.to_string().bytes()),
                 Token::Offset => out.extend(record.offset.to_string().bytes()),
                 Token::Timestamp => out.extend(record.timestamp.to_string().bytes()),
+                Token::DeliveryCount => out.extend(record.delivery_count.unwrap_or(-1).to_string().bytes()),
             }
         }
     }
@@ -108,6 +111,7 @@ mod tests {
             timestamp: 1000,
             timestamp_type: TimestampType::CreateTime,
             leader_epoch: 0,
+            delivery_count: None,
             key: None,
             value: Some("val".into()),
             headers: vec![("a".into(), Some("1".into())), ("b".into(), None)],

@@ -146,6 +146,7 @@ mod tests {
             timestamp: 1000,
             timestamp_type: TimestampType::CreateTime,
             leader_epoch: 0,
+            delivery_count: None,
             key: key.map(Into::into),
             value: Some(value.into()),
             headers: vec![("trace".into(), Some("x1".into()))],

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// One partition's part of an answer, read step by step.
 #[derive(Debug)]
-pub(super) struct FetchedBatches {
+pub(crate) struct FetchedBatches {
     pub(super) partition: TopicPartition,
     /// The partition's version when it was asked for; another one makes this worthless.
     pub(super) version: u64,
@@ -31,7 +31,7 @@ pub(super) struct FetchedBatches {
 }
 
 impl FetchedBatches {
-    pub(super) fn new(
+    pub(crate) fn new(
         partition: TopicPartition,
         version: u64,
         position: i64,
@@ -59,7 +59,7 @@ impl FetchedBatches {
     ///
     /// # Errors
     /// `CorruptRecords`; the position stays before the batch.
-    pub(super) fn next(&mut self) -> Result<Option<ConsumerRecord>, ClientError> {
+    pub(crate) fn next(&mut self) -> Result<Option<ConsumerRecord>, ClientError> {
         loop {
             if let Some(record) = self.records.pop_front() {
                 self.position = if self.records.is_empty() { self.batch_end } else { record.offset + 1 };
@@ -92,6 +92,19 @@ impl FetchedBatches {
         }
         self.bytes = self.bytes.slice(range.end..);
         Ok(true)
+    }
+
+    /// Goes past the batch of which `next` said that it is damaged: its first and last offset. `None` when not even those can be
+    /// read.
+    pub(crate) fn skip_damaged(&mut self) -> Option<(i64, i64)> {
+        let (header, range) = scan(&self.bytes, false).next()?.ok()?;
+        self.bytes = self.bytes.slice(range.end..);
+        Some((header.base_offset, header.last_offset()))
+    }
+
+    /// Whether there is the beginning of a batch behind the last one.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        !self.bytes.is_empty()
     }
 
     /// Whether an application may see the batch.
@@ -135,6 +148,7 @@ fn to_consumer_record(
         timestamp: record.timestamp,
         timestamp_type: header.timestamp_type(),
         leader_epoch: header.partition_leader_epoch.0,
+        delivery_count: None,
         key: record.key,
         value: record.value,
         headers: record.headers,

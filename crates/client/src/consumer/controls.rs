@@ -1,33 +1,36 @@
 //! Positions, pauses and questions about offsets.
 
 use super::record::{OffsetAndMetadata, Offsets};
+use super::signal::Signal;
 use super::state::Phase;
-use super::{Consumer, Shared, offsets};
+use super::{Consumer, offsets};
 use crate::error::ClientError;
 use crate::offsets::{ListedOffset, OffsetSpec};
 use ottla_types::TopicPartition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Ends a poll from another task: it returns `Wakeup`.
 #[derive(Clone)]
 pub struct ConsumerWaker {
-    shared: Arc<Shared>,
+    signal: Arc<Signal>,
 }
 
 impl ConsumerWaker {
+    pub(crate) fn of(signal: &Arc<Signal>) -> ConsumerWaker {
+        ConsumerWaker { signal: signal.clone() }
+    }
+
     /// Ends the poll that waits now, or else the next one.
     pub fn wakeup(&self) {
-        self.shared.is_woken.store(true, Ordering::SeqCst);
-        self.shared.data.notify_one();
+        self.signal.wakeup();
     }
 }
 
 impl Consumer {
     /// A handle that ends a poll.
     pub fn waker(&self) -> ConsumerWaker {
-        ConsumerWaker { shared: self.shared.clone() }
+        ConsumerWaker::of(&self.shared.signal)
     }
 
     /// Goes on at this offset.

@@ -132,7 +132,7 @@ fn take_in(shared: &Shared, session: &FetchSession, response: FetchResponse) {
         }
     }
     drop(state);
-    shared.data.notify_one();
+    shared.signal.notify();
 }
 
 fn take_partition(shared: &Shared, state: &mut State, partition: TopicPartition, wanted: Wanted, data: PartitionData) {

@@ -54,7 +54,7 @@ pub(super) async fn run(
     let Err(error) = ended else { return };
     tracing::warn!(group_id = member.group_id, %error, "membership ended");
     member.shared.lock().errors.push_back(error);
-    member.shared.data.notify_one();
+    member.shared.signal.notify();
 }
 
 impl Member {
@@ -76,7 +76,7 @@ impl Member {
         let (done, is_done) = oneshot::channel();
         // When polling is over for good, nobody answers and this task is about to be ended.
         let _ = self.steps.send(step(done));
-        self.shared.data.notify_one();
+        self.shared.signal.notify();
         is_done
     }
 

@@ -75,7 +75,7 @@ async fn round(shared: &Arc<Shared>) -> Result<(), ClientError> {
         }
     }
     shared.lock().wake_fetchers();
-    shared.data.notify_one();
+    shared.signal.notify();
     trouble
 }
 
@@ -254,5 +254,5 @@ fn report(shared: &Shared, partition: &TopicPartition, version: u64, error: Clie
         state.errors.push_back(error);
     }
     drop(state);
-    shared.data.notify_one();
+    shared.signal.notify();
 }

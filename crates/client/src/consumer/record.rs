@@ -21,6 +21,8 @@ pub struct ConsumerRecord {
     pub timestamp_type: TimestampType,
     /// Leader epoch of its batch, or -1.
     pub leader_epoch: i32,
+    /// How often it was delivered to a share group, this time included; `None` outside of one.
+    pub delivery_count: Option<i16>,
     /// Key; `None` is null.
     pub key: Option<Bytes>,
     /// Value; `None` is null.

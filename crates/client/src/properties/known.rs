@@ -33,8 +33,6 @@ pub(super) const IGNORED: &[&str] = &[
     "security.protocol",
     "security.providers",
     "send.buffer.bytes",
-    "share.acknowledgement.mode",
-    "share.acquire.mode",
     "socket.connection.setup.timeout.max.ms",
     "transaction.two.phase.commit.enable",
     "value.deserializer",

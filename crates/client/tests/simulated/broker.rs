@@ -1,5 +1,6 @@
 //! A broker that keeps everything in memory and misbehaves when told to.
 
+use crate::share_broker::{self, Sharing};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -76,6 +77,7 @@ pub(crate) struct Inside {
     pub(crate) committed: BTreeMap<(String, String, i32), (i64, i32)>,
     pub(crate) next_producer_id: i64,
     pub(crate) metadata_requests: usize,
+    pub(crate) sharing: Sharing,
 }
 
 pub(crate) struct FakeBroker {
@@ -187,6 +189,9 @@ impl FakeBroker {
             }
             AnyRequest::OffsetCommit(request) => offset_commit(inside, &request),
             AnyRequest::OffsetFetch(request) => offset_fetch(inside, &request),
+            AnyRequest::ShareGroupHeartbeat(request) => share_broker::heartbeat(inside, topic_id("events"), &request),
+            AnyRequest::ShareFetch(request) => share_broker::fetch(inside, topic_id("events"), &request),
+            AnyRequest::ShareAcknowledge(request) => share_broker::acknowledge(inside, topic_id("events"), &request),
             AnyRequest::InitProducerId(_) => {
                 inside.next_producer_id += 1;
                 let producer_id = inside.next_producer_id;

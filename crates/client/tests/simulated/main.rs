@@ -5,4 +5,6 @@ mod broker;
 mod connection;
 mod consumer;
 mod producer;
+mod share_broker;
+mod share_consumer;
 mod simple_producer;

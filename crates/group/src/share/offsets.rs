@@ -130,7 +130,13 @@ pub(super) fn delete(
         answer(&request.group_id, slot, ShareReply::DeleteOffsets(response, None))
     };
     let group = match shard.groups.share(&request.group_id) {
-        None => return refuse(ErrorCode::GroupIdNotFound, format!("Share group {} not found.", request.group_id)),
+        None => {
+            let message = match shard.groups.get(&request.group_id) {
+                Some(_) => format!("Group {} is not a share group.", request.group_id),
+                None => format!("Group {} not found.", request.group_id),
+            };
+            return refuse(ErrorCode::GroupIdNotFound, message);
+        }
         Some(group) if !group.is_empty() => {
             return refuse(ErrorCode::NonEmptyGroup, "The group is not empty.".to_string());
         }

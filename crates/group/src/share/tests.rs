@@ -319,6 +319,16 @@ fn offsets_are_altered_and_deleted_while_nobody_is_there() {
 }
 
 #[test]
+fn offsets_of_a_group_that_is_not_there_are_not_deleted() {
+    let mut world = World::new(1);
+    let request = DeleteShareGroupOffsetsRequest { group_id: "g".to_string(), topics: Vec::new() };
+    let reply = world.ask(ShareRequest::DeleteOffsets(request));
+    let ShareReply::DeleteOffsets(response, None) = reply else { panic!("{reply:?}") };
+    let refusal = (code(response.error_code), response.error_message.as_deref());
+    assert_eq!(refusal, (ErrorCode::GroupIdNotFound, Some("Group g not found.")));
+}
+
+#[test]
 fn share_groups_are_described_listed_and_deleted() {
     let mut world = World::new(1);
     world.beat("a", 0);

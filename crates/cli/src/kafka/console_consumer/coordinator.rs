@@ -8,7 +8,7 @@ use ottla_protocol::{
 
 /// Which records are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coordinator {
+pub(crate) enum Coordinator {
     /// OffsetsMessageFormatter.
     Offsets,
     /// GroupMetadataMessageFormatter.
@@ -127,6 +127,7 @@ mod tests {
             timestamp: 0,
             timestamp_type: TimestampType::CreateTime,
             leader_epoch: 0,
+            delivery_count: None,
             key: Some(key.encode().unwrap()),
             value,
             headers: vec![],

@@ -118,9 +118,10 @@ impl DefaultFormatter {
         if self.offset {
             columns.push(format!("Offset:{}", record.offset).into_bytes());
         }
-        // Deliveries are counted for share groups only, and Kafka's tool does not pass on the epoch.
+        // Deliveries are counted for share groups only, and Kafka's tools do not pass on the epoch.
         if self.delivery {
-            columns.push(b"Delivery:NOT_PRESENT".to_vec());
+            let count = record.delivery_count.map_or("NOT_PRESENT".to_string(), |count| count.to_string());
+            columns.push(format!("Delivery:{count}").into_bytes());
         }
         if self.epoch {
             columns.push(b"Epoch:NOT_PRESENT".to_vec());
@@ -186,6 +187,7 @@ mod tests {
             timestamp: 1000,
             timestamp_type: TimestampType::CreateTime,
             leader_epoch: 0,
+            delivery_count: None,
             key: None,
             value: Some(bytes::Bytes::from_static(&[0, 0, 0, 5])),
             headers: vec![(bytes::Bytes::from_static(b"h"), None), (bytes::Bytes::from_static(b"i"), Some("v".into()))],

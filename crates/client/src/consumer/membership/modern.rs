@@ -2,6 +2,7 @@
 
 use super::{Member, Step};
 use crate::backoff::Backoff;
+use crate::consumer::TopicIds;
 use crate::consumer::subscription::Wanted;
 use crate::error::ClientError;
 use ottla_protocol::consumer_group_heartbeat_request::TopicPartitions;
@@ -27,7 +28,7 @@ struct Modern {
     is_full: bool,
     /// The coordinator was told a pattern.
     has_pattern: bool,
-    topic_ids: BTreeMap<String, Uuid>,
+    topic_ids: TopicIds,
 }
 
 impl Member {
@@ -41,7 +42,7 @@ impl Member {
             interval: self.shared.options.heartbeat_interval,
             is_full: true,
             has_pattern: false,
-            topic_ids: BTreeMap::new(),
+            topic_ids: TopicIds::default(),
         };
         let mut backoff = Backoff::new(self.shared.client.options());
         loop {
@@ -149,7 +150,7 @@ impl Member {
         }
         for partition in &self.owned {
             if let Some(topic_id) = modern.topic_ids.get(&*partition.topic) {
-                topics.entry(*topic_id).or_default().push(partition.partition);
+                topics.entry(topic_id).or_default().push(partition.partition);
             }
         }
         topics.into_iter().map(|(topic_id, partitions)| TopicPartitions { topic_id, partitions }).collect()
@@ -188,22 +189,12 @@ impl Member {
         modern: &mut Modern,
         assignment: &Assignment,
     ) -> Result<BTreeSet<TopicPartition>, ClientError> {
-        let is_known = |modern: &Modern, id: &Uuid| modern.topic_ids.values().any(|known| known == id);
-        if !assignment.topic_partitions.iter().all(|topic| is_known(modern, &topic.topic_id)) {
+        let assigned = || assignment.topic_partitions.iter().map(|topic| (topic.topic_id, topic.partitions.as_slice()));
+        if !modern.topic_ids.know(assigned().map(|(topic_id, _)| topic_id)) {
             let topics = self.topics_now().await?;
-            let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-            let metadata = self.shared.client.fetch_metadata(Some(&names), false).await?;
-            modern.topic_ids = metadata.topics.into_iter().map(|(name, topic)| (name, topic.topic_id)).collect();
+            modern.topic_ids.learn(&self.shared.client, &topics).await?;
         }
-        let mut assigned = BTreeSet::new();
-        for topic in &assignment.topic_partitions {
-            // A topic that is already gone is left out; the coordinator will notice too.
-            if let Some((name, _)) = modern.topic_ids.iter().find(|(_, id)| **id == topic.topic_id) {
-                let name: std::sync::Arc<str> = name.as_str().into();
-                assigned.extend(topic.partitions.iter().map(|index| TopicPartition::new(name.clone(), *index)));
-            }
-        }
-        Ok(assigned)
+        Ok(modern.topic_ids.partitions(assigned()).into_keys().collect())
     }
 
     /// Waits until `poll` has taken the step, with heartbeats that say nothing new.
