@@ -66,7 +66,8 @@ fn next(shared: &Shared, node: i32, session: &ShareSession) -> Option<Work> {
     let along = std::mem::take(&mut here.along);
     let is_closing = here.is_closing;
     let fetches = !is_closing && state.wants_records && !wanted.is_empty() && may_ask(shared, &mut state, node);
-    if !along.is_empty() && !(fetches && goes_along(&along, &wanted, session)) {
+    let along_goes = fetches && goes_along(&along, &wanted, session);
+    if !along.is_empty() && !along_goes {
         release_turn(&mut state, node);
         return Some(Work::Acknowledge(Commit { acknowledgements: along, deadline, done: None }));
     }

@@ -129,9 +129,7 @@ pub(crate) fn fetch(inside: &mut Inside, topic_id: Uuid, request: &ShareFetchReq
                 (record.owner, record.count) = (Some(member.clone()), record.count + 1);
                 let acquired = (offset, offset, record.count);
                 let (first_offset, last_offset, delivery_count) = acquired;
-                let acquired =
-                    fetched::AcquiredRecords { first_offset, last_offset, delivery_count, ..Default::default() };
-                data.acquired_records.push(acquired);
+                data.acquired_records.push(fetched::AcquiredRecords { first_offset, last_offset, delivery_count });
             }
             data.records = Records::Inline(bytes.into());
         }

@@ -149,7 +149,7 @@ impl Member {
             return Vec::new();
         }
         for partition in &self.owned {
-            if let Some(topic_id) = modern.topic_ids.get(&*partition.topic) {
+            if let Some(topic_id) = modern.topic_ids.get(&partition.topic) {
                 topics.entry(topic_id).or_default().push(partition.partition);
             }
         }
