@@ -22,6 +22,7 @@ mod subscription;
 mod topic_ids;
 
 pub(crate) use batches::FetchedBatches;
+pub(crate) use membership::subscription_changes;
 pub(crate) use signal::Signal;
 pub(crate) use topic_ids::TopicIds;
 

@@ -4,7 +4,7 @@
 use super::Shared;
 use super::session::Partitions;
 use crate::backoff::Backoff;
-use crate::consumer::TopicIds;
+use crate::consumer::{TopicIds, subscription_changes};
 use crate::coordinator::Coordinated;
 use crate::error::ClientError;
 use ottla_protocol::share_group_heartbeat_response::Assignment;
@@ -115,18 +115,7 @@ impl Member {
 
     /// Until the next heartbeat is due, or the subscription changes.
     async fn wait(&mut self) {
-        let runtime = self.shared.runtime().clone();
-        tokio::select! {
-            biased;
-            changed = self.wanted.changed() => {
-                if changed.is_err() {
-                    // The subscription is gone; this task is about to be ended.
-                    std::future::pending::<()>().await;
-                }
-                self.is_full = true;
-            }
-            () = runtime.sleep(self.interval) => {}
-        }
+        self.is_full |= subscription_changes(self.shared.runtime(), &mut self.wanted, self.interval).await;
     }
 
     async fn beat(&mut self) -> Result<ShareGroupHeartbeatResponse, ClientError> {
