@@ -28,6 +28,10 @@ group.initial.rebalance.delay.ms=0
 """
 
 
+# An ApiVersions request, version 0, correlation id 7.
+API_VERSIONS = bytes([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255])
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,10 +82,10 @@ class Peer:
         raise SystemExit(f"{self.name} did not answer within 300 s; see {self.directory}.log")
 
     def answers(self):
-        """Whether it answers an ApiVersions request (version 0)."""
+        """Whether it answers an ApiVersions request."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-                connection.sendall(bytes([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255]))
+                connection.sendall(API_VERSIONS)
                 answer = connection.recv(8)
                 return len(answer) == 8 and answer[4:8] == bytes([0, 0, 0, 7])
         except OSError:
@@ -91,6 +95,10 @@ class Peer:
         options = [part for config in configs for part in ("--config", config)]
         command = [self.programs.ottla, "topic", "create", topic, "--bootstrap-server", self.address]
         subprocess.run([*command, "--partitions", str(partitions), *options], check=True, stdout=subprocess.DEVNULL)
+
+    def set_configs(self, entity, *configs):
+        command = [self.programs.ottla, "config", "set", entity, *configs, "--bootstrap-server", self.address]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def cpu_seconds(self):
         with open(f"/proc/{self.process.pid}/stat") as stat:
@@ -143,6 +151,17 @@ class OttlaDurable(Ottla):
     configs = ()
 
 
+class OttlaSlowDisk(OttlaDurable):
+    """ottla as it ships on a disk whose fdatasync takes 5 ms longer."""
+
+    name = "ottla-slow-disk"
+
+    def command(self):
+        # -D: the tracer is a child, so that the process started here is the broker.
+        delay = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_exit=5000"]
+        return ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", *delay, *super().command()]
+
+
 class Kafka(Peer):
     """Apache Kafka as it ships, with a heap of 1 GB: its own default."""
 
@@ -190,4 +209,4 @@ class Librdkafka(Ottla):
     name = "librdkafka"
 
 
-PEERS = {peer.name: peer for peer in (Ottla, OttlaDurable, Kafka, Floor, OttlaClient, Librdkafka)}
+PEERS = {peer.name: peer for peer in (Ottla, OttlaDurable, OttlaSlowDisk, Kafka, Floor, OttlaClient, Librdkafka)}

@@ -3,6 +3,7 @@
 mod consume;
 mod latency;
 mod meter;
+mod paced;
 mod produce;
 pub(crate) mod tracker;
 
@@ -33,7 +34,7 @@ enum Command {
     Produce(produce::Args),
     /// Read records as fast as possible.
     Consume(consume::Args),
-    /// Send one record after another and read each back.
+    /// Send records, one after another or at a rate, and read each back.
     Latency(latency::Args),
 }
 

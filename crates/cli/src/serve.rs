@@ -8,6 +8,7 @@ use ottla_config::{BrokerConfig, ConfigMap, parse_override, parse_properties};
 use ottla_node::Node;
 use ottla_runtime::{RealOptions, Runtime};
 use ottla_telemetry::LogFormat;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -86,10 +87,21 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
     ottla_telemetry::init_logs_as(args.log_level.as_deref(), args.log_format.into())?;
+    allow_open_files();
     let config = BrokerConfig::parse(configs(args)?)?;
     let in_memory = args.data_dir.as_deref() == Some(IN_MEMORY);
     let executor = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("ottla").build()?;
     executor.block_on(serve(config, in_memory, args, started))
+}
+
+/// Raises the soft limit of open files to the hard one: partitions and connections need them, and nothing here uses `select`.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
+    {
+        tracing::warn!(%error, "the limit of open files was not raised");
+    }
 }
 
 async fn serve(config: BrokerConfig, in_memory: bool, args: &Args, started: Instant) -> Result<()> {

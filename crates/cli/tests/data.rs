@@ -97,6 +97,11 @@ fn perf_measures_both_ways_and_round_trips() {
     assert_eq!(consumed["records"], 5000, "{consumed}");
     let round = report("perf latency load -n 20 --output json");
     assert_eq!((&round["records"], &round["latency"][1]["of"]), (&20.into(), &"end-to-end".into()), "{round}");
+    // At a rate records are on their way together, and each has both latencies.
+    let paced = report("perf latency load -n 1000 --rate 5000 -c 2 --keys 7 --output json");
+    assert_eq!((&paced["records"], &paced["errors"]), (&1000.into(), &0.into()), "{paced}");
+    let kinds: Vec<&serde_json::Value> = paced["latency"].as_array().unwrap().iter().map(|kind| &kind["of"]).collect();
+    assert_eq!(kinds, ["acknowledgement", "end-to-end"], "{paced}");
     let text = good(&node.ottla("perf produce load --duration 300ms --rate 200"));
     assert!(text.contains(" records written in ") && text.contains("p99.9"), "{text}");
 }

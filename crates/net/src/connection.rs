@@ -1,7 +1,8 @@
 //! One connection: a reading half, a writing half, an idle timer and two ways to be told to end, in one task.
 //!
 //! All of them are polled by the same task: a connection needs one spawn, ends in one place, and whatever it held
-//! (frames, parked replies, its place in the quotas) is gone when the task is.
+//! (frames, parked replies, its place in the quotas) is gone when the task is. The writing half is polled right after the
+//! reading half, so that a reply leaves without anybody being woken for it; what rarely happens is polled only when it does.
 
 use crate::activity::Activity;
 use crate::close::Close;
@@ -11,8 +12,14 @@ use crate::reader::Reader;
 use crate::server::{Context, Phase};
 use crate::writer::Writer;
 use bytes::BytesMut;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use ottla_runtime::{Connection, Receiver, Sender};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -21,6 +28,8 @@ use tokio::sync::Notify;
 const LINGER: Duration = Duration::from_secs(1);
 /// Bytes thrown away while lingering, at most.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
+/// How often the two halves may wait for each other before other tasks have their turn.
+const TURNS_MAX: usize = 16;
 
 /// What the node keeps of a connection while it is open.
 pub(crate) struct ConnectionHandle {
@@ -32,7 +41,8 @@ pub(crate) struct ConnectionHandle {
 
 /// Serves one connection to its end, and reports why it ended.
 pub(crate) async fn serve(context: &Context, handle: &ConnectionHandle, connection: Connection) {
-    let outbound = Outbound::new();
+    let outbound = Outbound::default();
+    let draining = AtomicBool::new(false);
     let (mut receiver, mut sender) = connection.split();
     let activity = &handle.activity;
     let close = {
@@ -50,22 +60,70 @@ pub(crate) async fn serve(context: &Context, handle: &ConnectionHandle, connecti
             connection: &handle.info,
             outbound: &outbound,
             activity,
+            draining: &draining,
             receiver: &mut receiver,
             received: activity.opened(),
         };
-        tokio::select! {
-            biased;
-            () = context.reached(Phase::Stopped) => Close::Shutdown,
-            () = handle.displaced.notified() => Close::Displaced,
-            close = writer.run() => close,
-            close = reader.run() => close,
-            () = idle(context, activity) => Close::Idle,
-        }
+        let (mut reading, mut writing) = (pin!(reader.run()), pin!(writer.run()));
+        let mut signals = signals(context, handle);
+        poll_fn(|cx| {
+            while let Poll::Ready(Some(signal)) = signals.poll_next_unpin(cx) {
+                match signal {
+                    Signal::Drain => draining.store(true, Ordering::Relaxed),
+                    Signal::End(close) => return Poll::Ready(close),
+                }
+            }
+            for _ in 0..TURNS_MAX {
+                let read = reading.as_mut().poll(cx);
+                // Also when the client sends no more: what is ready leaves.
+                let written = writing.as_mut().poll(cx);
+                if let Some(close) = [read, written].into_iter().find(Poll::is_ready) {
+                    return close;
+                }
+                if !outbound.take_left() {
+                    return Poll::Pending;
+                }
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
     };
     context.closing.report(&context.runtime, &context.metrics, &handle.info, &close);
     if matches!(close, Close::Shutdown | Close::ByHandler(_) | Close::Malformed(_)) {
         linger(context, &mut receiver, sender).await;
     }
+}
+
+/// What is told to a connection from outside.
+enum Signal {
+    /// Answer what was begun, then end.
+    Drain,
+    /// End now.
+    End(Close),
+}
+
+/// Each is polled only when it was woken.
+fn signals<'a>(context: &'a Context, handle: &'a ConnectionHandle) -> FuturesUnordered<BoxFuture<'a, Signal>> {
+    let signals: [BoxFuture<'a, Signal>; 4] = [
+        Box::pin(async {
+            context.reached(Phase::Stopped).await;
+            Signal::End(Close::Shutdown)
+        }),
+        Box::pin(async {
+            handle.displaced.notified().await;
+            Signal::End(Close::Displaced)
+        }),
+        Box::pin(async {
+            context.reached(Phase::Draining).await;
+            Signal::Drain
+        }),
+        Box::pin(async {
+            idle(context, &handle.activity).await;
+            Signal::End(Close::Idle)
+        }),
+    ];
+    signals.into_iter().collect()
 }
 
 /// Resolves when nothing has moved for `connections.max.idle.ms`, unless the client waits for us.

@@ -1,4 +1,7 @@
 //! The replies of one connection between handler and socket: in request order, and bounded in number and bytes.
+//!
+//! Both sides belong to one task, which polls the side that takes after the side that gives (see
+//! [`connection`](crate::connection)): nothing here wakes anybody.
 
 use crate::close::Close;
 use crate::handler::{Outcome, Reply};
@@ -6,8 +9,9 @@ use crate::timing::Timing;
 use futures_util::future::BoxFuture;
 use ottla_runtime::{Instant, Part};
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use std::task::Poll;
 
 /// Requests of one connection that may be handled and not yet answered.
 pub(crate) const IN_FLIGHT_MAX: usize = 64;
@@ -63,10 +67,9 @@ pub(crate) fn bytes_in_memory(reply: &Reply) -> usize {
 }
 
 /// The queue. One side fills it in request order, the other empties it.
+#[derive(Default)]
 pub(crate) struct Outbound {
     state: Mutex<State>,
-    arrived: Notify,
-    left: Notify,
 }
 
 #[derive(Default)]
@@ -76,13 +79,12 @@ struct State {
     in_flight: usize,
     bytes: usize,
     muted_until: Option<Instant>,
+    /// Whether the filling side waits for replies to leave, and whether some have left since.
+    is_awaited: bool,
+    has_left: bool,
 }
 
 impl Outbound {
-    pub(crate) fn new() -> Outbound {
-        Outbound { state: Mutex::default(), arrived: Notify::new(), left: Notify::new() }
-    }
-
     /// Resolves when the next request may be handled.
     pub(crate) async fn room(&self) {
         self.wait_until(|state| state.in_flight < IN_FLIGHT_MAX && state.bytes < OUTBOUND_BYTES_MAX).await;
@@ -102,17 +104,11 @@ impl Outbound {
         }
         state.bytes += pending.bytes();
         state.queue.push_back(pending);
-        self.arrived.notify_one();
     }
 
-    /// The next in order, when there is one.
+    /// The next in order, when there is one: to be polled after whoever pushes.
     pub(crate) async fn next(&self) -> Pending {
-        loop {
-            if let Some(pending) = self.try_next() {
-                return pending;
-            }
-            self.arrived.notified().await;
-        }
+        poll_fn(|_| self.try_next().map_or(Poll::Pending, Poll::Ready)).await
     }
 
     /// The next in order, if it is here.
@@ -125,7 +121,12 @@ impl Outbound {
         let mut state = self.lock();
         state.in_flight -= replies;
         state.bytes -= bytes;
-        self.left.notify_one();
+        state.has_left |= state.is_awaited;
+    }
+
+    /// Whether the filling side waited for replies that have left since it was polled last.
+    pub(crate) fn take_left(&self) -> bool {
+        std::mem::take(&mut self.lock().has_left)
     }
 
     /// A reply that was awaited is here: no request is read before its `mute_until`.
@@ -139,9 +140,12 @@ impl Outbound {
     }
 
     async fn wait_until(&self, enough: impl Fn(&State) -> bool) {
-        while !enough(&self.lock()) {
-            self.left.notified().await;
-        }
+        poll_fn(|_| {
+            let mut state = self.lock();
+            state.is_awaited = !enough(&state);
+            if state.is_awaited { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -8,13 +8,15 @@ use crate::handler::{ConnectionInfo, Request, RequestCharge};
 use crate::malformed::Malformed;
 use crate::outbound::{Outbound, Pending};
 use crate::request::parse_header;
-use crate::server::{Context, Phase};
+use crate::server::Context;
 use crate::timing::Timing;
 use bytes::Bytes;
 use ottla_runtime::{Instant, Receiver};
+use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 /// Reads the requests of one connection until it has to end.
 pub(crate) struct Reader<'a> {
@@ -22,6 +24,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) connection: &'a Arc<ConnectionInfo>,
     pub(crate) outbound: &'a Outbound,
     pub(crate) activity: &'a Activity,
+    /// Whether the node shuts down: no more requests are read. Whoever sets it polls the reader.
+    pub(crate) draining: &'a AtomicBool,
     pub(crate) receiver: &'a mut Receiver,
     /// When bytes last came.
     pub(crate) received: Instant,
@@ -32,11 +36,11 @@ impl Reader<'_> {
     /// ends. Requests before a malformed one are answered first.
     pub(crate) async fn run(&mut self) -> Close {
         let mut framer = Framer::new(self.context.config.socket_request_max_bytes);
-        let mut draining = pin!(self.context.reached(Phase::Draining));
+        let draining = self.draining;
         loop {
             let next = tokio::select! {
                 biased;
-                () = &mut draining => {
+                () = poll_fn(|_| if draining.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }) => {
                     self.outbound.drained().await;
                     return Close::Shutdown;
                 }

@@ -3,6 +3,7 @@
 pub(crate) mod disk;
 pub(crate) mod file;
 pub(crate) mod net;
+mod residency;
 pub(crate) mod send;
 pub(crate) mod threads;
 mod writeback;
@@ -17,7 +18,7 @@ const BOOT_ID_PATH: &str = "/proc/sys/kernel/random/boot_id";
 /// How the real world is set up.
 #[derive(Debug, Clone)]
 pub struct RealOptions {
-    /// Threads of the data lane: how many fsyncs and cold reads run at once. The metadata lane has its own thread beside them.
+    /// Most threads of the data lane: how many fsyncs and cold reads run at once. The metadata lane has its own thread beside them.
     pub storage_threads: usize,
     /// Used instead of the machine's boot id. Only for tests that make a power loss happen without a reboot, such as shutting
     /// down a mounted file system: recovery judges torn writes by whether the boot id changed.
@@ -26,7 +27,7 @@ pub struct RealOptions {
 
 impl Default for RealOptions {
     fn default() -> RealOptions {
-        RealOptions { storage_threads: 8, boot_id_override: None }
+        RealOptions { storage_threads: 64, boot_id_override: None }
     }
 }
 

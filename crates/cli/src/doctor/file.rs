@@ -2,11 +2,11 @@
 
 use super::Report;
 use crate::failure::Failure;
-use crate::processes;
 use crate::serve;
 use ottla_config::{BrokerConfig, ConfigError, Effect, Listener, Scope, catalog};
 use ottla_runtime::Runtime;
 use ottla_storage::{Shutdown, identity, last_shutdown, lock_dir};
+use rustix::process::{Resource, getrlimit};
 use std::io::ErrorKind;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::path::Path;
@@ -169,14 +169,14 @@ fn examine_advertised(report: &mut Report, listener: &Listener) {
     }
 }
 
-/// What a node started from here would have.
+/// What a node started from here would have: it raises its limit as far as it may.
 fn examine_limits(report: &mut Report) {
-    match processes::descriptors(std::process::id()) {
-        Some(found) if found.limit < OPEN_FILES_MIN => report.warning(
-            format!("a process may open {} files here", found.limit),
-            format!("raise it: `ulimit -n {OPEN_FILES_MIN}`, or LimitNOFILE= of the systemd unit"),
-        ),
-        Some(found) => report.well(format!("a process may open {} files here", found.limit)),
-        None => {}
+    let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let text = format!("a process may open {limit} files here");
+    if limit < OPEN_FILES_MIN {
+        let step = format!("raise it: `ulimit -Hn {OPEN_FILES_MIN}`, or LimitNOFILE= of the systemd unit");
+        report.warning(text, step);
+    } else {
+        report.well(text);
     }
 }

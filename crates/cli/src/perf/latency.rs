@@ -1,8 +1,8 @@
 //! `ottla perf latency`: from handing a record to a producer until a consumer has it.
 
 use super::meter::Meter;
+use super::paced;
 use super::produce::{Values, joined};
-use super::tracker::Pacer;
 use super::{Common, Setup};
 use crate::failure::Failure;
 use crate::output::OutputArgs;
@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// How long a record may take before the measurement gives up.
-const ROUND_TRIP_MAX: Duration = Duration::from_secs(60);
+pub(super) const ROUND_TRIP_MAX: Duration = Duration::from_secs(60);
+/// The beginning of a value: whose it is, and which one.
+const MARK_BYTES: usize = 16;
 
 /// What `ottla perf latency` accepts.
 #[derive(Debug, clap::Args)]
@@ -27,7 +29,11 @@ pub(super) struct Args {
     /// Bytes of a value; at least 16.
     #[arg(long, value_name = "BYTES", default_value_t = 100)]
     record_size: usize,
-    /// Records per second, over all connections. [default: each when the one before is back]
+    /// Give records keys, this many different ones. [default: none]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    keys: Option<u64>,
+    /// Records per second, over all connections, whether those before are back or not; latency then counts from when a record
+    /// was due. [default: each when the one before is back]
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
     /// all or 1. [default: all]
@@ -60,73 +66,85 @@ impl Args {
             let mut consumer = Consumer::new(&client, consumer_options.clone())?;
             consumer.assign([partition.clone()])?;
             consumer.seek_to_end(std::slice::from_ref(&partition))?;
-            let pair = Pair {
+            let sender = Sender {
                 meter: meter.clone(),
                 producer,
-                consumer,
                 partition,
-                values: Values::new(self.record_size.max(16), None, u64::from(index)),
-                pacer: Pacer::new(self.rate.map(|rate| rate / f64::from(self.common.connections))),
+                values: Values::new(self.record_size.max(MARK_BYTES), self.keys, u64::from(index)),
                 id: u64::from(std::process::id()) << 32 | u64::from(index),
             };
-            workers.spawn(pair.run());
+            match self.rate {
+                Some(rate) => workers.spawn(paced::run(sender, consumer, rate / f64::from(self.common.connections))),
+                None => workers.spawn(one_by_one(sender, consumer)),
+            };
         }
         meter.watch(joined(workers)).await?;
         meter.report()?.print("sent and read back", output)
     }
 }
 
-/// A producer and a consumer that reads its partition.
-struct Pair {
-    meter: Arc<Meter>,
-    producer: Producer,
-    consumer: Consumer,
-    partition: TopicPartition,
+/// A producer of marked records into one partition.
+pub(super) struct Sender {
+    pub(super) meter: Arc<Meter>,
+    pub(super) producer: Producer,
+    pub(super) partition: TopicPartition,
     values: Values,
-    pacer: Pacer,
     /// Marks its records: others may write to the partition too.
-    id: u64,
+    pub(super) id: u64,
 }
 
-impl Pair {
-    async fn run(mut self) -> Result<(), Failure> {
-        // Found before the first record is sent, so that none is missed.
-        self.consumer.position(&self.partition).await?;
-        let mut number = 0;
-        while self.meter.take() {
-            let due = self.pacer.next().await;
-            let value = self.marked(number);
-            let bytes = value.len() as u64;
-            let record = ProducerRecord::new(&*self.partition.topic, value.clone()).partition(self.partition.partition);
-            let delivery = self.producer.send(record).await?;
-            let acknowledged = async { delivery.wait().await.map(|_| due.elapsed()) };
-            let read = read_back(&mut self.consumer, &value, due);
-            let (acknowledged, read) = tokio::join!(acknowledged, read);
-            self.meter.count(1, bytes, &[acknowledged?, read?]);
-            number += 1;
-        }
-        self.producer.close(Duration::from_secs(10)).await?;
-        Ok(self.consumer.close().await?)
+/// Each record when the one before is back.
+async fn one_by_one(mut sender: Sender, mut consumer: Consumer) -> Result<(), Failure> {
+    // Found before the first record is sent, so that none is missed.
+    consumer.position(&sender.partition).await?;
+    let mut number = 0;
+    while sender.meter.take() {
+        let begun = Instant::now();
+        let record = sender.marked(number);
+        let bytes = record.value.as_ref().map_or(0, Bytes::len) as u64;
+        let delivery = sender.producer.send(record).await?;
+        let acknowledged = async { delivery.wait().await.map(|_| begun.elapsed()) };
+        let read = read_back(&mut consumer, sender.id, number, begun);
+        let (acknowledged, read) = tokio::join!(acknowledged, read);
+        sender.meter.count(1, bytes, &[acknowledged?, read?]);
+        number += 1;
     }
+    sender.producer.close(Duration::from_secs(10)).await?;
+    Ok(consumer.close().await?)
+}
 
-    fn marked(&mut self, number: u64) -> Bytes {
-        let (_, letters) = self.values.next();
+impl Sender {
+    /// The next record; its value begins with the mark.
+    pub(super) fn marked(&mut self, number: u64) -> ProducerRecord {
+        let (key, letters) = self.values.next();
         let mut value = BytesMut::with_capacity(letters.len());
         value.put_u64(self.id);
         value.put_u64(number);
-        value.put_slice(&letters[16..]);
-        value.freeze()
+        value.put_slice(&letters[MARK_BYTES..]);
+        let record = ProducerRecord::new(&*self.partition.topic, value.freeze()).partition(self.partition.partition);
+        ProducerRecord { key, ..record }
     }
 }
 
-/// Waits until this value comes.
-async fn read_back(consumer: &mut Consumer, value: &Bytes, due: Instant) -> Result<Duration, Failure> {
-    let begun = Instant::now();
+/// The number of a record that was marked with this `id`.
+pub(super) fn number_of(value: Option<&Bytes>, id: u64) -> Option<u64> {
+    let (mark, _) = value?.split_first_chunk::<MARK_BYTES>()?;
+    let mark = u128::from_be_bytes(*mark);
+    ((mark >> 64) as u64 == id).then_some(mark as u64)
+}
+
+/// Waits until this record comes.
+async fn read_back(consumer: &mut Consumer, id: u64, number: u64, begun: Instant) -> Result<Duration, Failure> {
     while begun.elapsed() < ROUND_TRIP_MAX {
         let records = consumer.poll(Duration::from_secs(1)).await?;
-        if records.iter().any(|record| record.value.as_ref() == Some(value)) {
-            return Ok(due.elapsed());
+        if records.iter().any(|record| number_of(record.value.as_ref(), id) == Some(number)) {
+            return Ok(begun.elapsed());
         }
     }
-    Err(Failure::new(format!("a record did not come back within {} s", ROUND_TRIP_MAX.as_secs())))
+    Err(lost())
+}
+
+/// What is said when a record does not come back.
+pub(super) fn lost() -> Failure {
+    Failure::new(format!("a record did not come back within {} s", ROUND_TRIP_MAX.as_secs()))
 }

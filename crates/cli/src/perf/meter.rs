@@ -120,8 +120,18 @@ impl Meter {
         counted.bytes += bytes;
         counted.last = now;
         for ((_, histogram), latency) in counted.latencies.iter_mut().zip(latencies) {
-            let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-            histogram.saturating_record(micros.max(1));
+            saturating_record(histogram, *latency);
+        }
+    }
+
+    /// A latency of one kind of a record that is counted elsewhere; `kind` is its place among the kinds.
+    pub(super) fn record_latency(&self, kind: usize, latency: Duration) {
+        if Instant::now() < self.begun + self.warm_up {
+            return;
+        }
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, histogram)) = counted.latencies.get_mut(kind) {
+            saturating_record(histogram, latency);
         }
     }
 
@@ -211,6 +221,11 @@ impl Meter {
             latency: latency.collect(),
         })
     }
+}
+
+fn saturating_record(histogram: &mut Histogram<u64>, latency: Duration) {
+    let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    histogram.saturating_record(micros.max(1));
 }
 
 impl Report {

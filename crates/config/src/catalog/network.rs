@@ -53,10 +53,12 @@ keys! { pub(super) KEYS
         "How long to wait for a connection at first.";
     "socket.listen.backlog.size" Int "50" min(1) Medium ReadOnly Implemented
         "How many connections may wait to be accepted.";
-    "socket.receive.buffer.bytes" Int "102400" any High ReadOnly Implemented
-        "Receive buffer of client sockets; -1 leaves it to the system.";
+    "socket.receive.buffer.bytes" Int "-1" any High ReadOnly Implemented
+        "Receive buffer of client sockets; -1 leaves it to the system."
+        kafka "102400" because "a fixed buffer turns off the system's own tuning: more system calls, and slow far connections";
     "socket.request.max.bytes" Int "104857600" min(1) High ReadOnly Implemented
         "Largest request frame.";
-    "socket.send.buffer.bytes" Int "102400" any High ReadOnly Implemented
-        "Send buffer of client sockets; -1 leaves it to the system.";
+    "socket.send.buffer.bytes" Int "-1" any High ReadOnly Implemented
+        "Send buffer of client sockets; -1 leaves it to the system."
+        kafka "102400" because "a fixed buffer turns off the system's own tuning: more system calls, and slow far connections";
 }

@@ -2,9 +2,10 @@
 
 use crate::disk::Lane;
 use crate::error::at_path;
+use crate::real::residency;
 use crate::real::threads::StorageThreads;
 use bytes::Bytes;
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fdatasync};
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, fadvise, fallocate, fdatasync, sendfile};
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, pwrite, pwritev, retry_on_intr};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZeroU64;
@@ -86,7 +87,11 @@ impl RealFile {
     }
 
     pub(crate) fn read_resident(&self, offset: u64, len: usize) -> Option<Bytes> {
-        let len = self.len_to_read(offset, len).ok()?;
+        self.read_cached(offset, self.len_to_read(offset, len).ok()?)
+    }
+
+    /// `len` bytes if they are there and no disk has to be asked; the caller bounds `len`.
+    pub(crate) fn read_cached(&self, offset: u64, len: usize) -> Option<Bytes> {
         let mut buffer = vec![0; len];
         (read_nowait(self.fd(), offset, &mut buffer) == len).then(|| buffer.into())
     }
@@ -117,13 +122,19 @@ impl RealFile {
         let _ = self.on_thread("start writeback of", hint).await;
     }
 
-    /// Whether the range is believed to be in the page cache: one-byte reads that refuse to block, at its ends and every
-    /// 64 KiB between them (the kernel reads and evicts in larger steps).
+    /// Whether the range is believed to be in the page cache: one-byte reads that refuse to block, at its ends, and the kernel's
+    /// word for what is between them. Where it does not know, a read every 64 KiB (it reads and evicts in larger steps).
     pub(crate) fn is_resident(&self, offset: u64, len: u64) -> bool {
         let last = offset + len.saturating_sub(1);
-        let probes = (offset..last).step_by(PROBE_STRIDE as usize).chain(std::iter::once(last));
         let mut byte = [0];
-        probes.into_iter().all(|position| read_nowait(self.fd(), position, &mut byte) == 1)
+        let mut is_here = |position| read_nowait(self.fd(), position, &mut byte) == 1;
+        if !is_here(last) || !is_here(offset) {
+            return false;
+        }
+        match residency::is_cached(self.fd(), offset, len) {
+            Some(is_cached) => is_cached,
+            None => (offset..last).step_by(PROBE_STRIDE as usize).skip(1).all(is_here),
+        }
     }
 
     /// Brings `offset..offset + len` into the page cache on a storage thread, and lets the kernel start on the `more` bytes
@@ -131,16 +142,7 @@ impl RealFile {
     pub(crate) async fn read_ahead(&self, offset: u64, len: u64, more: u64) -> io::Result<()> {
         self.on_thread("read ahead in", move |file| {
             fadvise(file, offset, NonZeroU64::new(len + more), Advice::WillNeed)?;
-            let mut scratch = vec![0; len.min(64 * 1024) as usize];
-            let mut position = offset;
-            while position < offset + len {
-                let want = (offset + len - position).min(scratch.len() as u64) as usize;
-                match retry_on_intr(|| pread(file, &mut scratch[..want], position))? {
-                    0 => break,
-                    read => position += read as u64,
-                }
-            }
-            Ok(())
+            discard(file, offset, len)
         })
         .await
     }
@@ -166,6 +168,19 @@ fn sync_blocking(file: &std::fs::File) -> rustix::io::Result<()> {
         Ok(_) | Err(Errno::BADF) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Waits until the range is in the page cache: it goes to `/dev/null`, which takes pages without copying them.
+fn discard(file: &std::fs::File, offset: u64, len: u64) -> rustix::io::Result<()> {
+    let null = rustix::fs::open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut position = offset;
+    while position < offset + len {
+        let want = usize::try_from(offset + len - position).unwrap_or(usize::MAX);
+        if retry_on_intr(|| sendfile(&null, file, Some(&mut position), want))? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Writes all of `bufs` and returns the position behind them.

@@ -2,6 +2,8 @@
 //!
 //! `sendfile` of bytes that are not in the page cache would block the network worker on the disk. So each range is sent in
 //! turns of bounded size, and a turn whose pages are not believed resident is first read ahead on a storage thread.
+//!
+//! What is small is copied instead: one read and one system call to send cost less than `sendfile` between two of them.
 
 use crate::file::{FileKind, FileRange};
 use crate::net::Part;
@@ -14,7 +16,9 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Bytes of a file range between two looks at the page cache; afterwards other tasks have their turn.
-const TURN_BYTES: u64 = 512 * 1024;
+const TURN_BYTES: u64 = 1024 * 1024;
+/// File ranges that together have at most so many bytes are copied.
+const COPY_BYTES_MAX: u64 = 32 * 1024;
 
 /// Byte parts per system call.
 const SLICES_MAX: usize = 64;
@@ -22,8 +26,9 @@ const SLICES_MAX: usize = 64;
 /// Sends all parts in order.
 pub(crate) async fn send(stream: &TcpStream, parts: Vec<Part>) -> io::Result<()> {
     let mut pending = Vec::new();
+    let in_files: u64 = parts.iter().map(|part| if matches!(part, Part::File(_)) { part.len() } else { 0 }).sum();
     for part in parts.into_iter().filter(|part| !part.is_empty()) {
-        match part {
+        match if in_files <= COPY_BYTES_MAX { copied(part)? } else { part } {
             Part::Bytes(bytes) => pending.push(bytes),
             Part::File(range) => {
                 // More follows at once: the header shares a segment with the first bytes of the file.
@@ -33,6 +38,17 @@ pub(crate) async fn send(stream: &TcpStream, parts: Vec<Part>) -> io::Result<()>
         }
     }
     send_bytes(stream, &mut pending, SendFlags::empty()).await
+}
+
+/// A part in memory, if its bytes are in the page cache.
+fn copied(part: Part) -> io::Result<Part> {
+    let Part::File(range) = &part else { return Ok(part) };
+    range.file.check_synced()?;
+    let bytes = match range.file.kind() {
+        FileKind::Real(file) => file.read_cached(range.offset, range.len as usize),
+        FileKind::Memory(_) | FileKind::Sim(_) => None,
+    };
+    Ok(bytes.map_or(part, Part::Bytes))
 }
 
 /// Closes the connection in both directions. It may be closed already.

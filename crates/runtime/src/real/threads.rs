@@ -1,8 +1,8 @@
 //! Storage threads: where every disk operation that may block runs, so that no network worker ever waits for a disk.
 //!
-//! There are two lanes. `Data` has several threads: fsyncs of many partitions run side by side and the file system's journal
-//! merges them. `Metadata` has one of its own, so that the quorum's fsync never waits behind theirs. Each lane's queue is
-//! bounded: a submitter waits for room before its job is queued.
+//! There are two lanes. `Data` has many threads: fsyncs of many partitions run side by side and the file system's journal
+//! merges them; a thread is started when a job comes and all others are busy. `Metadata` has one of its own, so that the quorum's
+//! fsync never waits behind theirs. Each lane's queue is bounded: a submitter waits for room before its job is queued.
 
 use crate::disk::Lane;
 use std::collections::VecDeque;
@@ -24,6 +24,7 @@ pub(crate) struct StorageThreads {
 }
 
 impl StorageThreads {
+    /// The data lane has up to `data_threads` threads.
     pub(crate) fn start(data_threads: usize) -> io::Result<StorageThreads> {
         assert!(data_threads > 0, "the data lane needs a thread");
         Ok(StorageThreads {
@@ -66,12 +67,11 @@ struct LaneThreads {
 }
 
 impl LaneThreads {
-    fn start(name: &str, threads: usize) -> io::Result<LaneThreads> {
-        let queue = Arc::new(Queue::default());
-        for index in 0..threads {
-            let queue = queue.clone();
-            std::thread::Builder::new().name(format!("{name}-{index}")).spawn(move || queue.work())?;
-        }
+    fn start(name: &'static str, threads_max: usize) -> io::Result<LaneThreads> {
+        let state = QueueState { threads: 1, ..QueueState::default() };
+        let queue = Arc::new(Queue { name, threads_max, state: Mutex::new(state), changed: Condvar::new() });
+        // Without the first one nothing works; without the others jobs only wait longer.
+        queue.clone().start_thread(0)?;
         Ok(LaneThreads { queue, room: Arc::new(Semaphore::new(LANE_JOBS_MAX)) })
     }
 }
@@ -82,8 +82,9 @@ impl Drop for LaneThreads {
     }
 }
 
-#[derive(Default)]
 struct Queue {
+    name: &'static str,
+    threads_max: usize,
     state: Mutex<QueueState>,
     changed: Condvar,
 }
@@ -91,14 +92,29 @@ struct Queue {
 #[derive(Default)]
 struct QueueState {
     jobs: VecDeque<Job>,
+    /// Threads that were started, and those of them that wait for a job.
+    threads: usize,
+    idle: usize,
     is_closed: bool,
 }
 
 impl Queue {
-    fn push(&self, job: Job) {
+    fn push(self: &Arc<Self>, job: Job) {
         let mut state = self.state.lock().expect("no job runs under this lock");
         state.jobs.push_back(job);
+        let is_short = state.jobs.len() > state.idle && state.threads < self.threads_max;
+        let index = state.threads;
+        state.threads += usize::from(is_short);
+        drop(state);
         self.changed.notify_one();
+        if is_short && self.clone().start_thread(index).is_err() {
+            self.state.lock().expect("no job runs under this lock").threads -= 1;
+        }
+    }
+
+    fn start_thread(self: Arc<Self>, index: usize) -> io::Result<()> {
+        std::thread::Builder::new().name(format!("{}-{index}", self.name)).spawn(move || self.work())?;
+        Ok(())
     }
 
     fn close(&self) {
@@ -123,7 +139,9 @@ impl Queue {
             if state.is_closed {
                 return None;
             }
+            state.idle += 1;
             state = self.changed.wait(state).expect("no job runs under this lock");
+            state.idle -= 1;
         }
     }
 }
@@ -156,6 +174,28 @@ mod tests {
         assert_eq!(block_on(threads.run(Lane::Metadata, thread_name)), "storage-meta-0");
         release.send(()).unwrap();
         assert_eq!(block_on(threads.run(Lane::Data, thread_name)), "storage-data-0");
+    }
+
+    #[test]
+    fn threads_are_started_when_all_others_are_busy() {
+        let threads = StorageThreads::start(3).unwrap();
+        for _ in 0..10 {
+            block_on(threads.run(Lane::Data, || ()));
+        }
+        let (started, starts) = mpsc::channel();
+        let (release, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        for _ in 0..5 {
+            let (started, wait) = (started.clone(), wait.clone());
+            threads.run_detached(Lane::Data, move || {
+                started.send(thread_name()).unwrap();
+                wait.lock().unwrap().recv().unwrap();
+            });
+        }
+        let mut names: Vec<String> = starts.iter().take(3).collect();
+        names.sort();
+        assert_eq!(names, ["storage-data-0", "storage-data-1", "storage-data-2"]);
+        (0..5).for_each(|_| release.send(()).unwrap());
     }
 
     #[test]
