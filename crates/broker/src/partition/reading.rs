@@ -95,6 +95,7 @@ impl Partition {
         state.check_epoch(request.current_leader_epoch)?;
         let (epoch, high_watermark) = (state.leadership.leader_epoch, state.high_watermark);
         let (open, _) = state.leading()?;
+        let log_end_offset = open.log.log_end_offset();
         let last_stable_offset = last_stable_offset(&open.log, high_watermark);
         let upper_offset = if request.read_committed { last_stable_offset } else { high_watermark };
         let out_of_range = |message: String| PartitionError::of(ErrorCode::OffsetOutOfRange, message);
@@ -122,8 +123,8 @@ impl Partition {
         let aborted = outcome.aborted.is_some() && request.offset < upper_offset;
         let aborted = aborted.then(|| open.log.plan_aborted_transactions(request.offset, upper_offset));
         if let Some((waiter, registration)) = watch {
-            // A consumer waits at the watermark: what is behind it is flushed at once.
-            if request.offset >= high_watermark {
+            // A consumer waits at the watermark: what is behind it is flushed at once. With write caching nothing is.
+            if (high_watermark..log_end_offset).contains(&request.offset) {
                 self.request_flush(open, Urgency::Now);
             }
             state.watchers.keep(registration, high_watermark + 1, waiter);

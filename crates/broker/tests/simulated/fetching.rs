@@ -42,6 +42,25 @@ fn a_waiting_fetch_is_answered_as_soon_as_records_are_readable() {
 }
 
 #[test]
+fn a_consumer_that_follows_a_write_caching_topic_costs_no_flush() {
+    with_node(30, &[], |node| async move {
+        for (topic, caching, flushes) in [("cached", "true", 0), ("durable", "false", 10)] {
+            node.create_topic(topic, 1, &[("write.caching", caching)]).await;
+            node.produce(topic, 0, &["first"]).await;
+            node.until("nothing is left to flush", || node.metrics.log.dirty_bytes.get() == 0).await;
+            let before = node.metrics.log.fsync.get();
+            for offset in 1..=10 {
+                let waiting = node.spawn_call(FETCH, fetch_request(topic, 0, offset, 30_000));
+                node.until("the fetch is parked", || node.metrics.broker.parked_fetches.get() == 1).await;
+                node.produce_batch(topic, 0, batch(&["next"]), 1).await;
+                assert_eq!(values(&the_fetched(waiting.await.unwrap())), ["next"]);
+            }
+            assert_eq!(node.metrics.log.fsync.get() - before, flushes, "{topic}");
+        }
+    });
+}
+
+#[test]
 fn a_fetch_that_comes_after_unflushed_records_has_them_flushed() {
     with_node(31, &[], |node| async move {
         node.create_topic("t", 1, &[("write.flush.interval.ms", "60000")]).await;
