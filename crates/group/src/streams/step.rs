@@ -3,14 +3,40 @@
 use super::StreamsChange;
 use super::group::{AssignmentConfigs, StreamsGroup};
 use super::records;
+use super::topology::invalid;
+use crate::consumer::error::GroupError;
 use crate::consumer::step::Step;
-use crate::effect::GroupCount;
 use crate::shard::GroupVolatile;
 use crate::timer::{GroupTimer, TimerKind};
 use ottla_coordinator::{Change, TimerChange};
 use std::sync::Arc;
 
+/// Bytes of records that one decision may have: all go into one batch, and `__consumer_offsets` takes 1 MB unless it is configured
+/// otherwise. Most are tasks: 4 bytes in the target of a member, 8 in what it has.
+const DECISION_BYTES_MAX: usize = 1_000_000;
+/// What a record has beside key and value, at most.
+const RECORD_OVERHEAD_BYTES: usize = 32;
+
 impl Step<'_> {
+    /// Refuses tasks whose records would not fit into one batch.
+    ///
+    /// # Errors
+    /// STREAMS_INVALID_TOPOLOGY.
+    pub(super) fn check_fits(&mut self) -> Result<(), GroupError> {
+        let bytes = |change: &Change<GroupVolatile>| match change {
+            Change::Record(record) => {
+                record.key.len() + record.value.as_ref().map_or(0, |value| value.len()) + RECORD_OVERHEAD_BYTES
+            }
+            Change::Volatile(_) => 0,
+        };
+        if self.decision_mut().changes.iter().map(bytes).sum::<usize>() <= DECISION_BYTES_MAX {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "The tasks of the group do not fit into one batch of {DECISION_BYTES_MAX} bytes. Split the application, or use topics with fewer partitions."
+        )))
+    }
+
     /// Changes what is not in the log.
     pub(super) fn change_streams(&mut self, change: StreamsChange) {
         let change = GroupVolatile::Streams(self.group_id.clone(), change);
@@ -40,7 +66,6 @@ impl Step<'_> {
     ) -> i32 {
         let epoch = group.group_epoch.saturating_add(1);
         self.record(records::epoch(&group.group_id, epoch, metadata_hash, validated_topology_epoch, configs));
-        self.count(GroupCount::StreamsRebalances, 1);
         epoch
     }
 }

@@ -283,6 +283,7 @@ stories! {
     offsets prompt();
     other_protocols prompt();
     shutdown prompt();
+    too_many_tasks prompt();
     limits GroupConfig { streams: StreamsConfig { max_size: 1, ..prompt().streams }, ..config() };
     switched_off GroupConfig { streams: StreamsConfig { protocol: false, ..prompt().streams }, ..config() };
 }
