@@ -43,10 +43,9 @@ pub(crate) async fn create(broker: &Arc<Broker>, header: &RequestHeader, topics:
     let (mine, mut refused) = broker.streams_topics.claim(topics, now, deadline);
     let mut mutations = broker.quotas.mutations(header, true);
     let (mine, over): (Vec<_>, Vec<_>) = mine.into_iter().partition(|topic| mutations.take(partitions_of(topic)));
-    let over: Vec<Failed> = over.into_iter().map(|topic| over_quota(topic.name)).collect();
-    let names = over.iter().map(|failed| failed.name.clone()).collect();
-    broker.streams_topics.settle(names, &over, now + REFUSED_FOR);
-    refused.extend(over);
+    // Not remembered: the quota is that of this client, others may ask.
+    broker.streams_topics.settle(over.iter().map(|topic| topic.name.clone()).collect(), &[], now);
+    refused.extend(over.into_iter().map(|topic| over_quota(topic.name)));
     if mine.is_empty() {
         return refused;
     }

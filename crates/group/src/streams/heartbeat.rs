@@ -200,16 +200,24 @@ impl Beat<'_> {
     }
 
     fn reconcile(
-        &self,
+        &mut self,
         step: &mut Step<'_>,
         after: Arc<StreamsMember>,
         target_epoch: i32,
         target: &TaskSets,
         owned: Option<&TaskSets>,
     ) -> Result<Arc<StreamsMember>, GroupError> {
-        let with = Reconciliation { group: self.group, target_epoch, target, owned };
-        let Some(next) = with.step(&after)? else { return Ok(after) };
-        step.record(records::current(&self.group.group_id, &next));
+        let group = self.group;
+        let Some(next) = (Reconciliation { group, target_epoch, target, owned }).step(&after)? else {
+            return Ok(after);
+        };
+        let record = records::current(&group.group_id, &next);
+        if target_epoch != group.target.epoch && step.must_wait(&record) {
+            // The new target is as large as a batch may be: what the member gets of it is written by its next heartbeat.
+            self.note_delay("Assignment delayed, because target and assignment do not fit into one batch.");
+            return self.reconcile(step, after.clone(), group.target.epoch, &group.target_of(&after.member_id), owned);
+        }
+        step.record(record);
         if next.state == MemberState::UnrevokedTasks {
             step.schedule(TimerKind::StreamsRebalance, &next.member_id, timeout_ms(next.rebalance_timeout_ms));
         } else {
