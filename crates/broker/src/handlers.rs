@@ -70,6 +70,7 @@ mod unregister_broker;
 mod update_features;
 mod write_txn_markers;
 
+pub(crate) use controlled::quota_exceeded;
 pub(crate) use metadata::auto_create::{Failed, create as create_topics};
 
 use crate::Broker;

@@ -5,7 +5,9 @@
 //! controller nothing (Kafka's `AutoTopicCreationManager`).
 
 use crate::Broker;
-use crate::handlers::Failed;
+use crate::handlers::{Failed, quota_exceeded};
+use ottla_metadata::ApiError;
+use ottla_protocol::RequestHeader;
 use ottla_protocol::generated::create_topics_request::CreatableTopic;
 use ottla_runtime::Instant;
 use std::collections::BTreeMap;
@@ -32,21 +34,29 @@ struct Asked {
     refused: Option<Failed>,
 }
 
-/// Has those of `topics` made that nobody has asked for; resolves, after a short while at most, to what was refused.
-pub(crate) async fn create(broker: &Arc<Broker>, topics: Vec<CreatableTopic>) -> Vec<Failed> {
+/// Has those of `topics` made that nobody has asked for; resolves, after a short while at most, to what was refused. They count
+/// against the controller mutation quota of who asks (in Kafka the controller counts them), and are refused beyond it.
+pub(crate) async fn create(broker: &Arc<Broker>, header: &RequestHeader, topics: Vec<CreatableTopic>) -> Vec<Failed> {
     let runtime = broker.runtime();
     let now = runtime.now();
     let deadline = now + broker.request_timeout();
     let (mine, mut refused) = broker.streams_topics.claim(topics, now, deadline);
+    let mut mutations = broker.quotas.mutations(header, true);
+    let (mine, over): (Vec<_>, Vec<_>) = mine.into_iter().partition(|topic| mutations.take(partitions_of(topic)));
+    // Not remembered: the quota is that of this client, others may ask.
+    broker.streams_topics.settle(over.iter().map(|topic| topic.name.clone()).collect(), &[], now);
+    refused.extend(over.into_iter().map(|topic| over_quota(topic.name)));
     if mine.is_empty() {
         return refused;
     }
+    let counts: BTreeMap<String, usize> = mine.iter().map(|topic| (topic.name.clone(), partitions_of(topic))).collect();
     let names: Vec<String> = mine.iter().map(|topic| topic.name.clone()).collect();
     let under_way = crate::handlers::create_topics(broker, mine, deadline);
     let owner = Arc::clone(broker);
     // A task of its own: a client that goes away leaves nothing half done.
     let task = runtime.spawn("broker.create-streams-topics", async move {
         let failed = under_way.await;
+        mutations.give_back(failed.iter().filter_map(|failed| counts.get(&failed.name)).sum());
         owner.streams_topics.settle(names, &failed, owner.runtime().now() + REFUSED_FOR);
         failed
     });
@@ -54,6 +64,15 @@ pub(crate) async fn create(broker: &Arc<Broker>, topics: Vec<CreatableTopic>) ->
         refused.extend(failed);
     }
     refused
+}
+
+fn partitions_of(topic: &CreatableTopic) -> usize {
+    usize::try_from(topic.num_partitions).unwrap_or(0)
+}
+
+fn over_quota(name: String) -> Failed {
+    let ApiError { code, message } = quota_exceeded();
+    Failed { name, error: code, message }
 }
 
 impl StreamsTopics {

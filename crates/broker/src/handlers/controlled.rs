@@ -67,7 +67,7 @@ pub(super) fn refuse_each<T>(
 }
 
 /// The answer for what is beyond the controller mutation quota, in Kafka's words.
-pub(super) fn quota_exceeded() -> ApiError {
+pub(crate) fn quota_exceeded() -> ApiError {
     ApiError::new(ErrorCode::ThrottlingQuotaExceeded, "The throttling quota has been exceeded.")
 }
 

@@ -49,7 +49,7 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
         let reply = reply_of!(StreamsGroupHeartbeat, under_way.await);
         let StreamsHeartbeat { mut response, internal_topics } = reply;
         if !internal_topics.is_empty() {
-            let failed = streams_topics::create(&broker, internal_topics).await;
+            let failed = streams_topics::create(&broker, &header, internal_topics).await;
             tell(&mut response, &failed);
         }
         respond(&broker, &header, &response)

@@ -142,6 +142,26 @@ fn what_cannot_be_created_is_told() {
 }
 
 #[test]
+fn internal_topics_count_against_the_controller_mutation_quota() {
+    with_node(483, &[], |node| async move {
+        node.coordinate("app").await;
+        node.set_quota(&[("client-id", Some("test"))], "controller_mutation_rate", Some(1.0)).await;
+        // Far more than a second's worth.
+        node.create_topic("in", 100, &[]).await;
+        let detail = |response: ottla_protocol::StreamsGroupHeartbeatResponse| {
+            let mut statuses = response.status.into_iter().flatten();
+            statuses.find(|status| status.status_code == MISSING_INTERNAL_TOPICS).expect("missing topics").status_detail
+        };
+        let refused = detail(node.call(0, &join("in", "app-store-changelog", 0)).await);
+        assert!(refused.contains("app-store-changelog (The throttling quota has been exceeded.)"), "{refused}");
+        node.runtime.sleep(Duration::from_secs(200)).await;
+        let created = detail(node.call(0, &join("in", "app-store-changelog", 0)).await);
+        assert!(!created.contains("failed"), "{created}");
+        node.ready("app-store-changelog", 0).await;
+    });
+}
+
+#[test]
 fn streams_groups_can_be_switched_off() {
     let protocols = [("group.coordinator.rebalance.protocols", "classic,consumer")];
     with_node(482, &protocols, |node| async move {

@@ -8,7 +8,8 @@ use crate::topics::GroupTopics;
 use ottla_protocol::streams_group_topology_value::{Subtopology, TopicInfo};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most tasks of one group. All tasks of a member stand in one record, which must fit into a batch of `__consumer_offsets`.
+/// Most tasks of one group: more are not even assigned. Whether the records of fewer fit is seen when they are made
+/// ([`Step::check_fits`](crate::consumer::step::Step)).
 const TASKS_MAX: i64 = 100_000;
 
 /// Names that a text shows before it only counts them.

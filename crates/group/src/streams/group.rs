@@ -170,9 +170,11 @@ impl StreamsGroup {
         for tasks in [&member.assigned_tasks, &member.tasks_pending_revocation] {
             for (id, partitions) in &tasks.active {
                 let Some(owners) = self.active_owners.get_mut(id) else { continue };
-                owners.retain(|partition, process_id| {
-                    !partitions.contains_key(partition) || *process_id != member.process_id
-                });
+                for partition in partitions.keys() {
+                    if owners.get(partition).is_some_and(|process_id| *process_id == member.process_id) {
+                        owners.remove(partition);
+                    }
+                }
                 if owners.is_empty() {
                     self.active_owners.remove(id);
                 }

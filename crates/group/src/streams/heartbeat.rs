@@ -20,6 +20,7 @@ use crate::consumer::error::GroupError;
 use crate::consumer::member::{LEAVE_GROUP_MEMBER_EPOCH, LEAVE_GROUP_STATIC_MEMBER_EPOCH};
 use crate::consumer::metadata_hash;
 use crate::consumer::step::{Step, timeout_ms};
+use crate::effect::GroupCount;
 use crate::event::{GroupReply, RequestContext};
 use crate::shard::{GroupDecision, GroupShard};
 use crate::timer::TimerKind;
@@ -96,6 +97,7 @@ fn stay(
     let (target_epoch, target) = beat.assign(step, &after, &configured, group_epoch);
     let member = beat.reconcile(step, after, target_epoch, &target, owned.as_ref())?;
     step.heard_of_streams(&member.member_id);
+    step.check_fits()?;
     Ok(beat.answer(step, request, &member, &configured))
 }
 
@@ -132,7 +134,7 @@ impl Beat<'_> {
         let known = group.volatile.configured.as_ref().filter(|_| group.topology.is_some());
         let (mut configured, mut hash) = (known.cloned(), group.metadata_hash);
         if configured.is_none() || step.context.now_ms >= group.volatile.metadata_refresh_ms {
-            hash = metadata_hash::of_topics(self.topology.required_topics().into_iter(), topics);
+            hash = metadata_hash::of_topics(self.topology.required_topics(), topics);
             if configured.is_none() || hash != group.metadata_hash {
                 let new = Arc::new(configure::configure(&self.topology, topics)?);
                 step.change_streams(StreamsChange::Configured(new.clone()));
@@ -149,8 +151,12 @@ impl Beat<'_> {
             || hash != group.metadata_hash
             || validated != group.validated_topology_epoch
             || configs != group.last_assignment_configs;
-        let epoch = if rises { step.raise_streams_epoch(group, hash, validated, &configs) } else { group.group_epoch };
-        Ok((configured, epoch))
+        if !rises {
+            return Ok((configured, group.group_epoch));
+        }
+        // Only here, as Kafka counts: not when a member leaves or falls silent, which the next heartbeat acts on.
+        step.count(GroupCount::StreamsRebalances, 1);
+        Ok((configured, step.raise_streams_epoch(group, hash, validated, &configs)))
     }
 
     fn assignment_configs(&self, step: &Step<'_>) -> AssignmentConfigs {
@@ -194,16 +200,24 @@ impl Beat<'_> {
     }
 
     fn reconcile(
-        &self,
+        &mut self,
         step: &mut Step<'_>,
         after: Arc<StreamsMember>,
         target_epoch: i32,
         target: &TaskSets,
         owned: Option<&TaskSets>,
     ) -> Result<Arc<StreamsMember>, GroupError> {
-        let with = Reconciliation { group: self.group, target_epoch, target, owned };
-        let Some(next) = with.step(&after)? else { return Ok(after) };
-        step.record(records::current(&self.group.group_id, &next));
+        let group = self.group;
+        let Some(next) = (Reconciliation { group, target_epoch, target, owned }).step(&after)? else {
+            return Ok(after);
+        };
+        let record = records::current(&group.group_id, &next);
+        if target_epoch != group.target.epoch && step.must_wait(&record) {
+            // The new target is as large as a batch may be: what the member gets of it is written by its next heartbeat.
+            self.note_delay("Assignment delayed, because target and assignment do not fit into one batch.");
+            return self.reconcile(step, after.clone(), group.target.epoch, &group.target_of(&after.member_id), owned);
+        }
+        step.record(record);
         if next.state == MemberState::UnrevokedTasks {
             step.schedule(TimerKind::StreamsRebalance, &next.member_id, timeout_ms(next.rebalance_timeout_ms));
         } else {

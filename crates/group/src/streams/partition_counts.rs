@@ -79,27 +79,12 @@ impl<'a> PartitionCounts<'a> {
         known.extend(
             repartition().filter(|topic| topic.partitions != 0).map(|topic| (topic.name.clone(), topic.partitions)),
         );
-        let mut waiting: Vec<&Subtopology> = topology.subtopologies.values().collect();
-        loop {
-            let before = waiting.len();
-            waiting.retain(|subtopology| {
-                let sinks = &subtopology.repartition_sink_topics;
-                let unknown: Vec<&String> = sinks.iter().filter(|sink| !known.contains_key(*sink)).collect();
-                if unknown.is_empty() {
-                    return false;
-                }
-                let Some(count) = self.read_count(subtopology, &known) else { return true };
-                known.extend(unknown.into_iter().map(|sink| (sink.clone(), count)));
-                false
-            });
-            if waiting.is_empty() {
-                break;
-            }
-            if waiting.len() == before {
-                return Err(invalid(
-                    "Failed to compute number of partitions for all repartition topics. There may be loops in the topology that cannot be resolved.",
-                ));
-            }
+        self.spread(topology, &mut known);
+        let mut sinks = topology.subtopologies.values().flat_map(|each| &each.repartition_sink_topics);
+        if sinks.any(|sink| !known.contains_key(sink)) {
+            return Err(invalid(
+                "Failed to compute number of partitions for all repartition topics. There may be loops in the topology that cannot be resolved.",
+            ));
         }
         if let Some(topic) = repartition().find(|topic| !known.contains_key(&topic.name)) {
             return Err(invalid(format!(
@@ -109,6 +94,40 @@ impl<'a> PartitionCounts<'a> {
         }
         self.decided = known;
         Ok(())
+    }
+
+    /// Gives counts to the topics that subtopologies write to. What a subtopology reads may be known in parts when its turn
+    /// comes, so the turns are Kafka's: round by round, by id; but only those that a new count concerns get one.
+    fn spread(&self, topology: &StreamsTopology, known: &mut BTreeMap<String, i32>) {
+        let all: Vec<&Subtopology> = topology.subtopologies.values().collect();
+        let mut readers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        // By round and place.
+        let mut due: BTreeSet<(usize, usize)> = BTreeSet::new();
+        for (place, subtopology) in all.iter().enumerate() {
+            if self.read_count(subtopology, known).is_some() {
+                due.insert((0, place));
+                continue;
+            }
+            for topic in &subtopology.repartition_source_topics {
+                readers.entry(&topic.name).or_default().push(place);
+            }
+        }
+        let mut had_turn = vec![false; all.len()];
+        while let Some((round, place)) = due.pop_first() {
+            if std::mem::replace(&mut had_turn[place], true) {
+                continue;
+            }
+            let Some(count) = self.read_count(all[place], known) else { continue };
+            for sink in &all[place].repartition_sink_topics {
+                if known.contains_key(sink) {
+                    continue;
+                }
+                known.insert(sink.clone(), count);
+                for reader in readers.remove(sink.as_str()).unwrap_or_default() {
+                    due.insert((round + usize::from(reader <= place), reader));
+                }
+            }
+        }
     }
 
     /// The largest count of what a subtopology reads, as far as it is known.
@@ -189,4 +208,36 @@ fn same(counts: &BTreeMap<&str, i32>) -> Result<Option<i32>, CountError> {
         return Err(incorrect(format!("Following topics do not have the same number of partitions: [{{{listed}}}]")));
     }
     Ok(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_protocol::StreamsGroupTopologyValue;
+    use ottla_protocol::streams_group_topology_value::TopicInfo;
+
+    fn topic(name: String, partitions: i32) -> TopicInfo {
+        TopicInfo { name, partitions, ..TopicInfo::default() }
+    }
+
+    /// A chain whose ids run against its direction: each round of a walk over all of them would decide about one.
+    fn chain(length: usize, first: i32) -> StreamsTopology {
+        let subtopology = |place: usize| Subtopology {
+            subtopology_id: format!("{:05}", length - place),
+            repartition_source_topics: vec![topic(format!("r{place}"), if place == 0 { first } else { 0 })],
+            repartition_sink_topics: (0..20).map(|_| format!("r{}", (place + 1) % length)).collect(),
+            ..Subtopology::default()
+        };
+        let subtopologies = (0..length).map(subtopology).collect();
+        StreamsTopology::new(StreamsGroupTopologyValue { epoch: 0, subtopologies })
+    }
+
+    #[test]
+    fn a_count_goes_through_a_long_chain_without_walking_all_of_it_each_time() {
+        let topics = GroupTopics::default();
+        // 20,000 rounds over 20,000 subtopologies would not end.
+        let counts = PartitionCounts::decide(&chain(20_000, 7), &topics);
+        assert_eq!(counts.map(|counts| counts.decided.get("r19999").copied()).ok(), Some(Some(7)));
+        assert!(matches!(PartitionCounts::decide(&chain(20_000, 0), &topics), Err(CountError::Topology(_))));
+    }
 }

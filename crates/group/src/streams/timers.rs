@@ -55,6 +55,12 @@ fn first_assignment(step: &mut Step<'_>, group: &StreamsGroup) -> Result<(), Gro
     let configs = &group.last_assignment_configs;
     let new = NewTarget { group, epoch: group.group_epoch, updated: None, configured, configs };
     new.write(step);
+    if let Err(error) = step.check_fits() {
+        // The next heartbeat of a member makes it again, and is told.
+        tracing::warn!(group_id = &*group.group_id, %error, "the first assignment of a streams group is too large");
+        *step = Step::new(step.shard, &group.group_id, step.context);
+        step.change_streams(StreamsChange::AwaitsMembers(false));
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use ottla_protocol::streams_group_topology_value::{CopartitionGroup, Subtopology
 use ottla_types::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most subtopologies. How many partitions their topics need is found out in turns, while other groups wait.
+/// Most subtopologies. Other groups wait while they are looked at.
 const SUBTOPOLOGIES_MAX: usize = 1_000;
 
 /// A topology.
@@ -19,6 +19,8 @@ pub(crate) struct StreamsTopology {
     pub(crate) subtopologies: BTreeMap<String, Subtopology>,
     /// The subtopology that reads each topic; where several do, the last by id.
     readers: BTreeMap<String, String>,
+    /// Every topic that must exist before tasks can run.
+    required: BTreeSet<String>,
 }
 
 impl StreamsTopology {
@@ -28,11 +30,13 @@ impl StreamsTopology {
             .into_iter()
             .map(|subtopology| (subtopology.subtopology_id.clone(), subtopology))
             .collect();
-        let mut readers = BTreeMap::new();
+        let (mut readers, mut required) = (BTreeMap::new(), BTreeSet::new());
         for (id, subtopology) in &subtopologies {
             readers.extend(sources(subtopology).map(|topic| (topic.to_string(), id.clone())));
+            required.extend(sources(subtopology).map(str::to_string));
+            required.extend(subtopology.state_changelog_topics.iter().map(|topic| topic.name.clone()));
         }
-        StreamsTopology { epoch: value.epoch, subtopologies, readers }
+        StreamsTopology { epoch: value.epoch, subtopologies, readers, required }
     }
 
     /// The subtopology that reads the topic.
@@ -41,22 +45,13 @@ impl StreamsTopology {
     }
 
     /// Every topic that must exist before tasks can run, by name.
-    pub(crate) fn required_topics(&self) -> BTreeSet<&str> {
-        let mut topics = BTreeSet::new();
-        for subtopology in self.subtopologies.values() {
-            topics.extend(sources(subtopology));
-            topics.extend(subtopology.state_changelog_topics.iter().map(|topic| topic.name.as_str()));
-        }
-        topics
+    pub(crate) fn required_topics(&self) -> impl Iterator<Item = &str> {
+        self.required.iter().map(String::as_str)
     }
 
-    /// Whether one of the topics is required.
+    /// Whether the topic is required.
     pub(crate) fn requires(&self, topic: &str) -> bool {
-        self.readers.contains_key(topic)
-            || self
-                .subtopologies
-                .values()
-                .any(|subtopology| subtopology.state_changelog_topics.iter().any(|changelog| changelog.name == topic))
+        self.required.contains(topic)
     }
 }
 

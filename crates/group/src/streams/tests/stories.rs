@@ -283,6 +283,7 @@ stories! {
     offsets prompt();
     other_protocols prompt();
     shutdown prompt();
+    too_many_tasks GroupConfig { max_record_bytes: 1_000, ..prompt() };
     limits GroupConfig { streams: StreamsConfig { max_size: 1, ..prompt().streams }, ..config() };
     switched_off GroupConfig { streams: StreamsConfig { protocol: false, ..prompt().streams }, ..config() };
 }
