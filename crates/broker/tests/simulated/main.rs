@@ -25,4 +25,5 @@ mod share_groups;
 mod share_refusals;
 mod streams_groups;
 mod transaction_crashes;
+mod transaction_crowds;
 mod transactions;
