@@ -72,7 +72,8 @@ class Connections:
 
     def run(self, peer, scale):
         count, load = max(10, int(self.count * scale)), self.load.part(scale)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(65_536, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         peer.start()
         peer.create_topic(TOPIC, load.partitions)
         without = peer.memory_mb("VmRSS")

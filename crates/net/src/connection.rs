@@ -29,7 +29,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Bytes thrown away while lingering, at most.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 /// How often the two halves may wait for each other before other tasks have their turn.
-const TURNS_MAX: usize = 16;
+const TURNS_MAX: usize = 4;
 
 /// What the node keeps of a connection while it is open.
 pub(crate) struct ConnectionHandle {
@@ -67,20 +67,23 @@ pub(crate) async fn serve(context: &Context, handle: &ConnectionHandle, connecti
         let (mut reading, mut writing) = (pin!(reader.run()), pin!(writer.run()));
         let mut signals = signals(context, handle);
         poll_fn(|cx| {
-            while let Poll::Ready(Some(signal)) = signals.poll_next_unpin(cx) {
-                match signal {
-                    Signal::Drain => draining.store(true, Ordering::Relaxed),
-                    Signal::End(close) => return Poll::Ready(close),
-                }
-            }
             for _ in 0..TURNS_MAX {
                 let read = reading.as_mut().poll(cx);
                 // Also when the client sends no more: what is ready leaves.
                 let written = writing.as_mut().poll(cx);
-                if let Some(close) = [read, written].into_iter().find(Poll::is_ready) {
+                if let Some(close) = [written, read].into_iter().find(Poll::is_ready) {
                     return close;
                 }
-                if !outbound.take_left() {
+                // After the halves: a connection that was not polled for long is not idle when something has come.
+                let mut is_told = false;
+                while let Poll::Ready(Some(signal)) = signals.poll_next_unpin(cx) {
+                    match signal {
+                        Signal::Drain => draining.store(true, Ordering::Relaxed),
+                        Signal::End(close) => return Poll::Ready(close),
+                    }
+                    is_told = true;
+                }
+                if !outbound.take_left() && !is_told {
                     return Poll::Pending;
                 }
             }

@@ -3,7 +3,6 @@
 pub(crate) mod disk;
 pub(crate) mod file;
 pub(crate) mod net;
-mod residency;
 pub(crate) mod send;
 pub(crate) mod threads;
 mod writeback;

@@ -171,7 +171,9 @@ fn examine_advertised(report: &mut Report, listener: &Listener) {
 
 /// What a node started from here would have: it raises its limit as far as it may.
 fn examine_limits(report: &mut Report) {
-    let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let Some(limit) = getrlimit(Resource::Nofile).maximum else {
+        return report.well("a process may open as many files as it likes here");
+    };
     let text = format!("a process may open {limit} files here");
     if limit < OPEN_FILES_MIN {
         let step = format!("raise it: `ulimit -Hn {OPEN_FILES_MIN}`, or LimitNOFILE= of the systemd unit");

@@ -71,9 +71,9 @@ impl Args {
                 producer,
                 partition,
                 values: Values::new(self.record_size.max(MARK_BYTES), self.keys, u64::from(index)),
-                id: u64::from(std::process::id()) << 32 | u64::from(index),
+                id: fastrand::u64(..),
             };
-            match self.rate {
+            match self.rate.filter(|rate| *rate > 0.0) {
                 Some(rate) => workers.spawn(paced::run(sender, consumer, rate / f64::from(self.common.connections))),
                 None => workers.spawn(one_by_one(sender, consumer)),
             };

@@ -22,23 +22,35 @@ pub(super) async fn run(sender: Sender, consumer: Consumer, rate: f64) -> Result
     // Found before the first record is sent, so that none is missed.
     consumer.position(&sender.partition).await?;
     let begun = Instant::now();
-    // How many records there will be; unknown until the last one is sent.
-    let total = Arc::new(AtomicU64::new(u64::MAX));
-    let reading = Reading { consumer, meter: sender.meter.clone(), id: sender.id, begun, total: total.clone() };
+    let counts = Arc::new(Counts { total: AtomicU64::new(u64::MAX), acknowledged: AtomicU64::new(0) });
+    let reading = Reading { consumer, meter: sender.meter.clone(), id: sender.id, begun, counts: counts.clone() };
     let reading = tokio::spawn(reading.run());
-    let sent = send(sender, Pacer::new(Some(rate)), begun).await;
-    total.store(sent.as_ref().copied().unwrap_or(0), Ordering::Relaxed);
+    let sent = send(sender, Pacer::new(Some(rate)), begun, &counts).await;
+    counts.total.store(if sent.is_ok() { counts.acknowledged() } else { 0 }, Ordering::Relaxed);
     let read = reading.await.map_err(|error| Failure::new(error.to_string()))?;
-    sent.map(|_| ()).and(read)
+    sent.and(read)
 }
 
-/// Sends until the measurement is over; returns how many were acknowledged.
-async fn send(mut sender: Sender, mut pacer: Pacer, begun: Instant) -> Result<u64, Failure> {
-    let acknowledged = Arc::new(AtomicU64::new(0));
-    let (meter, count) = (sender.meter.clone(), acknowledged.clone());
+/// What reader and sender know of one another.
+struct Counts {
+    /// How many records there will be; unknown until the last one is sent.
+    total: AtomicU64,
+    /// How many have to come back so far.
+    acknowledged: AtomicU64,
+}
+
+impl Counts {
+    fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+}
+
+/// Sends until the measurement is over.
+async fn send(mut sender: Sender, mut pacer: Pacer, begun: Instant, counts: &Arc<Counts>) -> Result<(), Failure> {
+    let (meter, counts) = (sender.meter.clone(), counts.clone());
     let mut tracker: Tracker<Instant> = Tracker::new(Arc::new(move |due, result| match result {
         Ok(_) => {
-            count.fetch_add(1, Ordering::Relaxed);
+            counts.acknowledged.fetch_add(1, Ordering::Relaxed);
             meter.record_latency(ACKNOWLEDGEMENT, due.elapsed());
         }
         Err(error) => meter.count_error(error.to_string()),
@@ -51,8 +63,7 @@ async fn send(mut sender: Sender, mut pacer: Pacer, begun: Instant) -> Result<u6
     }
     sender.producer.flush().await;
     tracker.finish().await;
-    sender.producer.close(Duration::from_secs(10)).await?;
-    Ok(acknowledged.load(Ordering::Relaxed))
+    Ok(sender.producer.close(Duration::from_secs(10)).await?)
 }
 
 /// Reads what a [`send`] sent.
@@ -61,16 +72,16 @@ struct Reading {
     meter: Arc<Meter>,
     id: u64,
     begun: Instant,
-    total: Arc<AtomicU64>,
+    counts: Arc<Counts>,
 }
 
 impl Reading {
     async fn run(mut self) -> Result<(), Failure> {
         let mut found = 0;
         let mut last = Instant::now();
-        while found < self.total.load(Ordering::Relaxed) {
+        while found < self.counts.total.load(Ordering::Relaxed) {
             let records = self.consumer.poll(POLL).await?;
-            if !records.is_empty() {
+            if found >= self.counts.acknowledged() {
                 last = Instant::now();
             } else if last.elapsed() > ROUND_TRIP_MAX {
                 return Err(lost());
@@ -79,6 +90,7 @@ impl Reading {
             for record in &records {
                 if let Some(due) = number_of(record.value.as_ref(), self.id) {
                     found += 1;
+                    last = Instant::now();
                     let bytes = record.value.as_ref().map_or(0, Bytes::len) as u64;
                     self.meter.record_latency(END_TO_END, now.saturating_sub(Duration::from_micros(due)));
                     self.meter.count(1, bytes, &[]);

@@ -16,7 +16,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Bytes of a file range between two looks at the page cache; afterwards other tasks have their turn.
-const TURN_BYTES: u64 = 1024 * 1024;
+const TURN_BYTES: u64 = 512 * 1024;
 /// File ranges that together have at most so many bytes are copied.
 const COPY_BYTES_MAX: u64 = 32 * 1024;
 
@@ -28,7 +28,7 @@ pub(crate) async fn send(stream: &TcpStream, parts: Vec<Part>) -> io::Result<()>
     let mut pending = Vec::new();
     let in_files: u64 = parts.iter().map(|part| if matches!(part, Part::File(_)) { part.len() } else { 0 }).sum();
     for part in parts.into_iter().filter(|part| !part.is_empty()) {
-        match if in_files <= COPY_BYTES_MAX { copied(part)? } else { part } {
+        match if in_files <= COPY_BYTES_MAX { copied(part) } else { part } {
             Part::Bytes(bytes) => pending.push(bytes),
             Part::File(range) => {
                 // More follows at once: the header shares a segment with the first bytes of the file.
@@ -40,15 +40,14 @@ pub(crate) async fn send(stream: &TcpStream, parts: Vec<Part>) -> io::Result<()>
     send_bytes(stream, &mut pending, SendFlags::empty()).await
 }
 
-/// A part in memory, if its bytes are in the page cache.
-fn copied(part: Part) -> io::Result<Part> {
-    let Part::File(range) = &part else { return Ok(part) };
-    range.file.check_synced()?;
-    let bytes = match range.file.kind() {
-        FileKind::Real(file) => file.read_cached(range.offset, range.len as usize),
-        FileKind::Memory(_) | FileKind::Sim(_) => None,
-    };
-    Ok(bytes.map_or(part, Part::Bytes))
+/// A part in memory, if its bytes are in the page cache and no sync has failed before they were read.
+fn copied(part: Part) -> Part {
+    let Part::File(range) = &part else { return part };
+    let FileKind::Real(file) = range.file.kind() else { return part };
+    match file.read_cached(range.offset, range.len as usize) {
+        Some(bytes) if range.file.check_synced().is_ok() => Part::Bytes(bytes),
+        _ => part,
+    }
 }
 
 /// Closes the connection in both directions. It may be closed already.
