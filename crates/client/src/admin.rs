@@ -32,7 +32,6 @@ pub use streams_groups::{StreamsGroupDescription, StreamsMemberDescription, Stre
 pub use topics::{CreatedTopic, NewTopic, TopicDescription};
 pub use transactions::{OpenTransaction, TransactionDescription, TransactionFilter, TransactionListing};
 
-use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::error::ClientError;
 use ottla_types::ErrorCode;
@@ -50,23 +49,21 @@ impl Admin {
         Admin { client: client.clone() }
     }
 
-    /// Repeats `operation` while a broker asks for patience, at most for `default.api.timeout.ms`.
+    /// Repeats `operation` while a broker asks for patience or cannot be reached, at most for `default.api.timeout.ms`. As with
+    /// Java's admin client, also what may have been done although its answer was lost.
     async fn patiently<T, F>(&self, operation: impl Fn() -> F) -> Result<T, ClientError>
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let runtime = self.client.runtime();
-        let deadline = runtime.now() + self.client.options().api_timeout;
-        let mut backoff = Backoff::new(self.client.options());
-        loop {
-            match operation().await {
-                Err(error) if asks_for_patience(&error) && runtime.now() < deadline => {
-                    self.client.forget_controller();
-                    backoff.pause(runtime).await;
-                }
-                done => return done,
+        let operation = &operation;
+        let forgetting = || async move {
+            let done = operation().await;
+            if done.as_ref().is_err_and(asks_for_patience) {
+                self.client.forget_controller();
             }
-        }
+            done
+        };
+        crate::backoff::patiently(&self.client, asks_for_patience, forgetting).await
     }
 
     /// `request.timeout.ms`, for requests that carry a timeout of their own.
@@ -78,5 +75,5 @@ impl Admin {
 fn asks_for_patience(error: &ClientError) -> bool {
     use ErrorCode::{BrokerNotAvailable, LeaderNotAvailable, NotController, ThrottlingQuotaExceeded};
     let codes = [BrokerNotAvailable, LeaderNotAvailable, NotController, ThrottlingQuotaExceeded];
-    error.code().is_some_and(|code| codes.contains(&code))
+    error.is_network() || error.code().is_some_and(|code| codes.contains(&code))
 }

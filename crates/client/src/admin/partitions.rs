@@ -125,9 +125,9 @@ impl Admin {
     }
 }
 
-/// Errors that mean: the leader is another one, or not there yet.
+/// Errors that mean: the leader is another one, away, or not there yet.
 fn may_move(error: &ClientError) -> bool {
     use ErrorCode::{FencedLeaderEpoch, LeaderNotAvailable, NotLeaderOrFollower, UnknownLeaderEpoch};
     let codes = [NotLeaderOrFollower, LeaderNotAvailable, FencedLeaderEpoch, UnknownLeaderEpoch];
-    error.code().is_some_and(|code| codes.contains(&code))
+    error.is_network() || error.code().is_some_and(|code| codes.contains(&code))
 }
