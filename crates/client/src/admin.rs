@@ -41,12 +41,24 @@ use std::future::Future;
 #[derive(Clone)]
 pub struct Admin {
     client: Client,
+    is_cautious: bool,
 }
 
 impl Admin {
     /// Administration through this client.
     pub fn new(client: &Client) -> Admin {
-        Admin { client: client.clone() }
+        Admin { client: client.clone(), is_cautious: false }
+    }
+
+    /// The same for who must know what a single try has done: only what a broker said it did not do is repeated, a connection
+    /// that is refused or lost ends the call.
+    pub fn cautious(client: &Client) -> Admin {
+        Admin { client: client.clone(), is_cautious: true }
+    }
+
+    /// Whether this is waited out: a broker is away.
+    fn outlasts(&self, error: &ClientError) -> bool {
+        !self.is_cautious && error.is_network()
     }
 
     /// Repeats `operation` while a broker asks for patience or cannot be reached, at most for `default.api.timeout.ms`. As with
@@ -58,12 +70,13 @@ impl Admin {
         let operation = &operation;
         let forgetting = || async move {
             let done = operation().await;
-            if done.as_ref().is_err_and(asks_for_patience) {
+            if done.as_ref().is_err_and(|error| asks_for_patience(error) || error.is_network()) {
                 self.client.forget_controller();
             }
             done
         };
-        crate::backoff::patiently(&self.client, asks_for_patience, forgetting).await
+        let is_worth_it = |error: &ClientError| asks_for_patience(error) || self.outlasts(error);
+        crate::backoff::patiently(&self.client, is_worth_it, forgetting).await
     }
 
     /// `request.timeout.ms`, for requests that carry a timeout of their own.
@@ -75,5 +88,5 @@ impl Admin {
 fn asks_for_patience(error: &ClientError) -> bool {
     use ErrorCode::{BrokerNotAvailable, LeaderNotAvailable, NotController, ThrottlingQuotaExceeded};
     let codes = [BrokerNotAvailable, LeaderNotAvailable, NotController, ThrottlingQuotaExceeded];
-    error.is_network() || error.code().is_some_and(|code| codes.contains(&code))
+    error.code().is_some_and(|code| codes.contains(&code))
 }

@@ -89,3 +89,15 @@ fn administration_gives_up_after_its_time_and_at_once_when_nothing_was_ever_reac
         assert!(runtime.now() - begin < Duration::from_secs(1));
     });
 }
+
+#[test]
+fn cautious_administration_ends_with_the_connection() {
+    let world = World::new(74);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        broker.inside.lock().unwrap().admin_fates.extend([Fate::LoseAnswer]);
+        let new = NewTopic { name: "one".to_string(), partitions: Some(1), ..NewTopic::default() };
+        let lost = Admin::cautious(&client).create_topic(&new, false).await.unwrap_err();
+        assert!(lost.is_outcome_unknown(), "{lost}");
+    });
+}
