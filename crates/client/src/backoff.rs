@@ -57,7 +57,8 @@ where
             Err(error) => error,
         };
         let is_hopeless = !client.has_reached_any() && error.is_unknown_host();
-        let late = if client.has_reached_any() { late } else { late_without_contact };
+        let had_contact = client.has_reached_any() && !error.is_advertised();
+        let late = if had_contact { late } else { late_without_contact };
         if !is_worth_it(&error) || is_hopeless || runtime.now() >= late {
             return Err(if was_lost { error.after_lost_answer() } else { error });
         }

@@ -212,6 +212,11 @@ impl ClientError {
         matches!(self, Connect { .. } | NoBrokers { .. } | Disconnected { .. } | Timeout { .. })
     }
 
+    /// Whether a broker advertises an address that never worked.
+    pub(crate) fn is_advertised(&self) -> bool {
+        matches!(self, ClientError::Connect { failure: ConnectFailure::Advertised { .. }, .. })
+    }
+
     /// Whether no address has a host that is known.
     pub(crate) fn is_unknown_host(&self) -> bool {
         match self {

@@ -13,8 +13,8 @@ pub struct ClientOptions {
     pub request_timeout: Duration,
     /// `default.api.timeout.ms`: an operation with its retries.
     pub api_timeout: Duration,
-    /// How long an operation tries while no broker was ever reached, if that is shorter than `api_timeout`. Zero tells a wrong
-    /// address at once.
+    /// How long an operation tries while no broker was ever reached, or none at the address that it advertises, if that is
+    /// shorter than `api_timeout`. Zero tells a wrong address at once.
     pub first_contact_max: Duration,
     /// `retry.backoff.ms`: the pause before the first retry; it doubles from try to try.
     pub retry_backoff: Duration,
