@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output::OutputArgs;
 use crate::profile::{Profile, Profiles};
 use clap::Subcommand;
-use ottla_client::{Client, ClientOptions, ClientProperties};
+use ottla_client::{Client, ClientProperties};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,7 @@ impl ClusterArgs {
         F: Future<Output = Result<(), Failure>>,
     {
         let (bootstrap, properties) = self.resolve()?;
-        let options = ClientOptions { client_id: "ottla-cli".to_string(), ..ClientOptions::default() };
+        let options = executor::impatient("ottla-cli");
         executor::run(&bootstrap, properties.client_options(options)?, Threads::One, command)
     }
 

@@ -10,6 +10,7 @@ use crate::output::OutputArgs;
 use clap::Subcommand;
 use entity::{Entity, check_names};
 use ottla_client::{Admin, Client, ConfigChange};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What `ottla config` accepts.
@@ -66,32 +67,55 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         match &args.command {
             Command::List(_) => Ok(()),
             Command::Describe { entity, all } => describe::run(&admin, entity, *all, args.output).await,
-            Command::Set { entity, configs, dry_run } => set(&admin, entity, configs, *dry_run).await,
-            Command::Unset { entity, names } => unset(&admin, entity, names).await,
+            Command::Set { entity, configs, dry_run } => set(&admin, entity, configs, *dry_run, args.output).await,
+            Command::Unset { entity, names } => unset(&admin, entity, names, args.output).await,
         }
     })
 }
 
-async fn set(admin: &Admin, entity: &Entity, configs: &[(String, String)], dry_run: bool) -> Result<(), Failure> {
+/// What was done.
+#[derive(Debug, Serialize)]
+struct Changed {
+    entity: String,
+    /// Names of the configs.
+    configs: Vec<String>,
+    /// Only checked.
+    dry_run: bool,
+}
+
+impl Changed {
+    fn text(&self) -> String {
+        match self.dry_run {
+            true => format!("{} would take these configs.\n", self.entity),
+            false => format!("Changed the configs of {}.\n", self.entity),
+        }
+    }
+}
+
+async fn set(
+    admin: &Admin,
+    entity: &Entity,
+    configs: &[(String, String)],
+    dry_run: bool,
+    output: OutputArgs,
+) -> Result<(), Failure> {
     check_names(entity, configs.iter().map(|(name, _)| name.as_str()))?;
     let changes =
         configs.iter().map(|(name, value)| ConfigChange::Set { name: name.clone(), value: value.clone() }).collect();
-    if dry_run {
-        entity.check(admin, changes).await?;
-        println!("{entity} would take these configs.");
-    } else {
-        entity.alter(admin, changes).await?;
-        println!("Changed the configs of {entity}.");
+    match dry_run {
+        true => entity.check(admin, changes).await?,
+        false => entity.alter(admin, changes).await?,
     }
-    Ok(())
+    let configs = configs.iter().map(|(name, _)| name.clone()).collect();
+    output.print(&Changed { entity: entity.to_string(), configs, dry_run }, Changed::text)
 }
 
-async fn unset(admin: &Admin, entity: &Entity, names: &[String]) -> Result<(), Failure> {
+async fn unset(admin: &Admin, entity: &Entity, names: &[String], output: OutputArgs) -> Result<(), Failure> {
     check_names(entity, names.iter().map(String::as_str))?;
     let changes = names.iter().map(|name| ConfigChange::Delete { name: name.clone() }).collect();
     entity.alter(admin, changes).await?;
-    println!("Changed the configs of {entity}.");
-    Ok(())
+    let changed = Changed { entity: entity.to_string(), configs: names.to_vec(), dry_run: false };
+    output.print(&changed, Changed::text)
 }
 
 /// `KEY=VALUE` on a command line.

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::{OutputArgs, Sink};
 use crate::produce::set_all;
 use crate::reading::{Next, Reading};
-use ottla_client::{Client, ClientOptions, ConsumerOptions, GroupProtocol, Isolation, OffsetReset};
+use ottla_client::{Client, ConsumerOptions, GroupProtocol, Isolation, OffsetReset};
 use ottla_types::TopicPartition;
 use show::Show;
 use std::collections::BTreeMap;
@@ -93,12 +93,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (bootstrap, mut properties) = args.cluster.resolve()?;
     set_all(&mut properties, &args.properties)?;
-    let base = ClientOptions { client_id: "ottla-cli".to_string(), ..ClientOptions::default() };
+    let base = executor::impatient("ottla-cli");
     let defaults = ConsumerOptions {
         group_id: args.group.clone(),
         offset_reset: if args.follow && !args.from_beginning { OffsetReset::Latest } else { OffsetReset::Earliest },
         isolation: if args.read_committed { Isolation::ReadCommitted } else { Isolation::ReadUncommitted },
         auto_commit: args.group.is_some(),
+        // A misspelt name is told, not made.
+        allow_auto_create_topics: false,
         ..ConsumerOptions::default()
     };
     let mut options = properties.consumer_options(defaults)?;

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use ottla_client::{Client, ClientOptions};
 use ottla_runtime::Runtime;
 use std::future::Future;
+use std::time::Duration;
 
 /// How many threads a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,12 @@ pub(crate) enum Threads {
     One,
     /// Load: as many as the machine has.
     Many,
+}
+
+/// How our own commands go about it: a wrong address is told at once. Kafka's tools try for `default.api.timeout.ms`.
+pub(crate) fn impatient(client_id: &str) -> ClientOptions {
+    let client_id = client_id.to_string();
+    ClientOptions { client_id, first_contact_max: Duration::ZERO, ..ClientOptions::default() }
 }
 
 /// Runs `command` with a client of the cluster behind `bootstrap`.
@@ -24,6 +31,9 @@ pub(crate) fn run<F>(
 where
     F: Future<Output = Result<(), Failure>>,
 {
+    if let Err(error) = ottla_telemetry::init_command_logs() {
+        eprintln!("warning: RUST_LOG: {error}");
+    }
     let mut builder = match threads {
         Threads::One => tokio::runtime::Builder::new_current_thread(),
         Threads::Many => tokio::runtime::Builder::new_multi_thread(),

@@ -9,8 +9,7 @@ use crate::record::JsonRecord;
 use crate::topic::explain_unknown_topic;
 use bytes::Bytes;
 use ottla_client::{
-    Admin, Client, ClientError, ClientOptions, ClientProperties, ConnectFailure, Delivery, Producer, ProducerOptions,
-    ProducerRecord,
+    Admin, Client, ClientError, ClientProperties, ConnectFailure, Delivery, Producer, ProducerOptions, ProducerRecord,
 };
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -105,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             properties.set(name, value);
         }
     }
-    let base = ClientOptions { client_id: "ottla-cli".to_string(), ..ClientOptions::default() };
+    let base = executor::impatient("ottla-cli");
     let template = args.template()?;
     // A misspelt name is told, not made.
     let defaults = ProducerOptions { allow_auto_create_topics: false, ..ProducerOptions::default() };
@@ -230,7 +229,16 @@ impl Outbox<'_> {
         let mut pieces = Lines::between(file, delimiter);
         let mut number = 0_u64;
         loop {
-            let piece = pieces.next().await.map_err(|failure| Failure::new(format!("{source}: {}", failure.cause)))?;
+            let piece = tokio::select! {
+                biased;
+                // Waiting for a person must not hide what became of the records before.
+                told = self.tell_first(), if !self.untold.is_empty() => {
+                    told?;
+                    continue;
+                }
+                piece = pieces.next() => piece,
+            };
+            let piece = piece.map_err(|failure| Failure::new(format!("{source}: {}", failure.cause)))?;
             let Some(piece) = piece else { return Ok(()) };
             number += 1;
             if self.args.json && piece.trim_ascii().is_empty() {
@@ -250,9 +258,12 @@ impl Outbox<'_> {
         Ok(())
     }
 
+    /// Waits for the first one; who stops waiting loses nothing.
     async fn tell_first(&mut self) -> Result<(), Failure> {
-        let Some(delivery) = self.untold.pop_front() else { return Ok(()) };
-        let done = delivery.wait().await?;
+        let Some(delivery) = self.untold.front_mut() else { return Ok(()) };
+        let ended = delivery.ended().await;
+        self.untold.pop_front();
+        let done = ended?;
         self.acknowledged += 1;
         let (partition, offset, timestamp) = (done.partition, done.offset, done.timestamp);
         let sent = Sent { topic: &self.args.topic, partition, offset, timestamp };

@@ -95,27 +95,29 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 profiles.current = Some(name.clone());
             }
             profiles.write(&file)?;
-            println!("Created profile {name}{}.", if is_first { ", which is in use" } else { "" });
+            let end = if is_first { ", which is in use" } else { "" };
+            args.output.print(&profiles.shown_one(name), |_| format!("Created profile {name}{end}.\n"))?;
         }
         Command::Use { name } => {
             profiles.get(name)?;
             profiles.current = Some(name.clone());
             profiles.write(&file)?;
-            println!("Using profile {name}.");
+            args.output.print(&profiles.shown_one(name), |_| format!("Using profile {name}.\n"))?;
         }
         Command::Delete { name } => {
             profiles.get(name)?;
+            let deleted = profiles.shown_one(name);
             profiles.profiles.remove(name);
             profiles.current = profiles.current.take().filter(|current| current != name);
             profiles.write(&file)?;
-            println!("Deleted profile {name}.");
+            args.output.print(&deleted, |_| format!("Deleted profile {name}.\n"))?;
         }
         Command::List => args.output.print(&profiles.shown(), |shown| render(shown))?,
         Command::Show { name } => {
             let name = name.clone().or_else(|| profiles.current.clone());
             let name = name.ok_or_else(|| Failure::new("no profile is in use").then("see `ottla profile list`"))?;
             profiles.get(&name)?;
-            let shown = profiles.shown().into_iter().find(|shown| shown.profile == name);
+            let shown = profiles.shown_one(&name);
             args.output.print(&shown, |shown| shown.as_ref().map(render_one).unwrap_or_default())?;
         }
     }
@@ -168,6 +170,10 @@ impl Profiles {
         let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary);
         opened.and_then(|mut opened| opened.write_all(text.as_bytes())).map_err(failed)?;
         fs::rename(&temporary, file).map_err(failed)
+    }
+
+    fn shown_one(&self, name: &str) -> Option<Shown> {
+        self.shown().into_iter().find(|shown| shown.profile == name)
     }
 
     fn shown(&self) -> Vec<Shown> {

@@ -6,11 +6,17 @@ use ottla_types::TopicPartition;
 use regex::Regex;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often new topics of a pattern are looked for.
 const PATTERN_INTERVAL: Duration = Duration::from_secs(5);
 /// A poll that has nothing returns after this, so that other things are looked at.
 const POLL_MAX: Duration = Duration::from_secs(1);
+
+/// How long leaving the group may take when somebody has asked for the end.
+const STOP_MAX: Duration = Duration::from_secs(5);
+/// What the shell says of a program that Ctrl-C has ended.
+const INTERRUPTED: i32 = 130;
 
 /// What came.
 #[derive(Debug)]
@@ -33,6 +39,14 @@ pub(crate) enum Topics {
 }
 
 impl Topics {
+    /// `options` for these topics: what a pattern has matched once is not made again when somebody deletes it.
+    pub(crate) fn options(&self, options: ConsumerOptions) -> ConsumerOptions {
+        match self {
+            Topics::Named(_) => options,
+            Topics::Pattern(_) => ConsumerOptions { allow_auto_create_topics: false, ..options },
+        }
+    }
+
     /// Topics by a pattern for the whole name.
     pub(crate) fn pattern(text: &str) -> Result<Topics, Failure> {
         let pattern = Regex::new(&format!("^(?:{text})$"));
@@ -90,7 +104,19 @@ impl Reading {
             return Ok(());
         }
         *due = Instant::now() + PATTERN_INTERVAL;
-        let cluster = Admin::new(&self.client).list_topics().await?;
+        let is_first = self.consumer.subscription().is_empty();
+        let listed = match is_first {
+            true => Admin::new(&self.client).list_topics().await,
+            // A broker that is away for a while ends nothing, and polling must go on.
+            false => self.client.fetch_metadata(None, false).await,
+        };
+        let cluster = match listed {
+            Err(error) if !is_first && error.is_retriable() => {
+                tracing::debug!(%error, "new topics are looked for later");
+                return Ok(());
+            }
+            listed => listed?,
+        };
         let found = cluster.topics.values().filter(|topic| !topic.is_internal && pattern.is_match(&topic.name));
         let names: Vec<&str> = found.map(|topic| topic.name.as_str()).collect();
         if !names.is_empty() {
@@ -138,19 +164,31 @@ impl Reading {
             // Who lost the partition meanwhile commits nothing for it anyway.
             let _ = self.consumer.seek(&partition, offset);
         }
-        Ok(self.consumer.close().await?)
+        Ok(match self.is_stopped {
+            // Somebody waits for the end.
+            true => self.consumer.close_within(STOP_MAX).await?,
+            false => self.consumer.close().await?,
+        })
     }
 }
 
-/// Waits for SIGINT (Ctrl-C) or SIGTERM.
+/// Waits for SIGINT (Ctrl-C) or SIGTERM. A second one ends the process at once.
 pub(crate) async fn stop_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    next_of(&mut terminate, &mut interrupt).await;
+    // Ends with the process.
+    drop(tokio::spawn(async move {
+        next_of(&mut terminate, &mut interrupt).await;
+        std::process::exit(INTERRUPTED);
+    }));
+    Ok(())
+}
+
+async fn next_of(one: &mut Signal, other: &mut Signal) {
     tokio::select! {
         biased;
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = one.recv() => {}
+        _ = other.recv() => {}
     }
-    Ok(())
 }

@@ -36,7 +36,8 @@ fn offsets_are_reset_after_a_dry_run() {
     assert!(stderr(&unknown).contains("did you mean 'g'?") || stderr(&unknown).contains("group list"));
     assert!(good(&node.ottla("group list")).contains("Empty"));
     assert!(good(&node.ottla("group delete-offsets g --topic orders")).contains("deleted"));
-    good(&node.ottla("group delete g"));
+    let deleted = good(&node.ottla("group delete g --output json"));
+    assert_eq!(deleted, "[\n  {\n    \"group\": \"g\"\n  }\n]\n");
     assert!(good(&node.ottla("group list")).starts_with("No groups yet"));
 }
 
@@ -60,6 +61,14 @@ fn configs_are_set_shown_and_unset() {
     assert!(stderr(&misspelt).contains("did you mean 't'?"), "{}", stderr(&misspelt));
     good(&node.ottla("config set brokers log.retention.ms=777000"));
     assert!(good(&node.ottla("config describe brokers")).contains("777000"));
+    let set = good(&node.ottla("config set topic/t retention.ms=5 --output json"));
+    assert_eq!(
+        set,
+        "{\n  \"entity\": \"topic 't'\",\n  \"configs\": [\n    \"retention.ms\"\n  ],\n  \"dry_run\": false\n}\n"
+    );
+    let checked = good(&node.ottla("config set topic/t retention.ms=6 --dry-run --output yaml"));
+    assert_eq!(checked, "entity: topic 't'\nconfigs:\n- retention.ms\ndry_run: true\n");
+    assert!(good(&node.ottla("config unset topic/t retention.ms --output json")).contains("\"topic 't'\""));
     assert!(good(&ottla("localhost:1", "config list topics --grep segment")).contains("segment.bytes  int"));
 }
 
@@ -90,13 +99,14 @@ fn a_profile_says_which_cluster_is_meant() {
     assert!(good(&run(&format!("topic list --bootstrap-server {}", node.address))).contains('t'));
     good(&run("profile use other"));
     assert_eq!(run("topic list").status.code(), Some(3));
-    good(&run("profile use test"));
+    let used = good(&run("profile use test --output yaml"));
+    assert!(used.starts_with("profile: test\n") && used.contains("in_use: true"), "{used}");
     assert!(good(&run("profile show")).contains("client.id=me"));
     let unknown = run("topic list --profile tset");
     assert_eq!(unknown.status.code(), Some(4));
     assert!(stderr(&unknown).contains("did you mean 'test'?"), "{}", stderr(&unknown));
     good(&run("profile delete test"));
-    good(&run("profile delete other"));
+    assert!(good(&run("profile delete other --output json")).contains("\"profile\": \"other\""));
 }
 
 #[test]

@@ -32,7 +32,6 @@ pub use streams_groups::{StreamsGroupDescription, StreamsMemberDescription, Stre
 pub use topics::{CreatedTopic, NewTopic, TopicDescription};
 pub use transactions::{OpenTransaction, TransactionDescription, TransactionFilter, TransactionListing};
 
-use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::error::ClientError;
 use ottla_types::ErrorCode;
@@ -42,31 +41,42 @@ use std::future::Future;
 #[derive(Clone)]
 pub struct Admin {
     client: Client,
+    is_cautious: bool,
 }
 
 impl Admin {
     /// Administration through this client.
     pub fn new(client: &Client) -> Admin {
-        Admin { client: client.clone() }
+        Admin { client: client.clone(), is_cautious: false }
     }
 
-    /// Repeats `operation` while a broker asks for patience, at most for `default.api.timeout.ms`.
+    /// The same for who must know what a single try has done: only what a broker said it did not do is repeated, a connection
+    /// that is refused or lost ends the call.
+    pub fn cautious(client: &Client) -> Admin {
+        Admin { client: client.clone(), is_cautious: true }
+    }
+
+    /// Whether this is waited out: a broker is away.
+    fn outlasts(&self, error: &ClientError) -> bool {
+        !self.is_cautious && error.is_network()
+    }
+
+    /// Repeats `operation` while a broker asks for patience or cannot be reached, at most for `default.api.timeout.ms`. As with
+    /// Java's admin client, also what may have been done although its answer was lost.
     async fn patiently<T, F>(&self, operation: impl Fn() -> F) -> Result<T, ClientError>
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let runtime = self.client.runtime();
-        let deadline = runtime.now() + self.client.options().api_timeout;
-        let mut backoff = Backoff::new(self.client.options());
-        loop {
-            match operation().await {
-                Err(error) if asks_for_patience(&error) && runtime.now() < deadline => {
-                    self.client.forget_controller();
-                    backoff.pause(runtime).await;
-                }
-                done => return done,
+        let operation = &operation;
+        let forgetting = || async move {
+            let done = operation().await;
+            if done.as_ref().is_err_and(|error| asks_for_patience(error) || error.is_network()) {
+                self.client.forget_controller();
             }
-        }
+            done
+        };
+        let is_worth_it = |error: &ClientError| asks_for_patience(error) || self.outlasts(error);
+        crate::backoff::patiently(&self.client, is_worth_it, forgetting).await
     }
 
     /// `request.timeout.ms`, for requests that carry a timeout of their own.

@@ -36,7 +36,7 @@ impl Backoff {
     }
 }
 
-/// Repeats `operation` while its error is worth it, at most for `default.api.timeout.ms`.
+/// Repeats `operation` while its error is worth it, at most for `default.api.timeout.ms`. What keeps it is told to the log.
 pub(crate) async fn patiently<T, F>(
     client: &Client,
     is_worth_it: impl Fn(&ClientError) -> bool,
@@ -46,13 +46,25 @@ where
     F: Future<Output = Result<T, ClientError>>,
 {
     let runtime = client.runtime();
-    let deadline = runtime.now() + client.options().api_timeout;
-    let mut backoff = Backoff::new(client.options());
+    let options = client.options();
+    let late = deadline(runtime, options.api_timeout);
+    let late_without_contact = late.min(deadline(runtime, options.first_contact_max));
+    let mut backoff = Backoff::new(options);
+    let mut was_lost = false;
     loop {
-        match operation().await {
-            Err(error) if is_worth_it(&error) && runtime.now() < deadline => backoff.pause(runtime).await,
-            done => return done,
+        let error = match operation().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let is_hopeless = !client.has_reached_any() && error.is_unknown_host();
+        let had_contact = client.has_reached_any() && !error.is_advertised();
+        let late = if had_contact { late } else { late_without_contact };
+        if !is_worth_it(&error) || is_hopeless || runtime.now() >= late {
+            return Err(if was_lost { error.after_lost_answer() } else { error });
         }
+        was_lost |= error.is_outcome_unknown();
+        client.tell(&error);
+        backoff.pause(runtime).await;
     }
 }
 
@@ -63,6 +75,10 @@ fn jittered(pause: Duration, runtime: &Runtime) -> Duration {
 
 /// The moment when a call gives up that may take so long; `Duration::MAX` is for ever.
 pub(crate) fn deadline(runtime: &Runtime, timeout: Duration) -> Instant {
-    let now = runtime.now();
-    now.checked_add(timeout).unwrap_or_else(|| now + FAR_AWAY)
+    later(runtime.now(), timeout)
+}
+
+/// A moment so much later.
+pub(crate) fn later(moment: Instant, by: Duration) -> Instant {
+    moment.checked_add(by).unwrap_or_else(|| moment + FAR_AWAY)
 }

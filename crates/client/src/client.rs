@@ -9,6 +9,7 @@ use crate::coordinator::Coordinated;
 use crate::error::{ClientError, ConnectFailure};
 use crate::metadata::{BrokerAddress, ClusterMetadata, PartitionMetadata, TopicMetadata};
 use crate::options::ClientOptions;
+use crate::troubles::Troubles;
 use ottla_protocol::MetadataRequest;
 use ottla_protocol::metadata_request::MetadataRequestTopic;
 use ottla_runtime::Runtime;
@@ -34,6 +35,7 @@ struct Inner {
     options: ClientOptions,
     bootstrap: Vec<String>,
     state: Mutex<State>,
+    troubles: Arc<Troubles>,
 }
 
 #[derive(Default)]
@@ -62,7 +64,8 @@ impl Client {
         if bootstrap.is_empty() {
             return Err(ClientError::Invalid("bootstrap.servers names no address".to_string()));
         }
-        let inner = Inner { runtime: runtime.clone(), options, bootstrap, state: Mutex::default() };
+        let (state, troubles) = (Mutex::default(), Arc::default());
+        let inner = Inner { runtime: runtime.clone(), options, bootstrap, state, troubles };
         Ok(Client { inner: Arc::new(inner) })
     }
 
@@ -71,7 +74,8 @@ impl Client {
     pub(crate) fn separate(&self) -> Client {
         let inner = &self.inner;
         let (runtime, options, bootstrap) = (inner.runtime.clone(), inner.options.clone(), inner.bootstrap.clone());
-        Client { inner: Arc::new(Inner { runtime, options, bootstrap, state: Mutex::default() }) }
+        let (state, troubles) = (Mutex::default(), inner.troubles.clone());
+        Client { inner: Arc::new(Inner { runtime, options, bootstrap, state, troubles }) }
     }
 
     /// What it runs on.
@@ -280,6 +284,7 @@ impl Client {
             return Ok(open);
         }
         let made = Connection::connect(&self.inner.runtime, address, &self.inner.options).await?;
+        self.inner.troubles.is_over(address);
         let mut state = self.lock();
         if state.reached.len() >= ADDRESSES_MAX {
             state.reached.clear();
@@ -290,6 +295,21 @@ impl Client {
             *kept = made;
         }
         Ok(kept.clone())
+    }
+
+    /// Whether a connection was ever open.
+    pub(crate) fn has_reached_any(&self) -> bool {
+        !self.lock().reached.is_empty()
+    }
+
+    /// Tells the log of what keeps an operation that goes on trying: once for each trouble and broker, until it is over.
+    pub(crate) fn tell(&self, error: &ClientError) {
+        let node_of = |address: &str| -> i32 {
+            let state = self.lock();
+            let found = state.brokers.iter().find(|(_, broker)| broker.address() == address);
+            found.map_or(-1, |(node_id, _)| *node_id)
+        };
+        self.inner.troubles.tell(error, &node_of);
     }
 
     fn address_of(&self, node_id: i32) -> Option<String> {

@@ -41,11 +41,14 @@ use ottla_types::TopicPartition;
 use rebalance::{Membership, Step};
 use state::{Phase, State};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subscription::{Pattern, Wanted};
 use tokio::sync::{Notify, mpsc};
 
+/// How long closing takes at most.
+const CLOSE_MAX: Duration = Duration::from_secs(30);
 /// From this version on a LeaveGroup names members in a list (KIP-345).
 const LEAVE_BY_LIST_VERSION: i16 = 3;
 /// Member epochs by which a KIP-848 member leaves, for good or for a while as a static one.
@@ -101,6 +104,8 @@ struct Shared {
     signal: Arc<Signal>,
     /// Wakes the task that finds positions.
     work: Notify,
+    /// Whether a pattern is subscribed to.
+    has_pattern: AtomicBool,
     /// Commits go one after another.
     committing: tokio::sync::Mutex<()>,
 }
@@ -125,6 +130,7 @@ impl Consumer {
             stale: Mutex::default(),
             signal: Arc::default(),
             work: Notify::new(),
+            has_pattern: AtomicBool::new(false),
             committing: tokio::sync::Mutex::new(()),
         });
         let task = client.runtime().spawn("client.consumer", positions::run(shared.clone()));
@@ -142,7 +148,8 @@ impl Consumer {
         self.listener = Some(Box::new(listener));
     }
 
-    /// Joins the group for these topics, or changes what this member subscribes to. Partitions come while polling.
+    /// Joins the group for these topics, or changes what this member subscribes to. Partitions come while polling. A topic
+    /// that is missing is made when `allow.auto.create.topics` and the broker have it so; else it is read once it is there.
     ///
     /// # Errors
     /// `Invalid` without `group.id`, without topics, or when partitions were assigned by hand.
@@ -165,6 +172,8 @@ impl Consumer {
 
     fn want(&mut self, wanted: Wanted) -> Result<(), ClientError> {
         let group_id = self.shared.group_id()?;
+        let has_pattern = matches!(wanted, Wanted::Pattern(_));
+        self.shared.has_pattern.store(has_pattern, Ordering::Relaxed);
         if let Some(subscription) = &self.subscription {
             subscription.wanted.send_if_modified(|known| {
                 let is_news = *known != wanted;
@@ -387,17 +396,27 @@ impl Consumer {
         })
     }
 
-    /// Commits if that is automatic, leaves the group, and ends.
+    /// Commits if that is automatic, leaves the group, and ends; within 30 seconds, as in Java.
     ///
     /// # Errors
-    /// Those of the last commit.
-    pub async fn close(mut self) -> Result<(), ClientError> {
-        let mut done = Ok(());
-        if self.commits_automatically() {
-            done = self.commit().await;
-        }
-        self.unsubscribe().await;
-        done
+    /// As for [`Consumer::close_within`].
+    pub async fn close(self) -> Result<(), ClientError> {
+        self.close_within(CLOSE_MAX).await
+    }
+
+    /// As [`Consumer::close`], with another limit. The group finds out by itself what it could not be told.
+    ///
+    /// # Errors
+    /// Those of the last commit; `Timeout` when there was no time for all of it.
+    pub async fn close_within(mut self, timeout: Duration) -> Result<(), ClientError> {
+        let runtime = self.shared.runtime().clone();
+        let last = async {
+            let done = if self.commits_automatically() { self.commit().await } else { Ok(()) };
+            self.unsubscribe().await;
+            done
+        };
+        let late = ClientError::Timeout { api: "close of the consumer", after: timeout };
+        runtime.timeout(timeout, last).await.unwrap_or(Err(late))
     }
 }
 

@@ -206,6 +206,40 @@ impl ClientError {
         self.is_retriable() || self.code() == Some(ErrorCode::BrokerNotAvailable)
     }
 
+    /// Whether no answer came because of the way to the broker, or because it is gone.
+    pub(crate) fn is_network(&self) -> bool {
+        use ClientError::{Connect, Disconnected, NoBrokers, Timeout};
+        matches!(self, Connect { .. } | NoBrokers { .. } | Disconnected { .. } | Timeout { .. })
+    }
+
+    /// Whether a broker advertises an address that never worked.
+    pub(crate) fn is_advertised(&self) -> bool {
+        matches!(self, ClientError::Connect { failure: ConnectFailure::Advertised { .. }, .. })
+    }
+
+    /// Whether no address has a host that is known.
+    pub(crate) fn is_unknown_host(&self) -> bool {
+        match self {
+            ClientError::Connect { failure: ConnectFailure::UnknownHost(_), .. } => true,
+            ClientError::NoBrokers { tried } => tried.iter().all(ClientError::is_unknown_host),
+            _ => false,
+        }
+    }
+
+    /// The same, told of a try whose forerunner's answer was lost: that one may be the reason.
+    pub(crate) fn after_lost_answer(self) -> ClientError {
+        use ErrorCode::{GroupIdNotFound, InvalidPartitions, TopicAlreadyExists, UnknownTopicOrPartition};
+        let codes = [TopicAlreadyExists, InvalidPartitions, UnknownTopicOrPartition, GroupIdNotFound];
+        match self {
+            ClientError::Broker { subject, code, message } if codes.contains(&code) => {
+                let before = message.map(|text| format!("{text}; ")).unwrap_or_default();
+                let message = format!("{before}the answer to an earlier try was lost, it may have been done then");
+                ClientError::Broker { subject, code, message: Some(message) }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the broker may have done what was asked although no success was reported.
     pub fn is_outcome_unknown(&self) -> bool {
         match self {

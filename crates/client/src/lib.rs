@@ -27,6 +27,7 @@ mod producer;
 mod properties;
 mod share_consumer;
 mod simple_producer;
+mod troubles;
 mod versions;
 
 pub use admin::{

@@ -13,6 +13,9 @@ pub struct ClientOptions {
     pub request_timeout: Duration,
     /// `default.api.timeout.ms`: an operation with its retries.
     pub api_timeout: Duration,
+    /// How long an operation tries while no broker was ever reached, or none at the address that it advertises, if that is
+    /// shorter than `api_timeout`. Zero tells a wrong address at once.
+    pub first_contact_max: Duration,
     /// `retry.backoff.ms`: the pause before the first retry; it doubles from try to try.
     pub retry_backoff: Duration,
     /// `retry.backoff.max.ms`.
@@ -30,6 +33,7 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             api_timeout: Duration::from_secs(60),
+            first_contact_max: Duration::MAX,
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
             in_flight_max: 64,

@@ -27,7 +27,7 @@ pub use options::ProducerOptions;
 pub use partitioner::Partitioner;
 pub use record::{Delivery, ProducerRecord, RecordMetadata};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, later};
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::simple_producer::ProducerIdentity;
@@ -119,7 +119,7 @@ impl Producer {
     /// Records for a partition are sent in the order of the calls.
     ///
     /// # Errors
-    /// `Invalid` for a record that is too large or names a partition that is not there; `Timeout` when `max.block.ms` ended,
+    /// `Invalid` for a record that is too large or names a partition that is still not there after `max.block.ms`; `Timeout` when `max.block.ms` ended,
     /// or what the metadata says (a topic that does not exist, is not allowed ...); `Closed`. Of a transactional producer also
     /// `Invalid` outside of a transaction, `TransactionAbortable`, `TransactionFatal`.
     pub async fn send(&self, mut record: ProducerRecord) -> Result<Delivery, ClientError> {
@@ -131,10 +131,10 @@ impl Producer {
             let why = format!("the record has {bytes} bytes, max.request.size and buffer.memory allow {limit}");
             return Err(ClientError::Invalid(why));
         }
-        let deadline = shared.runtime().now() + shared.options.max_block;
+        let deadline = later(shared.runtime().now(), shared.options.max_block);
         shared.lock().usable()?;
-        if !shared.lock().topics.contains_key(record.topic.as_str()) {
-            shared.wait_for_topic(&record.topic, deadline).await?;
+        if !shared.knows(&record.topic, record.partition) {
+            shared.wait_for_topic(&record.topic, record.partition, deadline).await?;
         }
         shared.wait_for_memory(bytes, deadline).await?;
         let appended = {
@@ -179,7 +179,8 @@ impl Producer {
         if let Some(count) = known {
             return Ok(count);
         }
-        shared.wait_for_topic(topic, shared.runtime().now() + shared.options.max_block).await?;
+        let deadline = later(shared.runtime().now(), shared.options.max_block);
+        shared.wait_for_topic(topic, None, deadline).await?;
         Ok(shared.lock().topics.get(topic).map_or(0, |topic| topic.count))
     }
 
@@ -242,32 +243,63 @@ impl Shared {
         Backoff::nth(self.client.options(), attempts.saturating_sub(1), self.runtime())
     }
 
-    async fn wait_for_topic(self: &Arc<Self>, topic: &str, deadline: Instant) -> Result<(), ClientError> {
+    /// Whether the topic is known to have this partition.
+    fn knows(&self, topic: &str, partition: Option<i32>) -> bool {
+        let state = self.lock();
+        state.topics.get(topic).is_some_and(|known| partition.is_none_or(|partition| partition < known.count))
+    }
+
+    /// Waits until the topic is known and has this partition, which may be added just now.
+    async fn wait_for_topic(
+        self: &Arc<Self>,
+        topic: &str,
+        partition: Option<i32>,
+        deadline: Instant,
+    ) -> Result<(), ClientError> {
+        if let Some(negative @ ..0) = partition {
+            return Err(ClientError::Invalid(format!("a record names partition {negative}")));
+        }
         let mut backoff = Backoff::new(self.client.options());
         loop {
             self.lock().usable()?;
             let allow = self.options.allow_auto_create_topics;
             let left = deadline.saturating_duration_since(self.runtime().now());
+            if partition.is_some() && self.knows(topic, None) {
+                // What the client remembers is no news.
+                self.client.forget_topic(topic);
+            }
             let asked = self.runtime().timeout(left, self.client.topic_or_create(topic, allow)).await;
             let late = || Err(ClientError::Timeout { api: "Metadata (max.block.ms)", after: self.options.max_block });
-            match asked.unwrap_or_else(|_| late()) {
+            let error = match asked.unwrap_or_else(|_| late()) {
                 Ok(metadata) => {
-                    let mut state = self.lock();
-                    state.know(&metadata);
-                    drop(state);
+                    self.lock().know(&metadata);
                     housekeeping::start_senders(self);
-                    return Ok(());
-                }
-                Err(error) if error.is_transient() && self.runtime().now() < deadline => {
-                    let left = deadline.saturating_duration_since(self.runtime().now());
-                    let _ = self.runtime().timeout(left, backoff.pause(self.runtime())).await;
-                    if self.runtime().now() >= deadline {
-                        return Err(error);
+                    if self.knows(topic, partition) {
+                        return Ok(());
                     }
+                    self.no_partition(topic, partition)
                 }
+                Err(error) if error.is_transient() => error,
                 Err(error) => return Err(error),
+            };
+            if self.runtime().now() >= deadline {
+                return Err(error);
+            }
+            self.client.tell(&error);
+            let left = deadline.saturating_duration_since(self.runtime().now());
+            let _ = self.runtime().timeout(left, backoff.pause(self.runtime())).await;
+            if self.runtime().now() >= deadline {
+                return Err(error);
             }
         }
+    }
+
+    fn no_partition(&self, topic: &str, partition: Option<i32>) -> ClientError {
+        let (waited, partition) = (self.options.max_block.as_millis(), partition.unwrap_or(-1));
+        let count = self.lock().topics.get(topic).map_or(0, |topic| topic.count);
+        ClientError::Invalid(format!(
+            "topic '{topic}' has no partition {partition}, it has {count} (max.block.ms, {waited} ms, is over)"
+        ))
     }
 
     /// Takes `bytes` of the memory.

@@ -112,7 +112,7 @@ async fn metadata(actor: &Actor) -> Check {
     let (names, metadata) = loop {
         let names: Vec<_> =
             actor.oracle.topic_names().into_iter().map(|name| (actor.oracle.topic_changes(&name), name)).collect();
-        match Admin::new(&actor.client).list_topics().await {
+        match Admin::cautious(&actor.client).list_topics().await {
             Ok(metadata) => break (names, metadata),
             Err(error) if actor.now() > deadline => return broken(format!("Metadata: {error}")),
             Err(error) => actor.expect("Metadata", &error, &[])?,
@@ -146,7 +146,7 @@ async fn configs(actor: &Actor) -> Check {
         if actor.oracle.incarnation(&name).is_none() {
             continue;
         }
-        let found = match Admin::new(&actor.client).describe_topic_configs(&name).await {
+        let found = match Admin::cautious(&actor.client).describe_topic_configs(&name).await {
             Ok(found) => found,
             Err(_) if actor.oracle.topic_changes(&name) != changes => continue,
             Err(error) => return broken(format!("DescribeConfigs of {name}: {error}")),

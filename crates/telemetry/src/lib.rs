@@ -29,7 +29,10 @@ pub use collector::{Collector, Family};
 pub use groups::{CoordinatorMetrics, GroupMetrics};
 pub use handles::{Counter, Gauge, Histogram};
 pub use log::LogMetrics;
-pub use logs::{LOGGERS, LevelError, LogFormat, LogLevels, LogSetupError, ROOT, init_logs, init_logs_as, log_levels};
+pub use logs::{
+    LOGGERS, LevelError, LogFormat, LogLevels, LogSetupError, ROOT, init_command_logs, init_logs, init_logs_as,
+    log_levels,
+};
 pub use metrics::{Metrics, all_metrics};
 pub use net::NetMetrics;
 pub use quotas::QuotaMetrics;

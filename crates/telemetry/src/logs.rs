@@ -3,10 +3,12 @@
 //! A *logger* is a module path: `ottla_storage`, `ottla_net::quotas`. What has no level of its own follows the nearest
 //! logger above it, in the end `root` (Kafka's name for it).
 
+mod concise;
 mod levels;
 
 pub use levels::{LOGGERS, LevelError, LogLevels, ROOT};
 
+use concise::Concise;
 use levels::Levels;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -16,6 +18,9 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 /// The variable that names the level when the command line does not.
 const LEVEL_VARIABLE: &str = "RUST_LOG";
+
+/// What commands tell when nobody says otherwise.
+const COMMAND_LEVEL: &str = "warn";
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,24 @@ pub enum LogFormat {
     Text,
     /// For machines: one JSON object, with `timestamp`, `level`, `target`, `message` and the event's fields beside them.
     Json,
+}
+
+/// For commands that a person or a script runs: warnings on stderr, each a level and what happened; more, or less, with
+/// `RUST_LOG`. Does nothing when logging is set up already.
+///
+/// # Errors
+/// `RUST_LOG` is neither a level nor a list of `target=level`; warnings are shown then.
+pub fn init_command_logs() -> Result<(), LogSetupError> {
+    let given = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.is_empty());
+    let (levels, wrong) = match given.as_deref().map(Levels::parse) {
+        Some(Ok(levels)) => (levels, None),
+        Some(Err(error)) => (Levels::parse(COMMAND_LEVEL)?, Some(error)),
+        None => (Levels::parse(COMMAND_LEVEL)?, None),
+    };
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false).event_format(Concise);
+    // Whoever came first decides.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(levels.to_targets())).try_init();
+    wrong.map_or(Ok(()), |error| Err(error.into()))
 }
 
 static LEVELS: OnceLock<LogLevels> = OnceLock::new();

@@ -9,17 +9,30 @@ use ottla_client::Admin;
 use ottla_types::{ErrorCode, TopicPartition};
 use serde::Serialize;
 
-pub(super) async fn groups(admin: &Admin, groups: &[String]) -> Result<(), Failure> {
+/// Deletes one after another until one cannot be; what was deleted is told in any case.
+pub(super) async fn groups(admin: &Admin, groups: &[String], output: OutputArgs) -> Result<(), Failure> {
+    let (mut done, mut failed) = (Vec::new(), Ok(()));
     for group in groups {
-        match admin.delete_group(group).await {
+        failed = match admin.delete_group(group).await {
             Err(error) if error.code() == Some(ErrorCode::NonEmptyGroup) => {
-                return Err(Failure::from(error).then("stop its consumers, then try again"));
+                Err(Failure::from(error).then("stop its consumers, then try again"))
             }
-            deleted => explain_unknown_group(admin, group, deleted).await?,
+            deleted => explain_unknown_group(admin, group, deleted).await,
+        };
+        if failed.is_err() {
+            break;
         }
-        println!("Deleted group {group}.");
+        done.push(DeletedGroup { group: group.clone() });
     }
-    Ok(())
+    let lines =
+        |done: &Vec<DeletedGroup>| done.iter().map(|row| format!("Deleted group {}.\n", row.group)).collect::<String>();
+    output.print(&done, lines).and(failed)
+}
+
+/// A group that is gone.
+#[derive(Debug, Serialize)]
+struct DeletedGroup {
+    group: String,
 }
 
 /// How the deletion of one offset went.

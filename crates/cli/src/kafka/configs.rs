@@ -3,6 +3,7 @@
 mod alter;
 mod describe;
 mod entities;
+mod entity_names;
 
 use super::KafkaTool;
 use super::java::java_error;
@@ -10,6 +11,7 @@ use super::shared::{Cluster, usage};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use entities::{Entities, Kind};
+use entity_names::EntityNames;
 use ottla_client::{Admin, Client, ClientError};
 use std::path::PathBuf;
 
@@ -37,12 +39,8 @@ pub(super) struct Configs {
     /// Type of entity (topics/clients/users/brokers/broker-loggers/ips/client-metrics/groups).
     #[arg(long)]
     entity_type: Vec<String>,
-    /// Name of entity (topic name/client id/user principal name/broker id/ip/client metrics/group id).
-    #[arg(long)]
-    entity_name: Vec<String>,
-    /// Default entity name for clients/users/brokers/ips (applies to corresponding entity type).
-    #[arg(long, action = clap::ArgAction::Count)]
-    entity_default: u8,
+    #[command(flatten)]
+    entity_names: EntityNames,
     /// Key Value pairs of configs to add. Square brackets can be used to group values which contain commas:
     /// 'k1=v1,k2=[v1,v2,v2],k3=v3'. `ottla config list` shows those that exist.
     #[arg(long)]
@@ -188,6 +186,11 @@ mod tests {
                 "Invalid entity type x, the entity type must be one of topics, clients, users, brokers, ips, client-metrics, groups, broker-loggers with a --bootstrap-server or --bootstrap-controller argument",
             ),
             ("--describe --topic t --broker 1", "Only 'users' and 'clients' entity types may be specified together"),
+            (
+                "--describe --ip nonsense.invalid",
+                "The entity name for ips must be a valid IP or resolvable host, but it is: nonsense.invalid",
+            ),
+            ("--describe --ip ::1", ""),
             ("--describe --broker x", "The entity name for brokers must be a valid integer broker id, but it is: x"),
             (
                 "--alter --topic t",

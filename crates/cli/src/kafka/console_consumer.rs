@@ -234,11 +234,11 @@ impl ConsoleConsumer {
 
     async fn open(&self, client: &Client, options: ConsumerOptions, from: From) -> Result<Reading, Failure> {
         let Some(partition) = self.partition else {
-            let mut reading = Reading::new(client, options)?;
             let topics = match (&self.topic, &self.include) {
                 (Some(topic), _) => Topics::Named(vec![topic.clone()]),
                 (None, pattern) => Topics::pattern(pattern.as_deref().unwrap_or_default())?,
             };
+            let mut reading = Reading::new(client, topics.options(options))?;
             reading.subscribe(&topics).await?;
             return Ok(reading);
         };

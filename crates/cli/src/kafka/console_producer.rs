@@ -7,14 +7,11 @@ use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::input::Lines;
 use crate::output::write_out;
-use ottla_client::{Client, ClientError, Delivery, Producer, ProducerOptions};
-use std::collections::VecDeque;
+use ottla_client::{BatchReport, Client, ClientError, Producer, ProducerInterceptor, ProducerOptions};
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-
-/// Deliveries that are looked at later; the oldest is awaited when there are more.
-const UNCHECKED_MAX: usize = 10_000;
 
 /// Read lines from standard input and publish them.
 #[derive(Debug, clap::Parser)]
@@ -105,7 +102,10 @@ impl KafkaTool for ConsoleProducer {
         self.merge_options(&mut cluster);
         let properties = if self.property.is_empty() { &self.reader_property } else { &self.property };
         let reader = LineReader::new(topic, &with_pairs(self.reader_config.as_deref(), properties)?)?;
-        let options = cluster.properties.producer_options(ProducerOptions::default())?;
+        let mut options = cluster.properties.producer_options(ProducerOptions::default())?;
+        if !self.sync {
+            options.interceptors.push(Arc::new(Reporter));
+        }
         cluster.run(Threads::One, async |client: Client| {
             let producer = Producer::new(&client, options)?;
             let sent = self.send_lines(&producer, &reader).await;
@@ -184,7 +184,6 @@ impl ConsoleProducer {
     async fn send_lines(&self, producer: &Producer, reader: &LineReader) -> Result<(), Failure> {
         let prompts = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let mut lines = Lines::of_stdin();
-        let mut unchecked: VecDeque<Delivery> = VecDeque::new();
         let mut number = 0;
         loop {
             if prompts {
@@ -197,21 +196,23 @@ impl ConsoleProducer {
                 producer.send_and_wait(record).await?;
                 continue;
             }
-            match producer.send(record).await {
-                Ok(delivery) => unchecked.push_back(delivery),
-                Err(error) => report(&error),
-            }
-            if unchecked.len() > UNCHECKED_MAX
-                && let Some(delivery) = unchecked.pop_front()
-            {
-                delivery.wait().await.map(|_| ()).unwrap_or_else(|error| report(&error));
+            if let Err(error) = producer.send(record).await {
+                report(&error);
             }
         }
         producer.flush().await;
-        for delivery in unchecked {
-            delivery.wait().await.map(|_| ()).unwrap_or_else(|error| report(&error));
-        }
         Ok(())
+    }
+}
+
+/// Says at once what was not delivered.
+struct Reporter;
+
+impl ProducerInterceptor for Reporter {
+    fn on_batch(&self, batch: &BatchReport<'_>) {
+        if let Err(error) = batch.result {
+            (0..batch.records).for_each(|_| report(error));
+        }
     }
 }
 

@@ -147,12 +147,12 @@ impl ConsumerPerf {
         let begun = now_ms();
         let join = JoinTime { begun_ms: begun, total_ms: 0, since_report_ms: 0, owned: BTreeSet::new() };
         let join = Arc::new(Mutex::new(join));
-        let mut reading = Reading::new(client, options)?;
-        reading.consumer().set_rebalance_listener(Listener(join.clone()));
         let topics = match (&self.topic, &self.include) {
             (Some(topic), _) => Topics::Named(vec![topic.clone()]),
             (None, pattern) => Topics::pattern(pattern.as_deref().unwrap_or_default())?,
         };
+        let mut reading = Reading::new(client, topics.options(options))?;
+        reading.consumer().set_rebalance_listener(Listener(join.clone()));
         reading.subscribe(&topics).await?;
         let read = self.read(&mut reading, records, &join).await?;
         let ended = now_ms();

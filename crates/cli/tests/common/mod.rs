@@ -56,12 +56,19 @@ impl Node {
 
     /// The same with more configs.
     pub fn start_with(options: &[&str]) -> Node {
+        let options: Vec<&str> = options.iter().flat_map(|option| ["-o", option]).collect();
+        Node::start_at("127.0.0.1:0", &[&["--data-dir", ":memory:"], options.as_slice()].concat())
+    }
+
+    /// A node at an address, with more words; without a data directory, in memory.
+    pub fn start_at(address: &str, words: &[&str]) -> Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
-        command.args(["serve", "--data-dir", ":memory:", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
+        command.args(["serve", "--listen", address, "--log-level", "warn"]);
         command.args(["-o", "group.initial.rebalance.delay.ms=0"]);
-        for option in options {
-            command.args(["-o", option]);
+        if !words.contains(&"--data-dir") {
+            command.args(["--data-dir", ":memory:"]);
         }
+        command.args(words);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the node starts");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("the ready line");

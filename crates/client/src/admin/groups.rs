@@ -218,7 +218,7 @@ impl Admin {
         .await
     }
 
-    /// Repeats `operation` while the coordinator is elsewhere or loads.
+    /// Repeats `operation` while the coordinator is elsewhere, away or loads.
     pub(super) async fn group_operation<T, F>(
         &self,
         group_id: &str,
@@ -227,10 +227,8 @@ impl Admin {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let is_worth_it = |error: &ClientError| match error.code() {
-            Some(code) => code.is_retriable(),
-            None => false,
-        };
+        let is_worth_it =
+            |error: &ClientError| self.outlasts(error) || error.code().is_some_and(|code| code.is_retriable());
         let remembering = || async { self.client.forgetting(Coordinated::Group, group_id, operation().await) };
         crate::backoff::patiently(&self.client, is_worth_it, remembering).await
     }

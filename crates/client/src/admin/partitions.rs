@@ -61,10 +61,11 @@ impl Admin {
         wanted: &BTreeMap<TopicPartition, OffsetSpec>,
         isolation: Isolation,
     ) -> Result<BTreeMap<TopicPartition, ListedOffset>, ClientError> {
+        let is_worth_it = |error: &ClientError| may_move(error) || self.outlasts(error);
         let mut listed = BTreeMap::new();
         for (partition, spec) in wanted {
             let ask = || self.client.list_offset(&partition.topic, partition.partition, *spec, isolation);
-            listed.insert(partition.clone(), crate::backoff::patiently(&self.client, may_move, ask).await?);
+            listed.insert(partition.clone(), crate::backoff::patiently(&self.client, is_worth_it, ask).await?);
         }
         Ok(listed)
     }
@@ -121,7 +122,8 @@ impl Admin {
             }
             done
         };
-        crate::backoff::patiently(&self.client, may_move, ask).await
+        let is_worth_it = |error: &ClientError| may_move(error) || self.outlasts(error);
+        crate::backoff::patiently(&self.client, is_worth_it, ask).await
     }
 }
 

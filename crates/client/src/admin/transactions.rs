@@ -201,7 +201,8 @@ impl Admin {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let is_worth_it = |error: &ClientError| error.code().is_some_and(|code| code.is_retriable());
+        let is_worth_it =
+            |error: &ClientError| self.outlasts(error) || error.code().is_some_and(|code| code.is_retriable());
         let remembering =
             || async { self.client.forgetting(Coordinated::Transaction, transactional_id, operation().await) };
         crate::backoff::patiently(&self.client, is_worth_it, remembering).await

@@ -39,7 +39,7 @@ pub(super) async fn run(shared: Arc<Shared>, node: i32, wake: Arc<Notify>) {
                 }
             }
             Err(error) => {
-                tracing::debug!(node, %error, "fetch failed");
+                shared.client.tell(&error);
                 session.failed(error.code());
                 if !is_of_the_session(&error) {
                     lose_leader(&shared, &wanted);

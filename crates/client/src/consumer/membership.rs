@@ -5,6 +5,7 @@
 
 mod classic;
 mod modern;
+mod topics;
 
 use super::rebalance::Step;
 use super::subscription::Wanted;
@@ -114,15 +115,6 @@ impl Member {
         membership.epoch = epoch;
     }
 
-    /// The topics that are subscribed to now; a pattern is matched with all topics of the cluster.
-    async fn topics_now(&self) -> Result<BTreeSet<String>, ClientError> {
-        let wanted = self.wanted.borrow().clone();
-        match wanted {
-            Wanted::Topics(topics) => Ok(topics),
-            Wanted::Pattern(pattern) => Ok(pattern.matching(&self.shared.client.fetch_metadata(None, false).await?)),
-        }
-    }
-
     /// Pauses after an error that a later try may mend, returns any other.
     async fn patience(&self, error: ClientError, backoff: &mut Backoff) -> Result<(), ClientError> {
         if error.is_coordinator_gone() {
@@ -131,7 +123,7 @@ impl Member {
         if !error.is_transient() {
             return Err(error);
         }
-        tracing::debug!(group_id = self.group_id, %error, "group waits");
+        self.shared.client.tell(&error);
         backoff.pause(self.shared.runtime()).await;
         Ok(())
     }

@@ -73,6 +73,8 @@ pub struct ConsumerOptions {
     pub check_crcs: bool,
     /// `metadata.max.age.ms`.
     pub metadata_age_max: Duration,
+    /// `allow.auto.create.topics`: a topic that is named and missing is made when the broker does that.
+    pub allow_auto_create_topics: bool,
 }
 
 impl Default for ConsumerOptions {
@@ -96,6 +98,7 @@ impl Default for ConsumerOptions {
             rack: None,
             check_crcs: true,
             metadata_age_max: Duration::from_secs(300),
+            allow_auto_create_topics: true,
         }
     }
 }

@@ -11,6 +11,7 @@ use ottla_protocol::offset_for_leader_epoch_request::{OffsetForLeaderPartition, 
 use ottla_types::TopicPartition;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 /// `REPLICA_ID` of consumers.
@@ -37,7 +38,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
             }
             Err(error) => {
-                tracing::debug!(%error, "consumer waits for the cluster");
+                shared.client.tell(&error);
                 backoff.pause(shared.runtime()).await;
             }
         }
@@ -92,7 +93,9 @@ async fn find_leaders(shared: &Arc<Shared>) -> Result<(), ClientError> {
         return Ok(());
     }
     let names: Vec<&str> = topics.iter().map(AsRef::as_ref).collect();
-    let metadata = shared.client.fetch_metadata(Some(&names), false).await?;
+    // Partitions of a pattern's topics are not asked back to life when somebody deletes the topic.
+    let may_create = shared.options.allow_auto_create_topics && !shared.has_pattern.load(Ordering::Relaxed);
+    let metadata = shared.client.fetch_metadata(Some(&names), may_create).await?;
     let mut state = shared.lock();
     metadata.topics.values().for_each(|topic| state.know(topic));
     let homeless =

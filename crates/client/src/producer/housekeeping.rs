@@ -7,6 +7,7 @@ use super::{Shared, sender};
 use crate::backoff::Backoff;
 use crate::error::ClientError;
 use crate::simple_producer::{ProducerIdentity, init_producer_id};
+use ottla_runtime::Instant;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -17,20 +18,22 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Runs until the producer is gone.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut backoff = Backoff::new(shared.client.options());
+    let mut refreshed = shared.runtime().now();
     loop {
         expire(&shared);
         let found = async {
             settle(&shared);
             identify(&shared).await?;
             shared.add_partitions().await?;
-            find_leaders(&shared).await
+            find_leaders(&shared).await?;
+            refresh(&shared, &mut refreshed).await
         }
         .await;
         start_senders(&shared);
         match found {
             Ok(()) => backoff = Backoff::new(shared.client.options()),
             Err(error) => {
-                tracing::debug!(%error, "producer waits for the cluster");
+                shared.client.tell(&error);
                 backoff.pause(shared.runtime()).await;
                 continue;
             }
@@ -93,6 +96,25 @@ async fn find_leaders(shared: &Arc<Shared>) -> Result<(), ClientError> {
     topic.ok_or_else(|| ClientError::missing("Metadata", &first))??;
     let code = ottla_types::ErrorCode::LeaderNotAvailable;
     Err(ClientError::Broker { subject: format!("topic '{first}'"), code, message: None })
+}
+
+/// Asks again for all topics after `metadata.max.age.ms`: they may have more partitions now. A topic that somebody deleted is
+/// not made again by this.
+async fn refresh(shared: &Shared, refreshed: &mut Instant) -> Result<(), ClientError> {
+    let now = shared.runtime().now();
+    if now < crate::backoff::later(*refreshed, shared.options.metadata_age_max) {
+        return Ok(());
+    }
+    let topics: Vec<Arc<str>> = shared.lock().topics.keys().cloned().collect();
+    if !topics.is_empty() {
+        let names: Vec<&str> = topics.iter().map(AsRef::as_ref).collect();
+        let metadata = shared.client.fetch_metadata(Some(&names), false).await?;
+        let mut accumulator = shared.lock();
+        metadata.topics.values().for_each(|topic| accumulator.know(topic));
+        accumulator.wake_all();
+    }
+    *refreshed = shared.runtime().now();
+    Ok(())
 }
 
 /// A task for every leader that has none yet.

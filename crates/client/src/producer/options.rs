@@ -33,6 +33,8 @@ pub struct ProducerOptions {
     pub buffer_memory: usize,
     /// `max.block.ms`: how long sending waits for metadata and for buffer memory.
     pub max_block: Duration,
+    /// `metadata.max.age.ms`: how often added partitions are looked for.
+    pub metadata_age_max: Duration,
     /// `delivery.timeout.ms`: from sending to the acknowledgement, all retries included.
     pub delivery_timeout: Duration,
     /// `retries`: tries after the first.
@@ -62,6 +64,7 @@ impl Default for ProducerOptions {
             request_size_max: 1024 * 1024,
             buffer_memory: 32 * 1024 * 1024,
             max_block: Duration::from_secs(60),
+            metadata_age_max: Duration::from_secs(300),
             delivery_timeout: Duration::from_secs(120),
             retries: u32::MAX,
             partitioner: Partitioner::default(),

@@ -112,6 +112,14 @@ impl Delivery {
     /// What the broker refused it with, or `Undelivered` with what stood in the way when `delivery.timeout.ms` ended;
     /// see [`ClientError::is_outcome_unknown`].
     pub async fn wait(mut self) -> Result<RecordMetadata, ClientError> {
+        self.ended().await
+    }
+
+    /// As [`Delivery::wait`], for who may stop waiting and come back.
+    ///
+    /// # Errors
+    /// As for [`Delivery::wait`].
+    pub async fn ended(&mut self) -> Result<RecordMetadata, ClientError> {
         loop {
             let outcome = self.outcome.borrow_and_update().clone();
             match outcome {

@@ -52,6 +52,9 @@ pub(super) const CONSUMER: &[Property<ConsumerOptions>] = &[
     Property::new("metadata.max.age.ms", |options, text| {
         milliseconds(text).map(|time| options.metadata_age_max = time)
     }),
+    Property::new("allow.auto.create.topics", |options, text| {
+        boolean(text).map(|on| options.allow_auto_create_topics = on)
+    }),
     Property::new("group.protocol", |options, text| {
         options.protocol = match text {
             _ if text.eq_ignore_ascii_case("classic") => match options.protocol {

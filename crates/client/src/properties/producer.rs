@@ -31,6 +31,9 @@ pub(super) const PRODUCER: &[Property<ProducerOptions>] = &[
     Property::new("max.request.size", |options, text| number(text).map(|bytes| options.request_size_max = bytes)),
     Property::new("buffer.memory", |options, text| number(text).map(|bytes| options.buffer_memory = bytes)),
     Property::new("max.block.ms", |options, text| milliseconds(text).map(|time| options.max_block = time)),
+    Property::new("metadata.max.age.ms", |options, text| {
+        milliseconds(text).map(|time| options.metadata_age_max = time)
+    }),
     Property::new("delivery.timeout.ms", |options, text| {
         milliseconds(text).map(|time| options.delivery_timeout = time)
     }),

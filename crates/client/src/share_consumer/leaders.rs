@@ -22,7 +22,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
             }
             Err(error) => {
-                tracing::debug!(%error, "share consumer waits for the cluster");
+                shared.client.tell(&error);
                 if !error.is_transient() {
                     shared.report(error);
                 }

@@ -98,7 +98,7 @@ impl Member {
         if !error.is_transient() {
             return Err(error);
         }
-        tracing::debug!(group_id = self.group_id(), %error, "share group waits");
+        self.shared.client.tell(&error);
         self.is_full = true;
         backoff.pause(self.shared.runtime()).await;
         Ok(())

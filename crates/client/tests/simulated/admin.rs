@@ -1,9 +1,10 @@
 //! Topics and configs.
 
-use crate::broker::broker_and_client;
-use ottla_client::{Admin, ConfigChange, NewTopic};
+use crate::broker::{Fate, broker_and_client};
+use ottla_client::{Admin, Client, ClientError, ClientOptions, ConfigChange, NewTopic};
 use ottla_runtime::sim::World;
 use ottla_types::ErrorCode;
+use std::time::Duration;
 
 #[test]
 fn a_topic_lives_and_dies() {
@@ -37,5 +38,66 @@ fn a_topic_lives_and_dies() {
         let gone = admin.delete_topic("orders").await.unwrap_err();
         assert_eq!(gone.code(), Some(ErrorCode::UnknownTopicOrPartition));
         assert!(admin.describe_topic("orders").await.unwrap_err().is_unknown_topic());
+    });
+}
+
+#[test]
+fn administration_goes_on_when_the_broker_is_back() {
+    let world = World::new(72);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        let admin = Admin::new(&client);
+        admin.list_topics().await.unwrap();
+        world.cut("broker", "client");
+        let healing = world.node("healer");
+        let begin = client.runtime().now();
+        let listed = async {
+            healing.sleep(Duration::from_secs(20)).await;
+            world.heal("broker", "client");
+        };
+        let (listed, ()) = futures_util::future::join(admin.list_topics(), listed).await;
+        assert_eq!(listed.unwrap().topics.len(), 1);
+        assert!(client.runtime().now() - begin < Duration::from_secs(45));
+        broker.inside.lock().unwrap().admin_fates.extend([Fate::LoseRequest, Fate::Silence]);
+        let new = |name: &str| NewTopic { name: name.to_string(), partitions: Some(1), ..NewTopic::default() };
+        admin.describe_topic("events").await.unwrap();
+        broker.inside.lock().unwrap().admin_fates.extend([Fate::LoseRequest, Fate::LoseRequest]);
+        admin.create_topic(&new("one"), false).await.unwrap();
+        broker.inside.lock().unwrap().admin_fates.extend([Fate::LoseAnswer]);
+        let twice = admin.create_topic(&new("two"), false).await.unwrap_err();
+        assert_eq!(twice.code(), Some(ErrorCode::TopicAlreadyExists));
+        assert!(twice.to_string().ends_with("the answer to an earlier try was lost, it may have been done then)"));
+    });
+}
+
+#[test]
+fn administration_gives_up_after_its_time_and_at_once_when_nothing_was_ever_reached_if_wanted() {
+    let world = World::new(73);
+    world.run(async {
+        let runtime = world.node("client");
+        world.node("broker");
+        let begin = runtime.now();
+        let patient = Client::new(&runtime, "broker:1", ClientOptions::default()).unwrap();
+        let error = Admin::new(&patient).list_topics().await.unwrap_err();
+        assert!(matches!(error, ClientError::Connect { .. }), "{error}");
+        let waited = runtime.now() - begin;
+        assert!(waited >= Duration::from_secs(60) && waited < Duration::from_secs(75), "{waited:?}");
+        let begin = runtime.now();
+        let options = ClientOptions { first_contact_max: Duration::ZERO, ..ClientOptions::default() };
+        let hasty = Client::new(&runtime, "broker:1", options).unwrap();
+        assert!(Admin::new(&hasty).list_topics().await.is_err());
+        assert!(runtime.now() - begin < Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn cautious_administration_ends_with_the_connection() {
+    let world = World::new(74);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        broker.inside.lock().unwrap().admin_fates.extend([Fate::LoseAnswer]);
+        let new = NewTopic { name: "one".to_string(), partitions: Some(1), ..NewTopic::default() };
+        let lost = Admin::cautious(&client).create_topic(&new, false).await.unwrap_err();
+        assert!(lost.is_outcome_unknown(), "{lost}");
     });
 }

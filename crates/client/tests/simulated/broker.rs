@@ -1,5 +1,6 @@
 //! A broker that keeps everything in memory and misbehaves when told to.
 
+use crate::group_broker::{self, Groups};
 use crate::share_broker::{self, Sharing};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -78,6 +79,11 @@ pub(crate) struct Inside {
     pub(crate) next_producer_id: i64,
     pub(crate) metadata_requests: usize,
     pub(crate) sharing: Sharing,
+    pub(crate) groups: Groups,
+    /// `auto.create.topics.enable`; a topic that is made is there with the next request.
+    pub(crate) makes_topics: bool,
+    /// What happens to the next requests of administration.
+    pub(crate) admin_fates: VecDeque<Fate>,
 }
 
 pub(crate) struct FakeBroker {
@@ -110,6 +116,11 @@ impl FakeBroker {
         self.inside.lock().unwrap().topics.insert(name.to_string(), topic);
     }
 
+    pub(crate) fn grow_topic(&self, name: &str, partitions: usize) {
+        let mut inside = self.inside.lock().unwrap();
+        inside.topics.get_mut(name).unwrap().partitions.resize_with(partitions, Partition::default);
+    }
+
     /// All batches of a partition in a row.
     pub(crate) fn log(&self, topic: &str, partition: usize) -> Bytes {
         self.inside.lock().unwrap().topics[topic].partitions[partition].batches.concat().into()
@@ -127,7 +138,12 @@ impl FakeBroker {
             let (response, version) = api_versions(&inside, version);
             return Outcome::Reply(frame::response(&response, api, version, correlation_id).unwrap().into());
         }
-        let fate = if api == ApiKey::Produce { inside.fates.pop_front().unwrap_or(Fate::Fine) } else { Fate::Fine };
+        let fates = match api {
+            ApiKey::Produce => Some(&mut inside.fates),
+            ApiKey::CreateTopics | ApiKey::DescribeConfigs | ApiKey::ListGroups => Some(&mut inside.admin_fates),
+            _ => None,
+        };
+        let fate = fates.and_then(VecDeque::pop_front).unwrap_or(Fate::Fine);
         if fate == Fate::LoseRequest {
             return Outcome::Close { reason: "the request is lost".to_string() };
         }
@@ -148,6 +164,12 @@ impl FakeBroker {
                 let asked = request.topics.map(|topics| topics.into_iter().filter_map(|t| t.name).collect::<Vec<_>>());
                 let names = asked.unwrap_or_else(|| inside.topics.keys().cloned().collect());
                 let topics = names.iter().map(|name| metadata_topic(name, inside.topics.get(name))).collect();
+                if inside.makes_topics && request.allow_auto_topic_creation {
+                    for name in names {
+                        let partitions = vec![Partition::default()];
+                        inside.topics.entry(name).or_insert(Topic { partitions, ..Topic::default() });
+                    }
+                }
                 let (host, port) = (self.host.clone(), *self.port.lock().unwrap());
                 let brokers = vec![MetadataResponseBroker { node_id: 0, host, port, rack: None }];
                 MetadataResponse { brokers, controller_id: 0, topics, ..Default::default() }.into()
@@ -189,6 +211,11 @@ impl FakeBroker {
             }
             AnyRequest::OffsetCommit(request) => offset_commit(inside, &request),
             AnyRequest::OffsetFetch(request) => offset_fetch(inside, &request),
+            AnyRequest::JoinGroup(request) => group_broker::join(inside, &request),
+            AnyRequest::SyncGroup(request) => group_broker::sync(&request),
+            AnyRequest::Heartbeat(_) => group_broker::heartbeat(),
+            AnyRequest::LeaveGroup(_) => group_broker::leave(inside),
+            AnyRequest::ConsumerGroupHeartbeat(request) => group_broker::beat(inside, &request),
             AnyRequest::ShareGroupHeartbeat(request) => share_broker::heartbeat(inside, topic_id("events"), &request),
             AnyRequest::ShareFetch(request) => share_broker::fetch(inside, topic_id("events"), &request),
             AnyRequest::ShareAcknowledge(request) => share_broker::acknowledge(inside, topic_id("events"), &request),
@@ -248,10 +275,15 @@ impl Partition {
 }
 
 fn fetch_topic(inside: &Inside, topic: &FetchTopic) -> FetchableTopicResponse {
-    let name = name_of(inside, topic.topic_id, &topic.topic);
-    let read = |wanted: &FetchPartition| {
-        let partition = &inside.topics[&name].partitions[wanted.partition as usize];
-        partition.read(wanted.partition, wanted.fetch_offset)
+    let name = inside.topics.keys().find(|name| **name == topic.topic || topic_id(name) == topic.topic_id);
+    let read = |wanted: &FetchPartition| match name.and_then(|name| inside.topics.get(name)) {
+        Some(topic) => topic.partitions[wanted.partition as usize].read(wanted.partition, wanted.fetch_offset),
+        None => PartitionData {
+            partition_index: wanted.partition,
+            error_code: ErrorCode::UnknownTopicId.code(),
+            records: Records::Inline(Bytes::new()),
+            ..Default::default()
+        },
     };
     let partitions = topic.partitions.iter().map(read).collect();
     FetchableTopicResponse { topic: topic.topic.clone(), topic_id: topic.topic_id, partitions }

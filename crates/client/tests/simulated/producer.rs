@@ -93,7 +93,7 @@ fn what_the_broker_refuses_is_told_and_what_follows_goes_on() {
         let fine = producer.send_and_wait(ProducerRecord::new("events", "good").partition(0)).await.unwrap();
         assert_eq!(fine.offset, 0);
         let nowhere = producer.send(ProducerRecord::new("events", "x").partition(9)).await.unwrap_err();
-        assert!(nowhere.to_string().contains("no partition 9"), "{nowhere}");
+        assert!(nowhere.to_string().contains("no partition 9, it has 2"), "{nowhere}");
         let huge = producer.send(ProducerRecord::new("events", vec![0; 2_000_000])).await.unwrap_err();
         assert!(huge.to_string().contains("max.request.size"), "{huge}");
     });

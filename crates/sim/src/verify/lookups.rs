@@ -22,7 +22,7 @@ pub(crate) async fn agree(stage: &Stage) -> Check {
     let actor = Actor::observer(stage);
     let deadline = actor.now() + PATIENCE;
     let topics = loop {
-        match Admin::new(&actor.client).list_topics().await {
+        match Admin::cautious(&actor.client).list_topics().await {
             Ok(metadata) => break metadata.topics,
             Err(error) if actor.now() > deadline => return broken(format!("Metadata: {error}")),
             Err(error) => actor.expect("Metadata", &error, &[])?,

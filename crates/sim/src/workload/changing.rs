@@ -45,7 +45,7 @@ pub(super) async fn alter(actor: &Actor, topic: &str, config: &str, value: &str)
 pub(super) async fn set(actor: &Actor, topic: &str, config: &str, value: &str) -> Check<bool> {
     let change = ConfigChange::Set { name: config.to_string(), value: value.to_string() };
     loop {
-        match Admin::new(&actor.client).alter_topic_configs(topic, std::slice::from_ref(&change)).await {
+        match Admin::cautious(&actor.client).alter_topic_configs(topic, std::slice::from_ref(&change)).await {
             Ok(()) => break,
             Err(error) => actor.expect(&format!("IncrementalAlterConfigs {topic}"), &error, &[])?,
         }
@@ -65,7 +65,7 @@ async fn grow(actor: &Actor) -> Check<bool> {
     actor.oracle.growing(GROWING, total);
     let mut is_first_try = true;
     loop {
-        match Admin::new(&actor.client).create_partitions(GROWING, total).await {
+        match Admin::cautious(&actor.client).create_partitions(GROWING, total).await {
             Ok(()) => break,
             // Our own earlier try.
             Err(ClientError::Broker { code: ErrorCode::InvalidPartitions, .. }) if !is_first_try => break,

@@ -45,7 +45,7 @@ async fn delete(actor: &Actor, name: &str) -> Check<bool> {
     actor.oracle.deleting(name);
     let mut is_first_try = true;
     loop {
-        match Admin::new(&actor.client).delete_topic(name).await {
+        match Admin::cautious(&actor.client).delete_topic(name).await {
             Ok(()) => break,
             // Our own earlier try.
             Err(ClientError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }) if !is_first_try => break,

@@ -42,7 +42,7 @@ pub(super) async fn set_up(actor: &Actor) -> Check {
 /// Waits for a coordinator's topic, and makes its segments small, so that they are compacted.
 pub(super) async fn make_segments_small(actor: &Actor, topic: &str) -> Check {
     while actor.pause(300).await {
-        let names = match Admin::new(&actor.client).list_topics().await {
+        let names = match Admin::cautious(&actor.client).list_topics().await {
             Ok(metadata) => metadata.topics,
             Err(error) => {
                 actor.expect("Metadata", &error, &[])?;

@@ -90,7 +90,7 @@ pub(super) async fn try_create(
     };
     let mut is_first_try = true;
     loop {
-        match Admin::new(&actor.client).create_topic(&topic, false).await {
+        match Admin::cautious(&actor.client).create_topic(&topic, false).await {
             Ok(_) => break,
             // Our own earlier try.
             Err(ClientError::Broker { code: ErrorCode::TopicAlreadyExists, .. }) if !is_first_try => break,

@@ -3,6 +3,7 @@
 use super::Configs;
 use crate::failure::Failure;
 use ottla_client::{ConfigResource, ConfigSource};
+use std::net::{IpAddr, ToSocketAddrs};
 
 /// A type of entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,8 +122,7 @@ impl Entities {
         for word in &tool.entity_type {
             kinds.push(Kind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| unknown_kind(word))?);
         }
-        let mut names = tool.entity_name.clone();
-        names.extend((0..tool.entity_default).map(|_| String::new()));
+        let mut names = tool.entity_names.in_order();
         if (!kinds.is_empty() || !names.is_empty()) && !flagged.is_empty() {
             return Err(Failure::new(
                 "--entity-{type,name,default} should not be used in conjunction with specific entity flags",
@@ -158,7 +158,14 @@ impl Entities {
                 first.word()
             )));
         }
-        if tool.describe && tool.entity_default > 0 && !first.has_default() {
+        if let (Kind::Ips, Some(name)) = (first, name)
+            && !is_host(name)
+        {
+            return Err(Failure::new(format!(
+                "The entity name for ips must be a valid IP or resolvable host, but it is: {name}"
+            )));
+        }
+        if tool.describe && tool.entity_names.has_default() && !first.has_default() {
             return Err(Failure::new(format!(
                 "--entity-default must not be specified with --describe of {}",
                 first.word()
@@ -172,6 +179,11 @@ impl Entities {
         }
         Ok(())
     }
+}
+
+/// Whether it is an address, or a name that has one.
+fn is_host(name: &str) -> bool {
+    name.parse::<IpAddr>().is_ok() || (name, 0).to_socket_addrs().is_ok_and(|mut found| found.next().is_some())
 }
 
 fn unknown_kind(word: &str) -> Failure {

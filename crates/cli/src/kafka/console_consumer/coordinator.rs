@@ -1,9 +1,10 @@
-//! Records of the coordinators' own topics as JSON: `__consumer_offsets` and `__transaction_state`.
+//! Records of the coordinators' own topics as JSON: `__consumer_offsets`, `__share_group_state` and `__transaction_state`.
 
 use bytes::Bytes;
 use ottla_client::ConsumerRecord;
 use ottla_protocol::{
-    DecodeError, GroupRecordKey, GroupRecordValue, JsonWriter, TransactionRecordKey, TransactionRecordValue,
+    DecodeError, GroupRecordKey, GroupRecordValue, JsonWriter, ShareRecordKey, ShareRecordValue, TransactionRecordKey,
+    TransactionRecordValue,
 };
 
 /// Which records are shown.
@@ -13,6 +14,10 @@ pub(crate) enum Coordinator {
     Offsets,
     /// GroupMetadataMessageFormatter.
     GroupMetadata,
+    /// ShareGroupMessageFormatter: share groups themselves.
+    ShareGroups,
+    /// ShareGroupStateMessageFormatter: what they have delivered, in `__share_group_state`.
+    ShareGroupStates,
     /// TransactionLogMessageFormatter.
     Transactions,
 }
@@ -20,6 +25,7 @@ pub(crate) enum Coordinator {
 /// Types of records in `__consumer_offsets`.
 const OFFSET_COMMIT_TYPES: [i16; 2] = [0, 1];
 const GROUP_METADATA_TYPE: i16 = 2;
+const SHARE_GROUP_TYPES: std::ops::RangeInclusive<i16> = 10..=15;
 
 impl Coordinator {
     /// Adds a record of the wanted kind; as in Kafka, without a line break behind it. Others, and types that nobody knows
@@ -28,6 +34,7 @@ impl Coordinator {
         let Some(key) = &record.key else { return Ok(()) };
         let written = match self {
             Coordinator::Transactions => transaction(key, record.value.as_ref()),
+            Coordinator::ShareGroupStates => share_state(key, record.value.as_ref()),
             _ => self.group(key, record.value.as_ref()),
         };
         match written {
@@ -44,7 +51,8 @@ impl Coordinator {
         let is_wanted = match self {
             Coordinator::Offsets => OFFSET_COMMIT_TYPES.contains(&record_type),
             Coordinator::GroupMetadata => record_type == GROUP_METADATA_TYPE,
-            Coordinator::Transactions => true,
+            Coordinator::ShareGroups => SHARE_GROUP_TYPES.contains(&record_type),
+            Coordinator::Transactions | Coordinator::ShareGroupStates => true,
         };
         if !is_wanted {
             return Ok(None);
@@ -68,6 +76,23 @@ fn transaction(key: &Bytes, value: Option<&Bytes>) -> Result<Option<String>, Dec
     let key = TransactionRecordKey::decode(key)?;
     let record_type = key.record_type();
     let value = value.map(|value| TransactionRecordValue::decode(record_type, value)).transpose()?;
+    let version = value.as_ref().map(|(_, version)| *version);
+    Ok(Some(document(
+        record_type,
+        version,
+        |j| key.write_json(j),
+        |j| {
+            if let Some((value, version)) = &value {
+                value.write_json(j, *version);
+            }
+        },
+    )))
+}
+
+fn share_state(key: &Bytes, value: Option<&Bytes>) -> Result<Option<String>, DecodeError> {
+    let key = ShareRecordKey::decode(key)?;
+    let record_type = key.record_type();
+    let value = value.map(|value| ShareRecordValue::decode(record_type, value)).transpose()?;
     let version = value.as_ref().map(|(_, version)| *version);
     Ok(Some(document(
         record_type,
@@ -117,9 +142,33 @@ fn document(
 mod tests {
     use super::*;
     use ottla_client::TimestampType;
-    use ottla_protocol::{GroupMetadataKey, OffsetCommitKey, OffsetCommitValue};
+    use ottla_protocol::{
+        GroupMetadataKey, OffsetCommitKey, OffsetCommitValue, ShareGroupMetadataKey, ShareGroupMetadataValue,
+        ShareSnapshotKey,
+    };
+
+    #[test]
+    fn share_groups_and_their_states_are_shown_apart() {
+        let metadata = ShareGroupMetadataKey { group_id: "g".to_string() };
+        let group = GroupRecordKey::ShareGroupMetadata(metadata);
+        let value = GroupRecordValue::ShareGroupMetadata(ShareGroupMetadataValue { epoch: 4, ..Default::default() });
+        let value = value.encode(0).unwrap();
+        let text = shown(Coordinator::ShareGroups, &group, Some(value));
+        let expected = r#"{"key":{"type":11,"data":{"groupId":"g"}},"value":{"version":0,"data":{"epoch":4"#;
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(shown(Coordinator::Offsets, &group, None), "");
+        let topic_id = ottla_types::Uuid::ZERO;
+        let state = ShareSnapshotKey { group_id: "g".to_string(), topic_id, partition: 2 };
+        let state = ShareRecordKey::ShareSnapshot(state).encode().unwrap();
+        let expected = r#"{"key":{"type":0,"data":{"groupId":"g","topicId":"AAAAAAAAAAAAAAAAAAAAAA","partition":2}},"value":null}"#;
+        assert_eq!(shown_bytes(Coordinator::ShareGroupStates, state, None), expected);
+    }
 
     fn shown(formatter: Coordinator, key: &GroupRecordKey, value: Option<Bytes>) -> String {
+        shown_bytes(formatter, key.encode().unwrap(), value)
+    }
+
+    fn shown_bytes(formatter: Coordinator, key: Bytes, value: Option<Bytes>) -> String {
         let record = ConsumerRecord {
             topic: "__consumer_offsets".into(),
             partition: 0,
@@ -128,7 +177,7 @@ mod tests {
             timestamp_type: TimestampType::CreateTime,
             leader_epoch: 0,
             delivery_count: None,
-            key: Some(key.encode().unwrap()),
+            key: Some(key),
             value,
             headers: vec![],
         };

@@ -51,11 +51,13 @@ impl Formatter {
             "NoOpMessageFormatter" => Ok(Formatter::Nothing),
             "OffsetsMessageFormatter" => Ok(Formatter::Coordinator(Coordinator::Offsets)),
             "GroupMetadataMessageFormatter" => Ok(Formatter::Coordinator(Coordinator::GroupMetadata)),
+            "ShareGroupMessageFormatter" => Ok(Formatter::Coordinator(Coordinator::ShareGroups)),
+            "ShareGroupStateMessageFormatter" => Ok(Formatter::Coordinator(Coordinator::ShareGroupStates)),
             "TransactionLogMessageFormatter" => Ok(Formatter::Coordinator(Coordinator::Transactions)),
             _ => Err(Failure {
                 next_step: Some(format!(
-                    "use one of {FORMATTERS}Default, Logging, NoOp, Offsets, GroupMetadata or TransactionLog with MessageFormatter \
-                     behind it"
+                    "use one of {FORMATTERS}Default, Logging, NoOp, Offsets, GroupMetadata, ShareGroup or TransactionLog with \
+                     MessageFormatter behind it, or org.apache.kafka.tools.consumer.group.share.ShareGroupStateMessageFormatter"
                 )),
                 ..Failure::new(format!("there is no formatter {class}: this tool runs no Java classes"))
             }),

@@ -3,13 +3,13 @@
 //! A round: give up what the assignors ask for, join, assign if this member leads, sync, take what is assigned, then
 //! heartbeats until the coordinator or a change asks for the next round.
 
-use super::{Member, Round, Step};
+use super::topics::Lookout;
+use super::{Member, Round, Step, subscription_changes};
 use crate::assign::{
     Assignor, GroupMember, Members, PartitionCounts, decode_assignment, decode_member, encode_assignment,
     encode_subscription,
 };
 use crate::backoff::Backoff;
-use crate::consumer::subscription::Wanted;
 use crate::error::ClientError;
 use bytes::Bytes;
 use ottla_protocol::join_group_request::JoinGroupRequestProtocol;
@@ -33,7 +33,9 @@ struct Classic {
     generation_id: i32,
     /// What this member joined for.
     topics: BTreeSet<String>,
-    /// Partition counts of the subscribed topics when this member assigned, as its leader.
+    /// What it looks at: those, and as the group's leader the topics of all members.
+    watched: BTreeSet<String>,
+    /// Partition counts of the topics when this member assigned, as the group's leader.
     counts: Option<PartitionCounts>,
 }
 
@@ -127,6 +129,8 @@ impl Member {
     ) -> Result<Result<JoinGroupResponse, Round>, ClientError> {
         drop(self.wanted.borrow_and_update());
         classic.topics = self.topics_now().await?;
+        classic.watched = classic.topics.clone();
+        classic.counts = None;
         let options = &self.shared.options;
         let member = GroupMember {
             group_instance_id: options.group_instance_id.clone(),
@@ -182,8 +186,8 @@ impl Member {
             let member = decode_member(row.group_instance_id.clone(), &row.metadata)?;
             members.insert(row.member_id.clone(), member);
         }
-        let topics = members.values().flat_map(|member| member.topics.iter().cloned()).collect();
-        let counts = self.partition_counts(&topics).await?;
+        classic.watched.extend(members.values().flat_map(|member| member.topics.iter().cloned()));
+        let counts = self.look_at(&classic.watched).await?.counts;
         let assignments = assignor.assign(&members, &counts);
         classic.counts = Some(counts);
         let encode = |(member_id, partitions)| {
@@ -191,18 +195,6 @@ impl Member {
             Ok(SyncGroupRequestAssignment { member_id, assignment })
         };
         assignments.into_iter().map(encode).collect()
-    }
-
-    /// Topics that do not exist have no entry.
-    async fn partition_counts(&self, topics: &BTreeSet<String>) -> Result<PartitionCounts, ClientError> {
-        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        let metadata = self.shared.client.fetch_metadata(Some(&names), false).await?;
-        let count = |partitions: &Vec<_>| i32::try_from(partitions.len()).expect("partitions are numbered by i32");
-        let counts = metadata.topics.into_iter().filter_map(|(name, topic)| {
-            let partitions = topic.partitions.ok()?;
-            Some((name, count(&partitions)))
-        });
-        Ok(counts.collect())
     }
 
     async fn sync(
@@ -231,22 +223,26 @@ impl Member {
         }
     }
 
-    /// Until the coordinator, a changed subscription or new partitions ask for another round.
+    /// Until the coordinator, a changed subscription, new topics or new partitions ask for another round.
     async fn heartbeats(&mut self, classic: &Classic) -> Result<Round, ClientError> {
         let runtime = self.shared.runtime().clone();
+        let interval = self.shared.options.heartbeat_interval;
         let mut backoff = Backoff::new(self.shared.client.options());
-        let (mut looked, mut heard) = (runtime.now(), runtime.now());
+        let mut lookout = self.first_look(classic);
+        let (mut next, mut heard) = (runtime.now() + interval, runtime.now());
         loop {
-            tokio::select! {
-                biased;
-                changed = self.wanted.changed() => {
-                    let _ = changed;
-                    return Ok(Round::Again);
-                }
-                () = runtime.sleep(self.shared.options.heartbeat_interval) => {}
+            let pause = next.min(lookout.due).saturating_duration_since(runtime.now());
+            if subscription_changes(&runtime, &mut self.wanted, pause).await {
+                return Ok(Round::Again);
             }
             if self.is_idle() {
                 return Ok(Round::Idle);
+            }
+            if runtime.now() >= lookout.due && self.sees_changes(classic, &mut lookout).await? {
+                return Ok(Round::Again);
+            }
+            if runtime.now() < next {
+                continue;
             }
             match self.heartbeat(classic).await {
                 Ok(None) => (heard, backoff) = (runtime.now(), Backoff::new(self.shared.client.options())),
@@ -257,25 +253,46 @@ impl Member {
                 Err(error) if error.is_transient() => return Ok(Round::Lost),
                 Err(error) => return Err(error),
             }
-            if runtime.now() >= looked + self.shared.options.metadata_age_max {
-                looked = runtime.now();
-                if self.has_new_topics(classic).await || self.has_new_partitions(classic).await {
-                    return Ok(Round::Again);
-                }
-            }
+            next = runtime.now() + interval;
         }
     }
 
-    /// A pattern matches other topics than when this member joined.
-    async fn has_new_topics(&self, classic: &Classic) -> bool {
-        let is_pattern = matches!(*self.wanted.borrow(), Wanted::Pattern(_));
-        is_pattern && self.topics_now().await.is_ok_and(|now| now != classic.topics)
+    /// The group's leader has just looked; others look so that their topics are made.
+    fn first_look(&self, classic: &Classic) -> Lookout {
+        let mut lookout = Lookout::at_once(&self.shared);
+        match &classic.counts {
+            Some(counts) => {
+                let missing = classic.watched.iter().filter(|topic| !counts.contains_key(*topic));
+                lookout.looked(&self.shared, &missing.cloned().collect::<Vec<_>>());
+            }
+            None if self.may_create() => {}
+            None => lookout.looked(&self.shared, &[]),
+        }
+        lookout
     }
 
-    async fn has_new_partitions(&self, classic: &Classic) -> bool {
-        let Some(before) = &classic.counts else { return false };
-        let topics = before.keys().cloned().chain(classic.topics.iter().cloned()).collect();
-        self.partition_counts(&topics).await.is_ok_and(|now| now != *before)
+    /// Looks at the topics; `true` when the partitions must be divided anew, or a pattern matches other topics than when this
+    /// member joined.
+    async fn sees_changes(&self, classic: &Classic, lookout: &mut Lookout) -> Result<bool, ClientError> {
+        let seen = async {
+            if self.topics_now().await? != classic.topics {
+                return Ok(None);
+            }
+            self.look_at(&classic.watched).await.map(Some)
+        };
+        match seen.await {
+            Ok(None) => Ok(true),
+            Ok(Some(seen)) => {
+                lookout.looked(&self.shared, &seen.missing);
+                Ok(classic.counts.as_ref().is_some_and(|before| seen.counts != *before))
+            }
+            Err(error) if error.is_transient() => {
+                self.shared.client.tell(&error);
+                lookout.failed(&self.shared);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn heartbeat(&self, classic: &Classic) -> Result<Option<Round>, ClientError> {

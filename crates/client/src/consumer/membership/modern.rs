@@ -1,5 +1,6 @@
 //! KIP-848: one heartbeat that joins, tells what is owned, brings what is assigned, and leaves. The broker assigns.
 
+use super::topics::Lookout;
 use super::{Member, Step, subscription_changes};
 use crate::backoff::Backoff;
 use crate::consumer::TopicIds;
@@ -29,6 +30,8 @@ struct Modern {
     /// The coordinator was told a pattern.
     has_pattern: bool,
     topic_ids: TopicIds,
+    /// When missing topics are asked for, so that they are made.
+    lookout: Lookout,
 }
 
 impl Member {
@@ -43,6 +46,7 @@ impl Member {
             is_full: true,
             has_pattern: false,
             topic_ids: TopicIds::default(),
+            lookout: Lookout::at_once(&self.shared),
         };
         let mut backoff = Backoff::new(self.shared.client.options());
         loop {
@@ -60,7 +64,7 @@ impl Member {
                 Ok(true) => {}
                 Ok(false) => {
                     backoff = Backoff::new(self.shared.client.options());
-                    self.wait_for_next(&mut modern).await;
+                    self.wait_for_next(&mut modern).await?;
                 }
                 Err(error) => match error.code() {
                     Some(ErrorCode::UnknownMemberId | ErrorCode::FencedMemberEpoch) => {
@@ -83,9 +87,34 @@ impl Member {
         self.lose_all().await;
     }
 
-    /// Waits for the interval, or for a changed subscription.
-    async fn wait_for_next(&mut self, modern: &mut Modern) {
-        modern.is_full |= subscription_changes(self.shared.runtime(), &mut self.wanted, modern.interval).await;
+    /// Waits for the interval, or for a changed subscription. The broker sees by itself which topics there are; asking for
+    /// them makes those that are missing.
+    async fn wait_for_next(&mut self, modern: &mut Modern) -> Result<(), ClientError> {
+        let runtime = self.shared.runtime().clone();
+        let next = runtime.now() + modern.interval;
+        while runtime.now() < next {
+            let until = if self.may_create() { next.min(modern.lookout.due) } else { next };
+            let pause = until.saturating_duration_since(runtime.now());
+            if subscription_changes(&runtime, &mut self.wanted, pause).await {
+                modern.is_full = true;
+                modern.lookout = Lookout::at_once(&self.shared);
+                return Ok(());
+            }
+            if self.may_create() && runtime.now() >= modern.lookout.due {
+                self.ask_for_topics(modern).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_for_topics(&self, modern: &mut Modern) -> Result<(), ClientError> {
+        let topics = self.topics_now().await?;
+        match self.look_at(&topics).await {
+            Ok(seen) => modern.lookout.looked(&self.shared, &seen.missing),
+            Err(error) if error.is_transient() => modern.lookout.failed(&self.shared),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     async fn beat(&mut self, modern: &mut Modern) -> Result<ConsumerGroupHeartbeatResponse, ClientError> {
