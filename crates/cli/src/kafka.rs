@@ -8,6 +8,7 @@ mod cluster;
 mod configs;
 mod console_consumer;
 mod console_producer;
+mod console_share_consumer;
 mod consumer_groups;
 mod consumer_perf;
 mod delete_records;
@@ -27,6 +28,7 @@ mod pretty;
 mod producer_perf;
 mod reassign_partitions;
 mod server;
+mod share_consumer_perf;
 mod share_groups;
 mod shared;
 mod storage;
@@ -35,6 +37,7 @@ mod topics;
 mod transactions;
 mod verifiable_consumer;
 mod verifiable_producer;
+mod verifiable_share_consumer;
 
 pub(crate) use line_reader::find;
 
@@ -76,6 +79,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<configs::Configs>(),
     Tool::of::<console_consumer::ConsoleConsumer>(),
     Tool::of::<console_producer::ConsoleProducer>(),
+    Tool::of::<console_share_consumer::ConsoleShareConsumer>(),
     Tool::of::<consumer_groups::ConsumerGroups>(),
     Tool::of::<consumer_perf::ConsumerPerf>(),
     Tool::of::<delete_records::DeleteRecords>(),
@@ -91,6 +95,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<reassign_partitions::ReassignPartitions>(),
     Tool::of::<server::ServerStart>(),
     Tool::of::<server::ServerStop>(),
+    Tool::of::<share_consumer_perf::ShareConsumerPerf>(),
     Tool::of::<share_groups::ShareGroups>(),
     Tool::of::<storage::Storage>(),
     Tool::of::<streams_groups::StreamsGroups>(),
@@ -98,6 +103,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<transactions::Transactions>(),
     Tool::of::<verifiable_consumer::VerifiableConsumer>(),
     Tool::of::<verifiable_producer::VerifiableProducer>(),
+    Tool::of::<verifiable_share_consumer::VerifiableShareConsumer>(),
 ];
 
 impl Tool {

@@ -27,6 +27,7 @@ mod reading;
 mod record;
 mod segment;
 mod serve;
+mod share_reading;
 mod table;
 mod times;
 mod topic;

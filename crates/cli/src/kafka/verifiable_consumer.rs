@@ -94,7 +94,7 @@ struct RecordsConsumed {
 }
 
 #[derive(Debug, Serialize)]
-struct RecordData {
+pub(super) struct RecordData {
     key: Option<String>,
     value: Option<String>,
     topic: String,
@@ -245,7 +245,7 @@ impl VerifiableConsumer {
 }
 
 impl RecordData {
-    fn of(record: &ConsumerRecord) -> RecordData {
+    pub(super) fn of(record: &ConsumerRecord) -> RecordData {
         let text = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
         let (key, value, topic) = (text(&record.key), text(&record.value), record.topic.to_string());
         RecordData { key, value, topic, partition: record.partition, offset: record.offset }
