@@ -102,6 +102,11 @@ impl FetchedBatches {
         Some((header.base_offset, header.last_offset()))
     }
 
+    /// Whether there is the beginning of a batch behind the last one.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
     /// Whether an application may see the batch.
     fn is_to_be_read(&mut self, header: &BatchHeader, batch: &Bytes) -> Result<bool, ClientError> {
         if self.isolation == Isolation::ReadCommitted && header.has_producer_id() {

@@ -67,7 +67,12 @@ impl Delivered {
                 }
             }
         }
-        acquired.rest(|rest| read.unseen.add_gap(rest));
+        let is_cut_off = batches.is_cut_off();
+        acquired.rest(|rest| match is_cut_off {
+            // They may be there.
+            true => read.unseen.add(rest, AcknowledgeType::Release),
+            false => read.unseen.add_gap(rest),
+        });
         read
     }
 }
@@ -78,15 +83,20 @@ struct Acquired {
 }
 
 impl Acquired {
-    /// What is out of order or names an offset twice is left out.
+    /// What is out of order, names an offset twice or cannot be an offset is left out.
     fn new(mut ranges: Vec<AcquiredRecords>) -> Acquired {
         let mut next = 0;
         ranges.retain(|range| {
-            let is_sound = range.first_offset >= next && range.last_offset >= range.first_offset;
+            let is_sound = (next..i64::MAX).contains(&range.first_offset)
+                && (range.first_offset..i64::MAX).contains(&range.last_offset);
             if is_sound {
-                next = range.last_offset.saturating_add(1);
+                next = range.last_offset + 1;
             } else {
-                tracing::warn!(range.first_offset, range.last_offset, "the broker names acquired records twice");
+                tracing::warn!(
+                    range.first_offset,
+                    range.last_offset,
+                    "the broker names acquired records that cannot be"
+                );
             }
             is_sound
         });
@@ -162,9 +172,9 @@ mod tests {
     #[test]
     fn only_acquired_records_are_seen_and_acquired_offsets_without_a_record_are_gaps() {
         let bytes = [batch(3, &["a", "b", "c"]), batch(9, &["d"])].concat();
-        let (records, unseen, errors) = read(bytes, vec![range(2, 4, 1), range(7, 9, 3), range(10, i64::MAX, 1)]);
+        let (records, unseen, errors) = read(bytes, vec![range(2, 4, 1), range(7, 9, 3), range(10, i64::MAX - 1, 1)]);
         assert_eq!(records, [(3, 1), (4, 1), (9, 3)]);
-        let gaps = [(2, 2, vec![0]), (7, 8, vec![0]), (10, i64::MAX, vec![0])];
+        let gaps = [(2, 2, vec![0]), (7, 8, vec![0]), (10, i64::MAX - 1, vec![0])];
         assert_eq!((unseen.as_slice(), errors), (gaps.as_slice(), 0));
     }
 
@@ -185,9 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_overlap_count_once() {
+    fn what_was_cut_off_is_released_and_is_no_gap() {
+        let bytes = [batch(0, &["a"]), batch(1, &["b", "c"])[..70].to_vec()].concat();
+        let (records, unseen, errors) = read(bytes, vec![range(0, 2, 1)]);
+        assert_eq!((records, unseen, errors), (vec![(0, 1)], vec![(1, 2, vec![2])], 0));
+    }
+
+    #[test]
+    fn ranges_that_overlap_count_once_and_those_that_cannot_be_do_not() {
         let bytes = batch(0, &["a", "b", "c"]);
-        let (records, unseen, _) = read(bytes, vec![range(0, 1, 1), range(1, 2, 9), range(2, 2, 2), range(2, 1, 1)]);
+        let (records, unseen, _) =
+            read(bytes, vec![range(0, 1, 1), range(1, 2, 9), range(2, 2, 2), range(2, 1, 1), range(3, i64::MAX, 1)]);
         assert_eq!((records, unseen), (vec![(0, 1), (1, 1), (2, 2)], vec![]));
     }
 }
