@@ -114,7 +114,7 @@ class Fetch:
 
 
 class Clients:
-    """Our client and librdkafka in turn, as fast as they can, against the same broker. The CPU is the client's."""
+    """Our client and librdkafka in turn against the same broker. The CPU is the client's."""
 
     peers = ("ottla-client", "librdkafka")
 
@@ -125,7 +125,7 @@ class Clients:
         load = self.load.part(scale)
         peer.start()
         peer.create_topic(TOPIC, load.partitions)
-        produce(peer, load)
+        produce(peer, replace(load, rate=0))
         work = {"ottla-client": self.ours, "librdkafka": self.theirs}[peer.name]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         report = work(peer, load)
@@ -139,7 +139,7 @@ class Clients:
 
     def theirs(self, peer, load):
         command = [peer.programs.librdkafka, "consume" if self.reads else "produce", peer.address, TOPIC]
-        command += [str(load.records), str(load.size)]
+        command += [str(load.records), str(load.size), str(load.rate)]
         if not self.reads:
             command += [f"acks={load.acks}", f"linger.ms={load.linger}", f"batch.size={load.batch}"]
             command += ["batch.num.messages=1000000", "queue.buffering.max.messages=100000", "enable.idempotence=true"]
@@ -160,6 +160,65 @@ class Latency:
         arguments = ["--record-size", load.size, "--acks", load.acks, "--rate", load.rate]
         perf(peer, "latency", "--records", load.records // 4, *arguments)
         return measured(peer, lambda: perf(peer, "latency", "--records", load.records, *arguments))
+
+
+class Transactions:
+    """A transactional producer, as fast as it can, beside an idempotent one at the same broker."""
+
+    peers = ("ottla", "ottla-durable", "kafka")
+
+    def __init__(self, seconds=20, partitions=6, transaction_ms=100):
+        self.seconds, self.partitions, self.transaction_ms = seconds, partitions, transaction_ms
+
+    def run(self, peer, scale):
+        seconds = max(1, self.seconds * scale)
+        peer.start()
+        peer.create_topic(TOPIC, self.partitions)
+        kinds = {"idempotent": ["--idempotent"], "transactional": ["--transaction-ms", self.transaction_ms]}
+        for arguments in kinds.values():
+            transactions(peer, seconds / 3, *arguments)
+        found = {}
+        for name, arguments in kinds.items():
+            before = peer.cpu_seconds()
+            report = transactions(peer, seconds, *arguments)
+            found[f"{name} {THROUGHPUT}"] = report["megabytes_per_second"]
+            found[f"{name} {CPU_GB}"] = (peer.cpu_seconds() - before) / (report["bytes"] / 1e9)
+        ratio = found[f"transactional {THROUGHPUT}"] / found[f"idempotent {THROUGHPUT}"]
+        return found | {"transactional, % of idempotent": 100 * ratio} | commits(report)
+
+
+class TransactionalIds:
+    """Very many transactional ids at once, each with one transaction after another, at a rate."""
+
+    peers = ("ottla", "ottla-durable", "kafka")
+
+    def __init__(self, count, seconds=30, partitions=6, transaction_ms=1000, rate=5):
+        self.count, self.seconds, self.partitions = count, seconds, partitions
+        self.transaction_ms, self.rate = transaction_ms, rate
+
+    def run(self, peer, scale):
+        count, seconds = max(10, int(self.count * scale)), max(3, self.seconds * scale)
+        peer.start()
+        peer.create_topic(TOPIC, self.partitions)
+        arguments = ["--producers", count, "--transaction-ms", self.transaction_ms, "--rate", self.rate]
+        transactions(peer, max(2, seconds / 6), *arguments)
+        before = peer.cpu_seconds()
+        report = transactions(peer, seconds, *arguments)
+        cpu, done = peer.cpu_seconds() - before, report["transactions"]
+        found = {"transactions per s": done / report["seconds"], "CPU s per 1,000 transactions": 1000 * cpu / done}
+        return found | commits(report) | {MEMORY: peer.memory_mb("VmHWM")}
+
+
+def transactions(peer, seconds, *arguments):
+    """Runs `ottla-bench transactions` and returns its report; a record that is not taken ends it."""
+    command = [peer.programs.bench, "transactions", "--bootstrap-server", peer.address, "--topic", TOPIC]
+    command += ["--seconds", seconds, *arguments]
+    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def commits(report):
+    return {"commit p50 ms": report["commit"]["p50_ms"], "commit p99 ms": report["commit"]["p99_ms"]}
 
 
 class Start:
@@ -256,10 +315,14 @@ CASES = {
     "client-produce-100b": Clients(replace(SMALL, rate=0, acks="all")),
     "client-consume-1k": Clients(replace(ONE_KB, rate=0, records=2_000_000), reads=True),
     "client-consume-100b": Clients(replace(SMALL, rate=0), reads=True),
+    "client-paced-1k": Clients(replace(ONE_KB, acks="all")),
+    "client-paced-100b": Clients(replace(SMALL, acks="all")),
     "latency": Latency(replace(ONE_KB, rate=2_000, records=60_000, acks="all")),
+    "transactions-1k": Transactions(),
+    "transactions-1000-ids": TransactionalIds(1_000),
     "start": Start(10),
     "partitions-5000": Partitions(5_000),
     "partitions-50000": Partitions(50_000),
 }
 # What the short form runs, at a hundredth of the size: whether everything works, not how fast it is.
-SHORT = ["produce-1k", "fetch-1k", "latency", "start"]
+SHORT = ["produce-1k", "fetch-1k", "latency", "transactions-1k", "transactions-1000-ids", "start"]

@@ -19,7 +19,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 final class Peer {
-    static final String BOOTSTRAP = System.getenv("COMPAT_BOOTSTRAP");
+    /** The shared broker, or what a suite with a broker of its own has set before it uses this class. */
+    static final String BOOTSTRAP = System.getProperty("compat.bootstrap", System.getenv("COMPAT_BOOTSTRAP"));
     static final boolean OTTLA = "ottla".equals(System.getenv("COMPAT_PEER"));
     static final String DATA_DIR = System.getenv("COMPAT_DATA_DIR");
 

@@ -319,16 +319,6 @@ final class ShareCases {
             .partitionsToOffsetInfo(group).get().get(partition);
     }
 
-    /** -1 while there is none. */
-    static long startOffset(Admin admin, String group, String topic) {
-        try {
-            SharePartitionOffsetInfo found = offset(admin, group, new TopicPartition(topic, 0));
-            return found == null ? -1 : found.startOffset();
-        } catch (Exception error) {
-            return -1;
-        }
-    }
-
     private static long lag(Admin admin, String group, TopicPartition partition) {
         try {
             return offset(admin, group, partition).lag().orElse(-1L);

@@ -1,7 +1,7 @@
 """Black-box suite: kill -9 under consume-transform-produce, again and again. Judged by the checker of the simulator.
 
-Two clients, one with Kafka's Java client and one with librdkafka, copy a partition of a topic each into two others, in
-transactions that commit the positions of their group. The broker is killed at random moments and started again on the same
+Three clients, one with Kafka's Java client, one with librdkafka and one of our own, copy a partition of a topic each into two others,
+in transactions that commit the positions of their group. The broker is killed at random moments and started again on the same
 port; now and then a client is killed, too, and another one takes its transactional id. Every client writes down what it does. At
 the end everything is read with read_committed, and the whole history is judged.
 """
@@ -23,6 +23,8 @@ KILLS = 60 if cases.LONG else 8
 SEED = int(os.environ.get("COMPAT_SEED", "0")) or time.time_ns() % 1_000_000
 GROUP = "copiers"
 SOURCE, COPIED, AUDITED = "source", "copied", "audited"
+# Partitions of the source, one for each client.
+PLACES = 3
 OUTPUT = [(COPIED, 0), (COPIED, 1), (AUDITED, 0)]
 PATIENCE_S = 120
 
@@ -63,6 +65,7 @@ def transactions_are_exactly_once():
         Client("java", 0, ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx256m", "-cp",
                            os.environ["COMPAT_CLASSPATH"], "Transformer"]),
         Client("librdkafka", 1, [sys.executable, os.path.join(here, "transformer.py")]),
+        Client("rust", 2, [os.environ["COMPAT_TRANSFORMER"]]),
     ]
     options = ["transaction.abort.timed.out.transaction.cleanup.interval.ms=1000"]
     broker = Broker(os.path.join(cases.WORK, "broker"), options=options)
@@ -73,13 +76,13 @@ def transactions_are_exactly_once():
         feeder = Feeder(broker)
         for client in clients:
             client.start(broker)
-        await_commits(clients, feeder, [0, 0])
+        await_commits(clients, feeder, [0] * len(clients))
         for round_number in range(KILLS):
             before = [client.committed() for client in clients]
             feeder.feed_for(0.2 + chance.random())
             broker.kill()
-            if round_number % 3 == 2:
-                victim = clients[round_number // 3 % 2]
+            if round_number % 2 == 1:
+                victim = clients[round_number // 2 % len(clients)]
                 victim.kill()
                 victim.start(broker)
             feeder.feed_for(0.1)
@@ -98,7 +101,7 @@ def transactions_are_exactly_once():
 
 def create_topics(broker):
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-    topics = [(SOURCE, 2), (COPIED, 2), (AUDITED, 1)]
+    topics = [(SOURCE, PLACES), (COPIED, 2), (AUDITED, 1)]
     for future in admin.create_topics([NewTopic(name, partitions, 1) for name, partitions in topics]).values():
         future.result(20)
 
@@ -115,7 +118,7 @@ class Feeder:
             self.feed()
 
     def feed(self):
-        for partition in (0, 1):
+        for partition in range(PLACES):
             self.producer.produce(SOURCE, b"%d" % self.sent, partition=partition)
         self.sent += 1
         self.producer.poll(0.005)
@@ -125,13 +128,13 @@ class Feeder:
 
 
 def await_commits(clients, feeder, before):
-    """Both have committed more than this."""
+    """All have committed more than this."""
 
     def all_did():
         feeder.feed()
         return all(client.committed() > count for client, count in zip(clients, before))
 
-    cases.eventually("both clients commit", all_did, seconds=PATIENCE_S)
+    cases.eventually("all clients commit", all_did, seconds=PATIENCE_S)
 
 
 def judge(broker, clients):
@@ -177,7 +180,7 @@ def read_committed(broker, topic, partition):
 
 def positions(broker):
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": GROUP, "isolation.level": "read_committed"})
-    asked = [TopicPartition(SOURCE, partition) for partition in (0, 1)]
+    asked = [TopicPartition(SOURCE, partition) for partition in range(PLACES)]
 
     def ask():
         try:

@@ -1,7 +1,7 @@
 """A transformer with librdkafka: copies one partition into others in transactions, and writes down what it does.
 
 Called with: bootstrap, history file, name, group, source topic, its partition, copied topic, audited topic. Ends when its
-input is closed. `Transformer.java` does the same with Kafka's Java client.
+input is closed. `Transformer.java` does the same with Kafka's Java client, `crates/bench/src/transformer` with our own.
 """
 
 import os

@@ -93,7 +93,10 @@ final class Tool {
             return 0;
         } catch (InvocationTargetException thrown) {
             if (thrown.getCause() instanceof Exited exited) return exited.code;
-            throw new AssertionError(className + " threw " + thrown.getCause(), thrown.getCause());
+            // What the Java machine does with it.
+            System.err.print("Exception in thread \"main\" ");
+            thrown.getCause().printStackTrace();
+            return 1;
         }
     }
 

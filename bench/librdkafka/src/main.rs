@@ -1,6 +1,7 @@
-//! Writes and reads records with librdkafka as fast as it can, and prints what `ottla perf --output json` prints.
+//! Writes and reads records with librdkafka, and prints what `ottla perf --output json` prints.
 //!
-//! `ottla-bench-librdkafka produce|consume BOOTSTRAP TOPIC RECORDS SIZE [KEY=VALUE]...`, where the last are librdkafka's configs.
+//! `ottla-bench-librdkafka produce|consume BOOTSTRAP TOPIC RECORDS SIZE RATE [KEY=VALUE]...`: RATE is records per second, 0 as many
+//! as it can; the last are librdkafka's configs.
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
@@ -18,10 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [mode, bootstrap, topic, records, size, configs @ ..] = &arguments[..] else {
-        return Err("usage: produce|consume BOOTSTRAP TOPIC RECORDS SIZE [KEY=VALUE]...".into());
+    let [mode, bootstrap, topic, records, size, rate, configs @ ..] = &arguments[..] else {
+        return Err("usage: produce|consume BOOTSTRAP TOPIC RECORDS SIZE RATE [KEY=VALUE]...".into());
     };
-    let (records, size) = (records.parse()?, size.parse()?);
+    let load = Load { records: records.parse()?, size: size.parse()?, rate: rate.parse()? };
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap);
     for pair in configs {
@@ -29,10 +30,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         config.set(key, value);
     }
     match mode.as_str() {
-        "produce" => produce(&config, topic, records, size),
-        "consume" => consume(&mut config, topic, records),
+        "produce" => produce(&config, topic, &load),
+        "consume" => consume(&mut config, topic, load.records),
         other => Err(format!("neither produce nor consume: {other}").into()),
     }
+}
+
+/// What to write.
+struct Load {
+    records: u64,
+    /// Bytes of a value.
+    size: usize,
+    /// Records per second; 0 is as many as possible.
+    rate: f64,
 }
 
 /// Latencies in microseconds, and what failed.
@@ -55,12 +65,30 @@ impl ProducerContext for Delivered {
     }
 }
 
-fn produce(config: &ClientConfig, topic: &str, records: u64, size: usize) -> Result<(), Box<dyn Error>> {
+/// Waits until the record of this number is due, and delivers reports meanwhile; returns the moment from which its latency counts.
+fn due(producer: &BaseProducer<Delivered>, began: Instant, number: u64, rate: f64) -> Instant {
+    if rate == 0.0 {
+        return Instant::now();
+    }
+    let due = began + Duration::from_secs_f64(number as f64 / rate);
+    while due > Instant::now() {
+        // As fine as the timer of the other client.
+        producer.poll(Duration::from_millis(1));
+    }
+    due
+}
+
+fn produce(config: &ClientConfig, topic: &str, load: &Load) -> Result<(), Box<dyn Error>> {
     let producer: BaseProducer<Delivered> = config.create_with_context(Delivered::default())?;
-    let value: Vec<u8> = (0..size).map(|at| b'a' + (at % 26) as u8).collect();
+    let value: Vec<u8> = (0..load.size).map(|at| b'a' + (at % 26) as u8).collect();
+    // The connection, the metadata and the producer id are no part of what is measured.
+    let first = BaseRecord::<(), [u8], _>::with_opaque_to(topic, Box::new(Instant::now())).payload(&value[..]);
+    producer.send(first).map_err(|(error, _)| error)?;
+    producer.flush(PATIENCE)?;
+    producer.context().latencies.lock().unwrap().clear();
     let began = Instant::now();
-    for _ in 0..records {
-        let opaque = Box::new(Instant::now());
+    for number in 0..load.records {
+        let opaque = Box::new(due(&producer, began, number, load.rate));
         let mut record = BaseRecord::<(), [u8], _>::with_opaque_to(topic, opaque).payload(&value[..]);
         loop {
             match producer.send(record) {
@@ -79,7 +107,7 @@ fn produce(config: &ClientConfig, topic: &str, records: u64, size: usize) -> Res
     let context = producer.context();
     let mut latencies = std::mem::take(&mut *context.latencies.lock().unwrap());
     latencies.sort_unstable();
-    report(latencies.len() as u64, *context.errors.lock().unwrap(), latencies.len() as u64 * size as u64, seconds, &latencies);
+    report(latencies.len() as u64, *context.errors.lock().unwrap(), latencies.len() as u64 * load.size as u64, seconds, &latencies);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 mod floor;
 mod groups;
 mod process;
+mod transactions;
 
 use clap::{Parser, Subcommand};
 
@@ -18,6 +19,8 @@ struct Cli {
 enum Command {
     /// Many consumer groups whose members do nothing but stay alive.
     Groups(groups::Args),
+    /// Transactional producers, one or very many.
+    Transactions(transactions::Args),
     /// The least that anything can do that takes and gives records, to compare brokers with.
     Floor(floor::Args),
 }
@@ -27,6 +30,10 @@ fn main() -> anyhow::Result<()> {
         Command::Groups(args) => {
             let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
             executor.block_on(groups::run(args))
+        }
+        Command::Transactions(args) => {
+            let executor = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            executor.block_on(transactions::run(args))
         }
         Command::Floor(args) => floor::run(&args),
     }

@@ -3,8 +3,11 @@
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::options::ClientOptions;
-use ottla_runtime::Runtime;
+use ottla_runtime::{Instant, Runtime};
 use std::time::Duration;
+
+/// Longer than any process runs.
+const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// The pauses of one operation. Kafka's formula: exponential, with 20 % of jitter.
 #[derive(Debug, Clone)]
@@ -56,4 +59,10 @@ where
 fn jittered(pause: Duration, runtime: &Runtime) -> Duration {
     let percent = u32::try_from(runtime.random_range(80..121)).expect("a percentage is small");
     pause * percent / 100
+}
+
+/// The moment when a call gives up that may take so long; `Duration::MAX` is for ever.
+pub(crate) fn deadline(runtime: &Runtime, timeout: Duration) -> Instant {
+    let now = runtime.now();
+    now.checked_add(timeout).unwrap_or_else(|| now + FAR_AWAY)
 }

@@ -22,6 +22,7 @@ mod subscription;
 mod topic_ids;
 
 pub(crate) use batches::FetchedBatches;
+pub(crate) use membership::subscription_changes;
 pub(crate) use signal::Signal;
 pub(crate) use topic_ids::TopicIds;
 
@@ -257,7 +258,7 @@ impl Consumer {
     /// `Wakeup`; `NoOffset`, `LogTruncated` and `CorruptRecords` about a partition, which then rests until a seek; what
     /// cannot be mended in the group (GROUP_AUTHORIZATION_FAILED, FENCED_INSTANCE_ID ...).
     pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, ClientError> {
-        let deadline = self.shared.runtime().now() + timeout;
+        let deadline = crate::backoff::deadline(self.shared.runtime(), timeout);
         loop {
             self.shared.note_poll();
             if self.shared.signal.take() {

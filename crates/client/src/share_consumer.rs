@@ -207,15 +207,16 @@ impl ShareConsumer {
     /// `Wakeup`; `Invalid` without a subscription, and with explicit acknowledgement while a record of the last poll is not
     /// acknowledged; `CorruptRecords`, once: the damaged records were rejected; what cannot be mended in the group.
     pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, ClientError> {
-        let deadline = self.shared.runtime().now() + timeout;
+        let deadline = crate::backoff::deadline(self.shared.runtime(), timeout);
         self.tell_completed();
         if self.subscription.is_none() {
             return Err(ClientError::Invalid("subscribe first".to_string()));
         }
         self.acknowledge_before_poll()?;
-        let polled = self.poll_until(deadline).await;
-        // Nobody waits now: what brokers would lock would be locked in vain.
-        self.shared.lock().wants_records = false;
+        let polled = {
+            let _waiting = Waiting(self.shared.clone());
+            self.poll_until(deadline).await
+        };
         if !self.unsent.is_empty() {
             self.send_unsent(None);
         }
@@ -231,7 +232,7 @@ impl ShareConsumer {
         self.tell_completed();
         self.acknowledge_implicitly();
         self.take_acknowledged();
-        let done = self.commit_unsent().await;
+        let done = self.commit_unsent(true).await;
         self.tell_completed();
         done
     }
@@ -244,16 +245,25 @@ impl ShareConsumer {
         self.send_unsent(None);
     }
 
-    /// Sends what was acknowledged, gives back the rest, leaves the group, and ends.
+    /// Sends what was acknowledged, gives back the rest, leaves the group, and ends. A wakeup does not disturb it.
     ///
     /// # Errors
     /// The first acknowledgement that failed.
     pub async fn close(mut self) -> Result<(), ClientError> {
         self.tell_completed();
         self.take_acknowledged();
-        let done = self.commit_unsent().await;
+        let done = self.commit_unsent(false).await;
         self.unsubscribe().await;
         done?.into_iter().try_for_each(|acknowledged| acknowledged.outcome)
+    }
+}
+
+/// A poll that waits, until it is over or given up.
+struct Waiting(Arc<Shared>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.stop_waiting();
     }
 }
 

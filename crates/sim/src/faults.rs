@@ -94,15 +94,26 @@ pub(crate) enum Fault {
     },
 }
 
+/// A power loss that is aimed at a sync site.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Aim {
+    pub(crate) passes: u64,
+    pub(crate) operations: u64,
+}
+
 /// A life, as planned.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// The life ends inside this disk operation, counted from the start, if it gets so far.
     pub(crate) outage_at: Option<(u64, Outage)>,
+    /// The power fails this many disk operations after the planted sync was passed so many times.
+    pub(crate) aimed: Option<Aim>,
     /// Goes wrong before the process begins.
     pub(crate) early: Option<Fault>,
     /// Everything is read back before anything goes wrong.
     pub(crate) verify_first: bool,
+    /// Then lookups are compared with what was read.
+    pub(crate) looks_up: bool,
     /// What goes wrong, each after a pause.
     pub(crate) faults: Vec<(Duration, Fault)>,
     /// How long it goes on after that.
@@ -136,12 +147,41 @@ impl Plan {
         let faults = (0..count).map(|_| (millis(0..800), draw_fault(stage))).collect();
         let end = if chance(if mostly_power_losses { 10 } else { 25 }) { End::Terminate } else { End::Outage(outage) };
         let rest = if mostly_power_losses { millis(0..1500) } else { millis(0..4000) };
-        Plan { outage_at, early, verify_first, faults, rest, end, power_loss_behind: chance(30), pause: millis(0..300) }
+        let (power_loss_behind, pause) = (chance(30), millis(0..300));
+        Plan {
+            outage_at,
+            aimed: None,
+            early,
+            verify_first,
+            looks_up: false,
+            faults,
+            rest,
+            end,
+            power_loss_behind,
+            pause,
+        }
+    }
+
+    /// The same life, but ended by a power loss soon after the planted sync, which is passed now often, now seldom; or it begins
+    /// with a look at what the last one left.
+    pub(crate) fn aimed(self, world: &World) -> Plan {
+        if world.random_range(0..100) < 40 {
+            return Plan { outage_at: None, early: None, verify_first: true, ..self };
+        }
+        let passes = 1 + world.random_range(0..1 << world.random_range(0..7));
+        let operations = 1 + world.random_range(0..1 << world.random_range(0..6));
+        let rest = Duration::from_millis(world.random_range(500..4000));
+        Plan { outage_at: None, aimed: Some(Aim { passes, operations }), verify_first: false, rest, ..self }
+    }
+
+    /// How a life ends that does not reach its planned end.
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        self.outage_at.map(|(_, outage)| outage).or(self.aimed.map(|_| Outage::PowerLoss))
     }
 
     /// Whether the process itself has no reason to fail before it is ended from outside.
     pub(crate) fn is_undisturbed_at_start(&self) -> bool {
-        self.outage_at.is_none() && self.early.is_none()
+        self.outage().is_none() && self.early.is_none()
     }
 
     /// Whether the node must be well again by itself once the faults are over.
@@ -153,8 +193,10 @@ impl Plan {
     pub(crate) fn calm() -> Plan {
         Plan {
             outage_at: None,
+            aimed: None,
             early: None,
             verify_first: true,
+            looks_up: false,
             faults: Vec::new(),
             rest: Duration::ZERO,
             end: End::Terminate,

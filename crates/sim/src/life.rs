@@ -1,6 +1,6 @@
 //! One life of the node's process, from its start to its end.
 
-use crate::faults::{self, End, Plan};
+use crate::faults::{self, Aim, End, Plan};
 use crate::oracle::{Check, Down, Oracle, broken};
 use crate::planted::{GroupError, Planted, TransactionError};
 use crate::verify;
@@ -10,7 +10,7 @@ use ottla_config::BrokerConfig;
 use ottla_node::Node;
 use ottla_runtime::sim::{Outage, World};
 use ottla_runtime::watch;
-use ottla_runtime::{Runtime, TaskHandle};
+use ottla_runtime::{AbortOnDrop, Runtime, TaskHandle};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -78,6 +78,9 @@ pub(crate) struct Stage {
     pub(crate) load: Load,
     pub(crate) clients: u64,
     pub(crate) planted: Option<Planted>,
+    /// Whether what a power loss left is looked at before it is mended: topics come back as soon as they are gone, and the
+    /// cleaner rests in lives that begin with a look.
+    pub(crate) hurries: bool,
 }
 
 /// How far a process has come.
@@ -109,9 +112,7 @@ impl Stage {
         self.tell(format!("life {life} begins: {}", told(plan)));
         let runtime = self.world.node(NODE);
         let disk = self.world.disk_faults(NODE);
-        if let Some(site) = self.planted.as_ref().and_then(Planted::site) {
-            disk.ignore_syncs(move |passed| passed == site);
-        }
+        let _aiming = self.planted.as_ref().and_then(Planted::site).map(|site| self.leave_out(site, plan.aimed));
         if self.has(GroupError::OffsetsUnsynced) {
             disk.ignore_syncs_of(OFFSETS_LOGS);
         }
@@ -119,13 +120,33 @@ impl Stage {
             disk.plan_outage(operations, outage);
         }
         let (progress, watching) = watch::channel(Progress::Starting);
-        let process = runtime.spawn("process", process(runtime.clone(), self.config(), progress));
+        let process = runtime.spawn("process", process(runtime.clone(), self.config(plan), progress));
         let ended = tokio::select! {
             biased;
             () = self.world.down(NODE) => None,
             ended = self.run_process(&runtime, process, plan, load, watching) => ended?,
         };
         self.end(plan, ended).await
+    }
+
+    /// The sync at this site does nothing from now on. If it is aimed at, the power fails soon after it was passed.
+    fn leave_out(&self, site: String, aim: Option<Aim>) -> AbortOnDrop<()> {
+        let (passing, mut passes) = watch::channel(0);
+        self.world.disk_faults(NODE).ignore_syncs(move |passed| {
+            let is_it = passed == site;
+            if is_it {
+                passing.send_modify(|passes| *passes += 1);
+            }
+            is_it
+        });
+        let disk = self.world.disk_faults(NODE);
+        let aiming = self.observer.spawn("aim", async move {
+            let Some(aim) = aim else { return };
+            if passes.wait_for(|passes| *passes >= aim.passes).await.is_ok() {
+                disk.plan_outage(aim.operations, Outage::PowerLoss);
+            }
+        });
+        aiming.abort_on_drop()
     }
 
     /// Lets the plan happen; returns how the process ended by itself, if it did.
@@ -181,6 +202,9 @@ impl Stage {
         if plan.verify_first {
             verify::everything(self).await?;
         }
+        if plan.looks_up {
+            verify::lookups::agree(self).await?;
+        }
         for (pause, fault) in &plan.faults {
             self.observer.sleep(*pause).await;
             fault.strike(&self.world, &self.oracle, &self.observer, node).await;
@@ -204,8 +228,8 @@ impl Stage {
     /// Takes everything down and leaves a disk without faults.
     async fn end(&self, plan: &Plan, ended: Option<Ended>) -> Check {
         let was_up = self.world.is_up(NODE);
-        let mut down = match (was_up, plan.end, plan.outage_at) {
-            (false, _, Some((_, Outage::PowerLoss))) => Down::PowerLoss,
+        let mut down = match (was_up, plan.end, plan.outage()) {
+            (false, _, Some(Outage::PowerLoss)) => Down::PowerLoss,
             (false, _, _) => Down::Crash,
             (true, End::Outage(Outage::PowerLoss), _) => Down::PowerLoss,
             (true, _, _) => Down::Crash,
@@ -256,7 +280,7 @@ impl Stage {
         self.world.take_down(NODE, Outage::Crash);
     }
 
-    fn config(&self) -> BrokerConfig {
+    fn config(&self, plan: &Plan) -> BrokerConfig {
         let more = match self.load {
             Load::Logs => &[],
             Load::Groups => GROUP_CONFIGS,
@@ -267,6 +291,10 @@ impl Stage {
         if self.has(GroupError::SessionsNeverEnd) {
             configs.insert("group.consumer.session.timeout.ms".to_string(), "3600000".to_string());
             configs.insert("group.consumer.max.session.timeout.ms".to_string(), "3600000".to_string());
+        }
+        // It would mend what it was interrupted in before anybody has looked.
+        if self.hurries && plan.verify_first {
+            configs.insert("log.cleaner.enable".to_string(), "false".to_string());
         }
         if self.planted == Some(Planted::Transaction(TransactionError::MarkerSkipped)) {
             configs.insert("transaction.partition.verification.enable".to_string(), "false".to_string());
@@ -298,8 +326,9 @@ impl Plan {
 fn told(plan: &Plan) -> String {
     let outage = plan.outage_at.map(|(operations, outage)| format!("{outage:?} in disk operation {operations}, "));
     let early = plan.early.as_ref().map(|fault| format!("{fault:?} from the start, "));
-    let (outage, early) = (outage.unwrap_or_default(), early.unwrap_or_default());
-    format!("{outage}{early}{} faults, then {:?}", plan.faults.len(), plan.end)
+    let aimed = plan.aimed.map(|Aim { passes, operations }| format!("power loss {operations} after pass {passes}, "));
+    let (outage, early, aimed) = (outage.unwrap_or_default(), early.unwrap_or_default(), aimed.unwrap_or_default());
+    format!("{outage}{aimed}{early}{} faults, then {:?}", plan.faults.len(), plan.end)
 }
 
 /// What the binary does: start, serve, close at SIGTERM.

@@ -18,6 +18,9 @@ struct Args {
     /// Power losses only.
     #[arg(long)]
     power_losses: bool,
+    /// Power losses that mostly come soon after the planted sync.
+    #[arg(long, requires = "plant")]
+    aimed: bool,
     /// Plant this error: a sync site that does nothing, or an error of groups or transactions.
     #[arg(long, value_name = "NAME")]
     plant: Option<Planted>,
@@ -76,7 +79,8 @@ fn options(args: &Args, seed: LoadedSeed) -> Options {
     let defaults = Options::new(seed.load, seed.seed);
     Options {
         lives: args.lives.unwrap_or(defaults.lives),
-        mostly_power_losses: args.power_losses,
+        mostly_power_losses: args.power_losses || args.aimed,
+        aims_at_planted: args.aimed,
         planted: args.plant.clone(),
         keep_trace: args.trace,
         ..defaults

@@ -65,6 +65,8 @@ pub struct Options {
     /// Whether power losses are what mostly ends a life, early and often, and nothing else goes wrong: what the
     /// planted switches need.
     pub mostly_power_losses: bool,
+    /// Whether the power mostly fails soon after the sync that was planted to do nothing.
+    pub aims_at_planted: bool,
     /// An error that was planted: some run must then fail.
     pub planted: Option<Planted>,
     /// Whether a failure carries the world's whole trace.
@@ -74,12 +76,25 @@ pub struct Options {
 impl Options {
     /// The usual run of a seed.
     pub fn new(load: Load, seed: u64) -> Options {
-        Options { seed, load, lives: 8, mostly_power_losses: false, planted: None, keep_trace: false }
+        Options {
+            seed,
+            load,
+            lives: 8,
+            mostly_power_losses: false,
+            aims_at_planted: false,
+            planted: None,
+            keep_trace: false,
+        }
     }
 
     /// A run of power losses only.
     pub fn power_losses(load: Load, seed: u64) -> Options {
         Options { mostly_power_losses: true, ..Options::new(load, seed) }
+    }
+
+    /// A run of power losses that mostly come soon after the planted sync.
+    pub fn aimed(load: Load, seed: u64) -> Options {
+        Options { aims_at_planted: true, ..Options::power_losses(load, seed) }
     }
 }
 

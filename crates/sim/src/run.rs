@@ -48,6 +48,7 @@ async fn drive(world: &World, options: &Options, told: &OnceLock<Oracle>) -> Che
         load: options.load,
         clients: workload::clients(options.load),
         planted: options.planted.clone(),
+        hurries: options.aims_at_planted,
     };
     // The first broken promise of a client task ends the run.
     let (failed, mut failure) = watch::channel(None);
@@ -69,11 +70,13 @@ async fn play(stage: &Stage, options: &Options, failed: &watch::Sender<Option<St
     let workload = Workload::start(stage, failed);
     for _ in 0..options.lives {
         let plan = Plan::draw(stage, options.mostly_power_losses);
+        let plan = if options.aims_at_planted { plan.aimed(&stage.world) } else { plan };
         stage.live(&plan, None).await?;
     }
     stage.oracle.tell(stage.observer.now(), "from now on nothing goes wrong");
     stage.live(&Plan { power_loss_behind: true, ..Plan::calm() }, Some(workload)).await?;
-    stage.live(&Plan::calm(), None).await
+    // Behind everything else, so that seeds mean what they meant before there were lookups.
+    stage.live(&Plan { looks_up: true, ..Plan::calm() }, None).await
 }
 
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {

@@ -1,5 +1,7 @@
 //! Reads everything back, and compares it with what was promised.
 
+pub(crate) mod lookups;
+
 use crate::Load;
 use crate::life::Stage;
 use crate::oracle::{Backing, Check, FoundTopic, PartitionKey, broken};

@@ -45,6 +45,8 @@ pub(crate) struct Actor {
     planted: Option<GroupError>,
     /// What is wrong with transactions.
     planted_transaction: Option<TransactionError>,
+    /// Topics come back as soon as they are gone.
+    hurries: bool,
     is_over: watch::Receiver<bool>,
 }
 
@@ -174,7 +176,8 @@ impl Actor {
             Some(Planted::Transaction(error)) => Some(error),
             _ => None,
         };
-        Actor { runtime: runtime.clone(), client, oracle, name, load, planted, planted_transaction, is_over }
+        let hurries = stage.hurries;
+        Actor { runtime: runtime.clone(), client, oracle, name, load, planted, planted_transaction, hurries, is_over }
     }
 
     /// One without an end, for the driver's own questions.

@@ -98,6 +98,9 @@ impl Stage {
         if suite.needs.contains(&Need::History) {
             command.env("COMPAT_HISTORY", workshop.get(Need::History)?);
         }
+        if suite.needs.contains(&Need::Transformer) {
+            command.env("COMPAT_TRANSFORMER", workshop.get(Need::Transformer)?);
+        }
         if suite.needs.contains(&Need::JavaClasses) {
             command.env("COMPAT_CLASSPATH", class_path(workshop)?);
         }

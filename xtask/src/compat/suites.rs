@@ -22,7 +22,7 @@ const MKFS: Need = Need::Debian { command: "mkfs.ext4", package: "e2fsprogs" };
 const LOSETUP: Need = Need::Debian { command: "losetup", package: "mount" };
 const JAVA: &[Need] = &[Need::Jars, Need::JavaClasses];
 const RECIPES: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::KafkaJs, Need::Go];
-const KILL9_TRANSACTIONS: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::History];
+const KILL9_TRANSACTIONS: &[Need] = &[Need::Python, Need::Jars, Need::JavaClasses, Need::Transformer, Need::History];
 const DATA_GROUP: &[Need] = &[Need::Python, Need::KafkaJs, Need::Jars, Need::JavaClasses];
 
 /// Every suite under `compat/`.
@@ -31,6 +31,7 @@ pub(crate) const SUITES: &[Suite] = &[
     suite("java", JAVA, Program::Java("JavaSuite"), Broker::Shared),
     suite("java-groups", JAVA, Program::Java("JavaGroupsSuite"), Broker::Shared),
     suite("java-share", JAVA, Program::Java("JavaShareSuite"), Broker::Shared),
+    suite("java-share-restart", JAVA, Program::Java("ShareRestartSuite"), Broker::Own),
     suite("java-transactions", JAVA, Program::Java("JavaTransactionsSuite"), Broker::Shared),
     suite("java-cluster", JAVA, Program::Java("JavaClusterSuite"), Broker::Shared),
     suite("tools", JAVA, Program::Java("ToolsSuite"), Broker::Shared),

@@ -45,6 +45,8 @@ pub(crate) enum Need {
     Root,
     /// Our own client as a suite: the program `rust-client` of `ottla-bench`.
     RustClient,
+    /// Our own client in the suite `kill9-transactions`: the program `transformer` of `ottla-bench`.
+    Transformer,
     /// The built `ottla`, also when the peer is another.
     Ottla,
     /// The program that judges histories of transactions.
@@ -81,6 +83,7 @@ impl Workshop {
             Need::Debian { command, package } => debian::command(self, command, package),
             Need::Header { file, package } => debian::header(self, file, package),
             Need::RustClient => crate::test::cargo::program("ottla-bench", "rust-client"),
+            Need::Transformer => crate::test::cargo::program("ottla-bench", "transformer"),
             Need::Ottla => crate::test::cargo::ottla_program(),
             Need::History => crate::test::cargo::program("ottla-testkit", "ottla-history"),
             Need::Root if rustix::process::geteuid().is_root() => Ok(PathBuf::new()),

@@ -86,9 +86,9 @@ fn planted(tries: u64) -> Result<Vec<Plan>> {
     Ok(workers::planted_errors()?.into_iter().map(|error| Plan::Planted { error, tries }).collect())
 }
 
-/// Seeds that nobody has run before. The load of transactions is not among them while one of its seeds is not understood.
+/// Seeds that nobody has run before, under all loads in turn.
 fn fresh() -> impl Iterator<Item = Plan> {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seeds = since_1970.as_micros() as u64 % 1_000_000_000_000..;
-    seeds.map(|seed| Plan::Seed(format!("{}{seed}", ["", "groups:"][(seed % 2) as usize])))
+    seeds.map(|seed| Plan::Seed(format!("{}{seed}", ["", "groups:", "transactions:"][(seed % 3) as usize])))
 }

@@ -12,10 +12,11 @@ use super::{GroupProtocol, Shared};
 use crate::backoff::Backoff;
 use crate::coordinator::Coordinated;
 use crate::error::ClientError;
-use ottla_runtime::watch;
+use ottla_runtime::{Runtime, watch};
 use ottla_types::TopicPartition;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// A member at work.
@@ -55,6 +56,25 @@ pub(super) async fn run(
     tracing::warn!(group_id = member.group_id, %error, "membership ended");
     member.shared.lock().errors.push_back(error);
     member.shared.signal.notify();
+}
+
+/// Waits until the next heartbeat is due; `true` when the subscription changed before.
+pub(crate) async fn subscription_changes<T>(
+    runtime: &Runtime,
+    wanted: &mut watch::Receiver<T>,
+    interval: Duration,
+) -> bool {
+    tokio::select! {
+        biased;
+        changed = wanted.changed() => {
+            if changed.is_err() {
+                // The subscription is gone; this task is about to be ended.
+                std::future::pending::<()>().await;
+            }
+            true
+        }
+        () = runtime.sleep(interval) => false,
+    }
 }
 
 impl Member {

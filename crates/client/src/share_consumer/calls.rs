@@ -52,10 +52,12 @@ impl ShareConsumer {
             if !records.is_empty() || self.shared.runtime().now() >= deadline {
                 return Ok(records);
             }
+            // In time for the member to be seen polling.
+            let until = deadline.min(self.shared.runtime().now() + self.options().max_poll_interval / 2);
             tokio::select! {
                 biased;
                 () = self.shared.signal.notified() => {}
-                () = self.shared.runtime().sleep_until(deadline) => {}
+                () = self.shared.runtime().sleep_until(until) => {}
             }
         }
     }
@@ -98,7 +100,9 @@ impl ShareConsumer {
         }
     }
 
-    pub(super) async fn commit_unsent(&mut self) -> Result<Vec<Acknowledged>, ClientError> {
+    /// # Errors
+    /// `Timeout`; `Wakeup`, if it may be ended so.
+    pub(super) async fn commit_unsent(&mut self, wakes: bool) -> Result<Vec<Acknowledged>, ClientError> {
         let mut waiting = Vec::new();
         let offsets: BTreeMap<_, Vec<RangeInclusive<i64>>> =
             self.unsent.iter().map(|(place, said)| (place.clone(), Acknowledgements::offsets(said))).collect();
@@ -108,7 +112,7 @@ impl ShareConsumer {
         let mut acknowledged = Vec::new();
         for mut receiver in waiting {
             let outcomes = loop {
-                if self.shared.signal.take() {
+                if wakes && self.shared.signal.take() {
                     return Err(ClientError::Wakeup);
                 }
                 tokio::select! {

@@ -156,10 +156,13 @@ mod tests {
     }
 
     fn range(first_offset: i64, last_offset: i64, delivery_count: i16) -> AcquiredRecords {
-        AcquiredRecords { first_offset, last_offset, delivery_count, ..Default::default() }
+        AcquiredRecords { first_offset, last_offset, delivery_count }
     }
 
-    fn read(bytes: Vec<u8>, acquired: Vec<AcquiredRecords>) -> (Vec<(i64, i16)>, Vec<(i64, i64, Vec<i8>)>, usize) {
+    /// Records with their delivery counts, acknowledgements of offsets from and to with their types, and how many errors.
+    type Read = (Vec<(i64, i16)>, Vec<(i64, i64, Vec<i8>)>, usize);
+
+    fn read(bytes: Vec<u8>, acquired: Vec<AcquiredRecords>) -> Read {
         let place = Place { node: 0, partition: TopicPartition::new("t", 0), topic_id: Uuid::ZERO };
         let world = World::new(1);
         let came_at = world.run(async { world.node("client").now() });

@@ -65,13 +65,14 @@ fn next(shared: &Shared, node: i32, session: &ShareSession) -> Option<Work> {
     }
     let along = std::mem::take(&mut here.along);
     let is_closing = here.is_closing;
-    let fetches = !is_closing && state.wants_records && !wanted.is_empty() && may_ask(shared, &mut state, node);
-    if !along.is_empty() && !(fetches && goes_along(&along, &wanted, session)) {
-        release_turn(&mut state, node);
-        return Some(Work::Acknowledge(Commit { acknowledgements: along, deadline, done: None }));
-    }
-    if fetches {
+    let may_fetch = !is_closing && !wanted.is_empty() && state.wants_records_of(node);
+    let goes_along = along.is_empty() || may_fetch && goes_along(&along, &wanted, session);
+    if may_fetch && goes_along && may_ask(shared, &mut state, node) {
+        state.nodes.entry(node).and_modify(|here| here.is_to_ask = false);
         return Some(Work::Fetch { wanted, along });
+    }
+    if !along.is_empty() {
+        return Some(Work::Acknowledge(Commit { acknowledgements: along, deadline, done: None }));
     }
     is_closing.then_some(Work::Close)
 }
@@ -81,12 +82,6 @@ fn may_ask(shared: &Shared, state: &mut State, node: i32) -> bool {
     match shared.options.acquire_mode {
         super::AcquireMode::BatchOptimized => true,
         super::AcquireMode::RecordLimit => state.takes_turn(node),
-    }
-}
-
-fn release_turn(state: &mut State, node: i32) {
-    if state.asked == Some(node) {
-        (state.asked, state.asked_last) = (None, None);
     }
 }
 
@@ -146,6 +141,8 @@ async fn fetch(
     match &checked {
         Ok(()) => session.fetched(),
         Err(error) if acknowledge::is_of_the_session(error) => session.failed(),
+        // A refused opening has opened nothing.
+        Err(_) if session.is_new() => session.failed(),
         Err(_) => session.go_on(),
     }
     checked.map(|()| response)
@@ -259,7 +256,7 @@ fn take_partition(
         return;
     }
     let Records::Inline(bytes) = data.records else { return };
-    state.wants_records = false;
+    state.want_nothing();
     state.delivered.push_back(Delivered { place, lock_timeout, came_at, bytes, acquired: data.acquired_records });
 }
 

@@ -46,13 +46,16 @@ impl InFlight {
         offset: i64,
         kind: AcknowledgeType,
     ) -> Result<(), ClientError> {
+        // After a change of leaders, both may have handed it out; the word is for each of them.
         let here = self.places.iter_mut().filter(|(place, _)| place.partition == *partition);
-        let found = here.filter_map(|(_, held)| held.records.get_mut(&offset)).next_back();
-        let Some((_, said)) = found else {
+        let mut is_here = false;
+        for (_, said) in here.filter_map(|(_, held)| held.records.get_mut(&offset)) {
+            (*said, is_here) = (Some(kind), true);
+        }
+        if !is_here {
             let why = format!("{partition}@{offset} cannot be acknowledged: the last poll did not return it");
             return Err(ClientError::Invalid(why));
-        };
-        *said = Some(kind);
+        }
         Ok(())
     }
 

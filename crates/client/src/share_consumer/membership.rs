@@ -4,7 +4,7 @@
 use super::Shared;
 use super::session::Partitions;
 use crate::backoff::Backoff;
-use crate::consumer::TopicIds;
+use crate::consumer::{TopicIds, subscription_changes};
 use crate::coordinator::Coordinated;
 use crate::error::ClientError;
 use ottla_protocol::share_group_heartbeat_response::Assignment;
@@ -106,24 +106,16 @@ impl Member {
 
     fn begin_anew(&mut self) {
         (self.epoch, self.is_full, self.unresolved) = (JOINING, true, None);
-        self.shared.lock().epoch = LEAVING;
+        {
+            let mut state = self.shared.lock();
+            (state.epoch, state.may_be_member) = (LEAVING, false);
+        }
         self.shared.assign(&Partitions::new());
     }
 
     /// Until the next heartbeat is due, or the subscription changes.
     async fn wait(&mut self) {
-        let runtime = self.shared.runtime().clone();
-        tokio::select! {
-            biased;
-            changed = self.wanted.changed() => {
-                if changed.is_err() {
-                    // The subscription is gone; this task is about to be ended.
-                    std::future::pending::<()>().await;
-                }
-                self.is_full = true;
-            }
-            () = runtime.sleep(self.interval) => {}
-        }
+        self.is_full |= subscription_changes(self.shared.runtime(), &mut self.wanted, self.interval).await;
     }
 
     async fn beat(&mut self) -> Result<ShareGroupHeartbeatResponse, ClientError> {
@@ -146,7 +138,9 @@ impl Member {
 
     /// Takes a new assignment.
     async fn obey(&mut self, response: ShareGroupHeartbeatResponse) -> Result<(), ClientError> {
-        let Some(assignment) = response.assignment.or_else(|| self.unresolved.take()) else { return Ok(()) };
+        // A newer assignment takes the place of one that could not be named.
+        let unresolved = self.unresolved.take();
+        let Some(assignment) = response.assignment.or(unresolved) else { return Ok(()) };
         let assigned = || assignment.topic_partitions.iter().map(|topic| (topic.topic_id, topic.partitions.as_slice()));
         if !self.topic_ids.know(assigned().map(|(topic_id, _)| topic_id)) {
             let topics = self.wanted.borrow().clone();
@@ -170,7 +164,11 @@ async fn heartbeat(
     request: ShareGroupHeartbeatRequest,
 ) -> Result<ShareGroupHeartbeatResponse, ClientError> {
     let group_id = request.group_id.clone();
-    let response = shared.coordinating.group_coordinator(&group_id).await?.send(&request).await?;
+    let coordinator = shared.coordinating.group_coordinator(&group_id).await?;
+    if request.member_epoch != LEAVING {
+        shared.lock().may_be_member = true;
+    }
+    let response = coordinator.send(&request).await?;
     let message = response.error_message.as_deref();
     ClientError::check(response.error_code, message, || format!("share group '{group_id}'"))?;
     Ok(response)
@@ -178,9 +176,13 @@ async fn heartbeat(
 
 /// Leaves the group, as well as that goes: the session's end will do it otherwise.
 pub(super) async fn leave(shared: &Shared) {
-    let was_member = std::mem::replace(&mut shared.lock().epoch, LEAVING) > JOINING;
-    if !was_member {
-        return;
+    {
+        let mut state = shared.lock();
+        state.epoch = LEAVING;
+        // Also when the answer to the first heartbeat is not there yet: the coordinator may know the member already.
+        if !std::mem::take(&mut state.may_be_member) {
+            return;
+        }
     }
     let request = ShareGroupHeartbeatRequest {
         group_id: shared.options.group_id.clone(),

@@ -89,6 +89,12 @@ impl ShareConsumerOptions {
         if self.max_poll_records == 0 {
             return refuse("max.poll.records is at least 1");
         }
+        if self.max_poll_interval.is_zero() {
+            return refuse("max.poll.interval.ms is at least 1");
+        }
+        if self.fetch_max_bytes <= 0 || self.fetch_min_bytes < 0 {
+            return refuse("fetch.max.bytes is at least 1, and fetch.min.bytes at least 0");
+        }
         Ok(())
     }
 }

@@ -76,7 +76,11 @@ mod tests {
         partitions.iter().map(|(index, id)| (TopicPartition::new("t", *index), Uuid([*id; 16]))).collect()
     }
 
-    fn shape(changes: &Changes) -> (Vec<(u8, i32)>, Vec<(u8, i32)>) {
+    /// Topics by the first byte of their id, with partitions.
+    type Shape = Vec<(u8, i32)>;
+
+    /// What was added and what is forgotten.
+    fn shape(changes: &Changes) -> (Shape, Shape) {
         let short = |all: &[(Uuid, i32)]| all.iter().map(|(id, index)| (id.0[0], *index)).collect();
         (short(&changes.added), short(&changes.forgotten))
     }

@@ -131,12 +131,19 @@ impl Shared {
     pub(super) fn want_records(&self, along: ByPlace) {
         let mut state = self.lock();
         state.wants_records = true;
+        // A poll that does not wait is over before anybody is asked; its records are for the next one.
+        state.nodes.values_mut().for_each(|node| node.is_to_ask = true);
         for (node, acknowledgements) in self.by_node(along) {
             if let Some(node) = state.nodes.get_mut(&node) {
                 merge_all(&mut node.along, acknowledgements);
             }
         }
         state.wake_fetchers();
+    }
+
+    /// Nobody waits any more: what brokers would lock from now on would be locked in vain.
+    pub(super) fn stop_waiting(&self) {
+        self.lock().wants_records = false;
     }
 
     /// Acknowledgements go by themselves.
@@ -165,7 +172,7 @@ impl Shared {
         }
         {
             let mut state = self.lock();
-            state.wants_records = false;
+            state.want_nothing();
             state.nodes.values_mut().for_each(|node| node.is_closing = true);
             state.wake_fetchers();
         }
@@ -198,8 +205,9 @@ impl Shared {
 impl State {
     /// `poll` returns this error, and asks for no records before it did.
     pub(super) fn report(&mut self, error: ClientError) {
-        self.wants_records = false;
-        if self.errors.len() < ERRORS_MAX {
+        self.want_nothing();
+        // What is told again and again while nobody polls is told once.
+        if self.errors.len() < ERRORS_MAX && self.errors.back() != Some(&error) {
             self.errors.push_back(error);
         }
     }

@@ -29,6 +29,8 @@ pub(super) struct Node {
     pub(super) along: ByPlace,
     /// Those that go by themselves, in this order.
     pub(super) commits: VecDeque<Commit>,
+    /// `poll` has asked for records since this broker was asked for some.
+    pub(super) is_to_ask: bool,
     /// The session is to end.
     pub(super) is_closing: bool,
 }
@@ -60,6 +62,8 @@ pub(super) struct Completed {
 pub(super) struct State {
     /// Member epoch; below 1 for who is no member.
     pub(super) epoch: i32,
+    /// A heartbeat was sent, so the coordinator may count on it.
+    pub(super) may_be_member: bool,
     pub(super) assigned: BTreeMap<TopicPartition, Assigned>,
     pub(super) nodes: BTreeMap<i32, Node>,
     /// `poll` waits for records.
@@ -76,7 +80,7 @@ pub(super) struct State {
 
 impl Node {
     pub(super) fn new(wake: Arc<Notify>) -> Node {
-        Node { wake, along: ByPlace::new(), commits: VecDeque::new(), is_closing: false }
+        Node { wake, along: ByPlace::new(), commits: VecDeque::new(), is_to_ask: false, is_closing: false }
     }
 }
 
@@ -119,6 +123,17 @@ impl State {
         }
         (self.asked, self.asked_last) = (Some(node), Some(node));
         true
+    }
+
+    /// Whether this broker may be asked for records as far as `poll` goes.
+    pub(super) fn wants_records_of(&self, node: i32) -> bool {
+        self.wants_records || self.nodes.get(&node).is_some_and(|node| node.is_to_ask)
+    }
+
+    /// `poll` waits for nothing: there are records, or there is an error.
+    pub(super) fn want_nothing(&mut self) {
+        self.wants_records = false;
+        self.nodes.values_mut().for_each(|node| node.is_to_ask = false);
     }
 
     pub(super) fn wake_fetchers(&self) {

@@ -426,7 +426,7 @@ fn metadata_topic(name: &str, topic: Option<&Topic>) -> MetadataResponseTopic {
 }
 
 /// An id that can be told from the name.
-fn topic_id(name: &str) -> Uuid {
+pub(crate) fn topic_id(name: &str) -> Uuid {
     let mut id = [7; 16];
     for (byte, of_name) in id.iter_mut().zip(name.bytes()) {
         *byte = of_name;

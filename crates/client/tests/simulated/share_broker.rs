@@ -25,6 +25,8 @@ pub(crate) struct Sharing {
     pub(crate) heartbeat_errors: VecDeque<ErrorCode>,
     pub(crate) fetch_errors: VecDeque<ErrorCode>,
     pub(crate) acknowledge_errors: VecDeque<ErrorCode>,
+    /// Assignments that the next heartbeats of members bring, by topic.
+    pub(crate) assignments: VecDeque<Uuid>,
     /// Session epochs of all requests, in their order.
     pub(crate) epochs: Vec<i32>,
     /// Who is a member.
@@ -91,12 +93,15 @@ pub(crate) fn heartbeat(inside: &mut Inside, topic_id: Uuid, request: &ShareGrou
     }
     let is_new = sharing.members.insert(request.member_id.clone(), 1).is_none() || request.member_epoch == 0;
     let indexes = (0..).take(partitions).collect();
-    let assignment = Assignment { topic_partitions: vec![TopicPartitions { topic_id, partitions: indexes }] };
+    let scripted = sharing.assignments.pop_front();
+    let assigned = scripted.or(is_new.then_some(topic_id));
+    let assignment = assigned
+        .map(|topic_id| Assignment { topic_partitions: vec![TopicPartitions { topic_id, partitions: indexes }] });
     ShareGroupHeartbeatResponse {
         member_id: Some(request.member_id.clone()),
         member_epoch: 1,
         heartbeat_interval_ms: 1000,
-        assignment: is_new.then_some(assignment),
+        assignment,
         ..Default::default()
     }
     .into()
@@ -129,9 +134,7 @@ pub(crate) fn fetch(inside: &mut Inside, topic_id: Uuid, request: &ShareFetchReq
                 (record.owner, record.count) = (Some(member.clone()), record.count + 1);
                 let acquired = (offset, offset, record.count);
                 let (first_offset, last_offset, delivery_count) = acquired;
-                let acquired =
-                    fetched::AcquiredRecords { first_offset, last_offset, delivery_count, ..Default::default() };
-                data.acquired_records.push(acquired);
+                data.acquired_records.push(fetched::AcquiredRecords { first_offset, last_offset, delivery_count });
             }
             data.records = Records::Inline(bytes.into());
         }

@@ -1,13 +1,13 @@
 //! The share consumer: acknowledgements that are tried again, sessions and leaders that are lost, groups that refuse.
 
-use crate::broker::{FakeBroker, broker_and_client};
+use crate::broker::{FakeBroker, broker_and_client, topic_id};
 use ottla_client::{
     AcknowledgeType, AcknowledgementMode, Acks, Client, ClientError, ConsumerRecord, ShareConsumer,
     ShareConsumerOptions,
 };
 use ottla_runtime::sim::World;
 use ottla_testkit::batches;
-use ottla_types::ErrorCode;
+use ottla_types::{ErrorCode, Uuid};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -188,5 +188,84 @@ fn a_wakeup_ends_a_poll_and_nothing_is_asked_for_that_nobody_waits_for() {
         runtime.sleep(SHORT).await;
         assert!(broker.inside.lock().unwrap().sharing.records.is_empty(), "nobody polls");
         assert_eq!(seen(&member.poll(LONG).await.unwrap()), [(0, 1)]);
+    });
+}
+
+#[test]
+fn an_assignment_that_nobody_can_name_does_not_come_back() {
+    let world = World::new(308);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        let assignments = [Uuid([7; 16]), topic_id("events")];
+        broker.inside.lock().unwrap().sharing.assignments.extend(assignments);
+        let mut member = member(&client, AcknowledgementMode::Implicit);
+        assert!(member.poll(LONG).await.unwrap().is_empty());
+        assert_eq!(member.assignment().len(), 2, "the newer one, many heartbeats later");
+    });
+}
+
+#[test]
+fn polls_that_do_not_wait_get_records_too() {
+    let world = World::new(309);
+    world.run(async {
+        let (_server, _broker, client) = broker_and_client(&world).await;
+        produce(&client, &["a"]).await;
+        let mut member = member(&client, AcknowledgementMode::Implicit);
+        for _ in 0..1000 {
+            let records = member.poll(Duration::ZERO).await.unwrap();
+            if !records.is_empty() {
+                assert_eq!(seen(&records), [(0, 1)]);
+                return;
+            }
+            client.runtime().sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no record came");
+    });
+}
+
+#[test]
+fn who_waits_in_a_poll_stays_a_member() {
+    let world = World::new(310);
+    world.run(async {
+        let (_server, _broker, client) = broker_and_client(&world).await;
+        let mut member = member(&client, AcknowledgementMode::Implicit);
+        // Far longer than max.poll.interval.ms.
+        let waits = client.runtime().timeout(Duration::from_secs(2000), member.poll(Duration::MAX));
+        assert!(waits.await.is_err(), "there is nothing to read");
+        assert_eq!(member.membership().1, 1);
+    });
+}
+
+#[test]
+fn a_wakeup_does_not_disturb_the_end() {
+    let world = World::new(311);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        produce(&client, &["a"]).await;
+        let mut member = member(&client, AcknowledgementMode::Explicit);
+        let records = member.poll(LONG).await.unwrap();
+        member.acknowledge(&records[0], AcknowledgeType::Accept).unwrap();
+        member.waker().wakeup();
+        member.close().await.unwrap();
+        assert!(is_done(&broker, 0));
+        assert!(broker.inside.lock().unwrap().sharing.members.is_empty());
+    });
+}
+
+#[test]
+fn who_leaves_while_joining_is_no_member() {
+    let world = World::new(312);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        let mut member = member(&client, AcknowledgementMode::Implicit);
+        loop {
+            assert!(member.poll(Duration::from_micros(10)).await.unwrap().is_empty());
+            if !broker.inside.lock().unwrap().sharing.members.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(member.membership().1, 0, "the answer is still on its way");
+        member.close().await.unwrap();
+        assert!(broker.inside.lock().unwrap().sharing.members.is_empty());
     });
 }

@@ -9,7 +9,7 @@ use ottla_types::ErrorCode;
 
 /// Creates and deletes until the run is over.
 pub(super) async fn run(actor: Actor, name: &'static str) -> Check {
-    while actor.pause(2500).await {
+    while actor.pause(if actor.hurries { 300 } else { 2500 }).await {
         let partitions = 1 + actor.below(3) as i32;
         let configs = [("internal.segment.bytes", "4000"), ("retention.ms", "-1"), ("file.delete.delay.ms", "200")];
         let configs: Vec<_> = configs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();

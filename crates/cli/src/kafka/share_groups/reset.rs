@@ -9,7 +9,7 @@ use crate::kafka::java::described_error;
 use crate::output::write_out;
 use ottla_client::{Admin, ClientError, Offsets};
 use ottla_types::{ErrorCode, TopicPartition};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(tool: &ShareGroups) -> Result<(), Failure> {
     let scenarios = [tool.to_datetime.is_some(), tool.to_earliest, tool.to_latest];
@@ -42,11 +42,26 @@ pub(super) async fn run(tool: &ShareGroups, admin: &Admin) -> Done<()> {
     let partitions = partitions(tool, admin, group).await?;
     let offsets = scenario::new_offsets(admin, &Offsets::new(), &partitions, &target(tool)?).await?;
     if tool.execute {
-        let results = admin.alter_share_group_offsets(group, &offsets).await.map_err(|error| plain(&error))?;
-        results.into_values().collect::<Result<(), _>>().map_err(|error| plain(&error))?;
+        alter(admin, group, &offsets).await?;
     }
     let plan: Plan = [(group.to_string(), offsets)].into();
     Ok(write_out(&table(&plan))?)
+}
+
+/// As Kafka's client, which says what was refused, and not why.
+async fn alter(admin: &Admin, group: &str, offsets: &BTreeMap<TopicPartition, i64>) -> Done<()> {
+    let refused: Vec<String> = match admin.alter_share_group_offsets(group, offsets).await {
+        Ok(results) => {
+            results.iter().filter(|(_, result)| result.is_err()).map(|(place, _)| place.to_string()).collect()
+        }
+        Err(error) if error.code().is_some() => offsets.keys().map(ToString::to_string).collect(),
+        Err(error) => return Err(plain(&error)),
+    };
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let what = format!("Failed altering group offsets for the following partitions: [{}]", refused.join(", "));
+    Err(Trouble::Said(what))
 }
 
 async fn partitions(tool: &ShareGroups, admin: &Admin, group: &str) -> Done<BTreeSet<TopicPartition>> {

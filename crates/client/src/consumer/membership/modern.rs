@@ -1,6 +1,6 @@
 //! KIP-848: one heartbeat that joins, tells what is owned, brings what is assigned, and leaves. The broker assigns.
 
-use super::{Member, Step};
+use super::{Member, Step, subscription_changes};
 use crate::backoff::Backoff;
 use crate::consumer::TopicIds;
 use crate::consumer::subscription::Wanted;
@@ -85,18 +85,7 @@ impl Member {
 
     /// Waits for the interval, or for a changed subscription.
     async fn wait_for_next(&mut self, modern: &mut Modern) {
-        let runtime = self.shared.runtime().clone();
-        tokio::select! {
-            biased;
-            changed = self.wanted.changed() => {
-                if changed.is_err() {
-                    // The subscription is gone; this task is about to be ended.
-                    std::future::pending::<()>().await;
-                }
-                modern.is_full = true;
-            }
-            () = runtime.sleep(modern.interval) => {}
-        }
+        modern.is_full |= subscription_changes(self.shared.runtime(), &mut self.wanted, modern.interval).await;
     }
 
     async fn beat(&mut self, modern: &mut Modern) -> Result<ConsumerGroupHeartbeatResponse, ClientError> {
@@ -149,7 +138,7 @@ impl Member {
             return Vec::new();
         }
         for partition in &self.owned {
-            if let Some(topic_id) = modern.topic_ids.get(&*partition.topic) {
+            if let Some(topic_id) = modern.topic_ids.get(&partition.topic) {
                 topics.entry(topic_id).or_default().push(partition.partition);
             }
         }
