@@ -55,18 +55,29 @@ pub(crate) trait KafkaTool: clap::Parser {
     /// Name of Kafka's script, without `.sh`.
     const NAME: &'static str;
 
-    /// Whether the script only shows its help when it is called without any word.
-    const NEEDS_WORDS: bool = true;
+    /// What the script does when it is called without any word.
+    const WITHOUT_WORDS: WithoutWords = WithoutWords::Refuses;
 
     /// Does what the script does.
     fn run(&self) -> Result<(), Failure>;
+}
+
+/// What a script does when it is called without any word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithoutWords {
+    /// What it always does.
+    Runs,
+    /// It shows its help, and all is well.
+    Helps,
+    /// It shows its help, and fails.
+    Refuses,
 }
 
 /// A [`KafkaTool`] as a value.
 pub(crate) struct Tool {
     /// Name of Kafka's script, without `.sh`.
     pub(crate) name: &'static str,
-    needs_words: bool,
+    without_words: WithoutWords,
     command: fn() -> clap::Command,
     run: fn(&ArgMatches) -> Result<(), Failure>,
 }
@@ -110,7 +121,7 @@ impl Tool {
     const fn of<T: KafkaTool>() -> Tool {
         Tool {
             name: T::NAME,
-            needs_words: T::NEEDS_WORDS,
+            without_words: T::WITHOUT_WORDS,
             command: || T::command(),
             run: |matches| match T::from_arg_matches(matches) {
                 Ok(tool) => tool.run(),
@@ -136,9 +147,15 @@ impl Tool {
     pub(crate) fn run(&self, words: impl Iterator<Item = OsString>) -> Result<(), Failure> {
         let words: Vec<OsString> = words.collect();
         let mut command = self.command();
-        if words.is_empty() && self.needs_words {
-            eprint!("{}", command.render_long_help());
-            return Err(Failure::said());
+        match self.without_words {
+            WithoutWords::Helps if words.is_empty() => {
+                return crate::output::write_out(&command.render_long_help().to_string());
+            }
+            WithoutWords::Refuses if words.is_empty() => {
+                eprint!("{}", command.render_long_help());
+                return Err(Failure::said());
+            }
+            _ => {}
         }
         let parsed = command.try_get_matches_from(std::iter::once(OsString::from(self.name)).chain(words));
         let done = match parsed {

@@ -4,11 +4,13 @@
 mod common;
 
 use common::{Node, good, stderr, stdout};
+use std::io::{BufRead, BufReader, Read};
 
 /// A node with a topic of these lines, and share groups that begin at its beginning.
 fn node_with(topic: &str, lines: &[u8]) -> Node {
-    let node =
-        Node::start_with(&["group.share.min.heartbeat.interval.ms=100", "group.share.heartbeat.interval.ms=100"]);
+    let quick = ["group.share.min.heartbeat.interval.ms=100", "group.share.heartbeat.interval.ms=100"];
+    let locks = ["group.share.min.record.lock.duration.ms=1000", "group.share.delivery.count.limit=10"];
+    let node = Node::start_with(&[quick, locks].concat());
     good(&node.ottla(&format!("topic create {topic} --partitions 1")));
     good(&node.feed(&format!("produce {topic}"), lines));
     node
@@ -33,6 +35,60 @@ fn records_are_taken_one_by_one_and_not_again() {
     assert_eq!((&record["value"], &record["delivery_count"]), (&"four".into(), &1.into()));
 }
 
+/// How many records of partition 0 are not done with, as `share describe` says.
+fn lag(node: &Node, group: &str) -> i64 {
+    let json = good(&node.ottla(&format!("share describe {group} --output json")));
+    let groups: serde_json::Value = serde_json::from_str(&json).unwrap();
+    groups[0]["partitions"][0]["lag"].as_i64().unwrap()
+}
+
+#[test]
+fn no_more_records_are_taken_than_were_asked_for() {
+    let node = node_with("jobs", b"1\n2\n");
+    let mut waits = node.begin("share consume workers jobs --from-beginning -n 3 --wait 60");
+    let mut lines = BufReader::new(waits.stdout.take().unwrap()).lines();
+    assert_eq!([lines.next().unwrap().unwrap(), lines.next().unwrap().unwrap()], ["1", "2"]);
+    good(&node.feed("produce jobs", b"3\n4\n5\n6\n7\n"));
+    assert_eq!(lines.next().unwrap().unwrap(), "3");
+    assert!(waits.wait().unwrap().success() && lines.next().is_none());
+    assert_eq!(lag(&node, "workers"), 4);
+    let rest = good(&node.ottla("share consume workers jobs -n 4 --format %s/%d;"));
+    assert_eq!(rest, "4/1;5/1;6/1;7/1;", "nobody had them before");
+}
+
+#[test]
+fn what_nobody_could_read_is_given_back() {
+    let node = node_with("jobs", b"1\n2\n3\n");
+    let mut head = node.begin("share consume workers jobs --from-beginning -n 3 --wait 60");
+    drop(head.stdout.take());
+    let ended = head.wait_with_output().unwrap();
+    assert!(ended.status.success() && stderr(&ended).is_empty(), "{}", stderr(&ended));
+    assert_eq!(good(&node.ottla("share consume workers jobs -n 3 --format %s/%d;")), "1/2;2/2;3/2;");
+}
+
+#[test]
+fn acknowledgements_that_fail_are_told() {
+    // Too much for a pipe that nobody empties.
+    let long = "x".repeat(300_000);
+    let node = node_with("jobs", format!("{long}\n").as_bytes());
+    let lock = "--entity-type groups --entity-name workers --add-config share.record.lock.duration.ms=1000";
+    good(&tool(&node, &format!("kafka-configs --alter {lock}")));
+    let mut stuck = node.begin("share consume workers jobs --from-beginning -n 1 --wait 60");
+    let mut printed = stuck.stdout.take().unwrap();
+    let mut first = [0];
+    printed.read_exact(&mut first).unwrap();
+    // Only when the first one's lock has ended.
+    let again = good(&node.ottla("share consume workers jobs -n 1 --wait 60 --ack release --format %S/%d"));
+    assert_eq!(again, "300000/2");
+    let mut rest = Vec::new();
+    printed.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest.len(), long.len());
+    let ended = stuck.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(stderr(&ended).contains("1 record could not be acknowledged"), "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("delivered again"), "{}", stderr(&ended));
+}
+
 #[test]
 fn share_groups_are_shown_reset_and_deleted() {
     let node = node_with("jobs", b"1\n2\n3\n4\n");
@@ -46,12 +102,13 @@ fn share_groups_are_shown_reset_and_deleted() {
     assert_eq!(good(&node.ottla("share consume workers jobs -n 1")), "3\n");
     let described = good(&node.ottla("share describe workers"));
     assert!(described.starts_with("Share group workers: Empty"), "{described}");
-    assert!(described.contains("jobs           0      3    1        0"), "{described}");
+    // The start is that of the last write, and the lag leaves out what is done behind it.
+    assert!(described.contains("jobs           0      2    1        0"), "{described}");
     let json = good(&node.ottla("share describe --output json"));
     let groups: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&groups[0]["lag"], &groups[0]["partitions"][0]["start"]), (&1.into(), &3.into()));
+    assert_eq!((&groups[0]["lag"], &groups[0]["partitions"][0]["start"]), (&1.into(), &2.into()));
     let earlier = good(&node.ottla("share reset-offsets workers --all-topics --to-earliest --execute"));
-    assert!(earlier.contains("-3"), "{earlier}");
+    assert!(earlier.contains("-2"), "{earlier}");
     assert!(good(&node.ottla("share delete-offsets workers --topic jobs")).contains("deleted"));
     assert_eq!(good(&node.ottla("share delete workers")), "Deleted share group workers.\n");
     let gone = node.ottla("share describe workers");
@@ -82,6 +139,7 @@ fn kafkas_console_share_consumer_prints_and_acknowledges() {
     let again = good(&tool(&node, &format!("{line} {with}")));
     assert_eq!(again, "Offset:0\tDelivery:2\tone\nOffset:1\tDelivery:2\ttwo\n");
     let late = tool(&node, "kafka-console-share-consumer --topic jobs --group workers --timeout-ms 1000");
+    assert!(late.status.success() && stderr(&late).contains("no message for 1000 ms"), "{}", stderr(&late));
     assert!(stderr(&late).ends_with("Processed a total of 0 messages\n"), "{}", stderr(&late));
     assert_eq!(stdout(&late), "");
 }
@@ -99,6 +157,10 @@ fn kafkas_share_consumer_perf_test_measures() {
         "{printed}"
     );
     assert_eq!(lines.last().unwrap().split(", ").nth(5), Some("500"), "{printed}");
+    let line = "kafka-share-consumer-perf-test --topic jobs --num-records 1 --timeout 200 --hide-header";
+    let printed = good(&tool(&node, line));
+    assert!(printed.starts_with("WARNING: Exiting before consuming the expected number of records"), "{printed}");
+    assert_eq!(printed.lines().last().unwrap().split(", ").nth(5), Some("0"), "{printed}");
 }
 
 #[test]
@@ -120,4 +182,16 @@ fn kafkas_verifiable_share_consumer_tells_what_happens() {
             "{printed}"
         );
     }
+}
+
+#[test]
+fn kafkas_verifiable_share_consumer_ends_as_kafkas_does() {
+    let node = node_with("jobs", b"one\n");
+    let help = good(&node.ottla("kafka-verifiable-share-consumer"));
+    assert!(help.contains("--acknowledgement-mode"), "{help}");
+    let line = "kafka-verifiable-share-consumer --topic jobs --group-id g --offset-reset-strategy middle";
+    let wrong = tool(&node, line);
+    let printed = good(&wrong);
+    assert!(printed.contains("startup_complete") && printed.contains("shutdown_complete"), "{printed}");
+    assert!(stderr(&wrong).contains("Unknown auto offset reset strategy: middle"), "{}", stderr(&wrong));
 }

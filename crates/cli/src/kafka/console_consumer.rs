@@ -213,8 +213,9 @@ impl ConsoleConsumer {
                 Ok(Next::Record(record)) => record,
                 // As in Kafka, this is no failure.
                 Ok(Next::Nothing) => {
+                    let timeout_ms = timeout.unwrap_or_default().as_millis();
                     eprintln!(
-                        "ERROR Error processing message, terminating consumer process: no message for {timeout:?}"
+                        "ERROR Error processing message, terminating consumer process: no message for {timeout_ms} ms"
                     );
                     return Ok(());
                 }

@@ -77,13 +77,14 @@ impl KafkaTool for ConsoleShareConsumer {
             let mut reading = ShareReading::new(&client, options, &[topic])?;
             let (mut count, mut sink) = (0, Sink::new());
             let printed = self.print(&mut reading, &formatter, &mut sink, &mut count).await;
-            let closed = reading.close().await;
+            // As in Kafka's tool it is no failure that a record is delivered again.
+            drop(reading.close().await);
             sink.flush()?;
             eprintln!("Processed a total of {count} messages");
             if self.enable_systest_events {
                 write_out("shutdown_complete\n")?;
             }
-            printed.and(closed)
+            printed
         })
     }
 }
@@ -119,12 +120,13 @@ impl ConsoleShareConsumer {
         let timeout = self.timeout_ms.and_then(|timeout| u64::try_from(timeout).ok()).map(Duration::from_millis);
         let max = self.max_messages.filter(|max| *max != -1).unwrap_or(i64::MAX);
         while *count < max {
-            let record = match reading.next(timeout).await {
+            let record = match reading.next(timeout, usize::MAX).await {
                 Ok(Next::Record(record)) => record,
                 // As in Kafka, this is no failure.
                 Ok(Next::Nothing) => {
+                    let timeout_ms = timeout.unwrap_or_default().as_millis();
                     eprintln!(
-                        "ERROR Error processing message, terminating consumer process: no message for {timeout:?}"
+                        "ERROR Error processing message, terminating consumer process: no message for {timeout_ms} ms"
                     );
                     return Ok(());
                 }

@@ -81,6 +81,8 @@ pub(super) struct ShareConsumerPerf {
 struct Read {
     records: i64,
     bytes: i64,
+    /// Somebody ended it.
+    is_stopped: bool,
 }
 
 impl KafkaTool for ShareConsumerPerf {
@@ -161,33 +163,52 @@ impl ShareConsumerPerf {
                 (client_id, consumer, read)
             }));
         }
-        let (mut consumers, mut all) = (Vec::new(), Read::default());
+        let (mut consumers, mut all, mut failed) = (Vec::new(), Read::default(), Ok(()));
         for task in tasks {
             let (client_id, consumer, read) = task.await.map_err(|error| Failure::new(error.to_string()))?;
-            let read = read?;
-            all = Read { records: all.records + read.records, bytes: all.bytes + read.bytes };
+            let read = read.unwrap_or_else(|failure| {
+                failed = Err(failure);
+                Read::default()
+            });
+            all.records += read.records;
+            all.bytes += read.bytes;
+            all.is_stopped |= read.is_stopped;
             consumers.push((client_id, consumer, read));
         }
         let ended = now_ms();
+        let told = failed.and_then(|()| self.tell(&consumers, &all, records, (begun, ended)));
+        for (_, consumer, _) in &mut consumers {
+            // As in Kafka's tool it is no failure that a record is delivered again.
+            drop(consumer.commit().await);
+        }
+        let told = told.and_then(|()| write_out(&(self.stats(all, begun, ended) + "\n")));
+        for (_, consumer, _) in consumers {
+            drop(consumer.close().await);
+        }
+        told
+    }
+
+    /// What each of them read, and whether that was too little.
+    fn tell(
+        &self,
+        consumers: &[(String, ShareConsumer, Read)],
+        all: &Read,
+        records: i64,
+        (begun, ended): (i64, i64),
+    ) -> Result<(), Failure> {
         for (index, (client_id, _, read)) in consumers.iter().enumerate().filter(|_| self.show_consumer_stats) {
             let stats = self.stats(*read, begun, ended);
             let number = index + 1;
             write_out(&format!("Share consumer {number} having client id {client_id} consumption metrics- {stats}\n"))?;
         }
-        if all.records < records {
+        if all.records < records && !all.is_stopped {
             write_out(&format!(
                 "WARNING: Exiting before consuming the expected number of records: timeout ({} ms) exceeded. You can use \
                  the --timeout option to increase the timeout.\n",
                 self.timeout
             ))?;
         }
-        let mut done = Ok(());
-        for (_, mut consumer, _) in consumers {
-            let committed = consumer.commit().await.map(drop);
-            done = done.and(committed).and(consumer.close().await);
-        }
-        write_out(&(self.stats(all, begun, ended) + "\n"))?;
-        Ok(done?)
+        Ok(())
     }
 
     async fn read(
@@ -202,7 +223,7 @@ impl ShareConsumerPerf {
         while total.load(Ordering::Relaxed) < records && now_ms() - consumed_ms <= self.timeout {
             let polled = match consumer.poll(POLL).await {
                 Ok(polled) => polled,
-                Err(ClientError::Wakeup) => break,
+                Err(ClientError::Wakeup) => return Ok(Read { is_stopped: true, ..read }),
                 Err(error) => return Err(error.into()),
             };
             let now = now_ms();
@@ -269,10 +290,10 @@ mod tests {
     fn lines_have_kafkas_columns() {
         let tool = parse("--bootstrap-server a:1 --topic t --num-records 5 --timeout");
         assert_eq!(tool.check().unwrap(), ("a:1", "t", 5));
-        let read = Read { records: 100, bytes: 2 * 1024 * 1024 };
+        let read = Read { records: 100, bytes: 2 * 1024 * 1024, ..Read::default() };
         let expected = "1970-01-01 00:00:01:000, 1970-01-01 00:00:03:000, 2.0000, 1.0000, 50.0000, 100, 2000";
         assert_eq!(tool.stats(read, 1000, 3000), expected);
-        let line = tool.progress(read, Read { records: 50, bytes: 1024 * 1024 }, 1000, 3000, 2);
+        let line = tool.progress(read, Read { records: 50, bytes: 1024 * 1024, ..Read::default() }, 1000, 3000, 2);
         let expected = "1970-01-01 00:00:01:000, 1970-01-01 00:00:03:000, 2.0000, 0.5000, 25.0000, 100, 2000 for share consumer 2\n";
         assert_eq!(line, expected);
     }

@@ -1,8 +1,8 @@
 //! `kafka-verifiable-consumer`: a member of a group that tells in JSON what happens to it.
 
-use super::KafkaTool;
 use super::shared::{Cluster, usage};
 use super::verifiable_producer::{bare_event, event};
+use super::{KafkaTool, WithoutWords};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
@@ -121,6 +121,7 @@ struct Listener;
 
 impl KafkaTool for VerifiableConsumer {
     const NAME: &'static str = "kafka-verifiable-consumer";
+    const WITHOUT_WORDS: WithoutWords = WithoutWords::Helps;
 
     fn run(&self) -> Result<(), Failure> {
         let missing = |name: &str| usage(format!("verifiable-consumer: error: argument {name} is required"));

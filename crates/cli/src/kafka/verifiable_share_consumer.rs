@@ -1,9 +1,9 @@
 //! `kafka-verifiable-share-consumer`: a member of a share group that tells in JSON what happens to it.
 
-use super::KafkaTool;
 use super::shared::{Cluster, usage};
 use super::verifiable_consumer::RecordData;
 use super::verifiable_producer::{bare_event, event};
+use super::{KafkaTool, WithoutWords};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::share_reading::stop_on_signal;
@@ -89,6 +89,7 @@ struct OffsetsAcknowledged {
 
 impl KafkaTool for VerifiableShareConsumer {
     const NAME: &'static str = "kafka-verifiable-share-consumer";
+    const WITHOUT_WORDS: WithoutWords = WithoutWords::Helps;
 
     fn run(&self) -> Result<(), Failure> {
         let missing = |name: &str| usage(format!("verifiable-share-consumer: error: argument {name} is required"));
@@ -96,20 +97,19 @@ impl KafkaTool for VerifiableShareConsumer {
         let topic = self.topic.as_deref().ok_or_else(|| missing("--topic"))?;
         let group = self.group_id.as_deref().ok_or_else(|| missing("--group-id"))?;
         let mode = self.mode()?;
-        let reset = self.offset_reset()?;
         let mut cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "verifiable-share-consumer")?;
         cluster.properties.set("group.id", group);
         let options = cluster.properties.share_consumer_options(ShareConsumerOptions::group(group))?;
         cluster.run(Threads::One, async |client: Client| {
             let mut consumer = ShareConsumer::new(&client, options)?;
-            let consumed = self.consume(&client, (group, topic, reset), mode, &mut consumer).await;
+            let consumed = self.consume(&client, (group, topic), mode, &mut consumer).await;
             if let Err(failure) = &consumed {
                 let cause = &failure.cause;
                 eprintln!("ERROR Error during processing, terminating share consumer process: {cause}");
             }
-            let closed = consumer.close().await;
-            bare_event("shutdown_complete")?;
-            Ok(closed?)
+            // What failed then, the callback has told.
+            drop(consumer.close().await);
+            bare_event("shutdown_complete")
         })
     }
 }
@@ -128,19 +128,19 @@ impl VerifiableShareConsumer {
         match self.offset_reset_strategy.to_ascii_lowercase() {
             empty if empty.is_empty() => Ok(None),
             known if ["earliest", "latest"].contains(&known.as_str()) => Ok(Some(known)),
-            _ => Err(usage("verifiable-share-consumer: error: --offset-reset-strategy is earliest or latest")),
+            unknown => Err(Failure::new(format!("Unknown auto offset reset strategy: {unknown}"))),
         }
     }
 
     async fn consume(
         &self,
         client: &Client,
-        (group, topic, reset): (&str, &str, Option<String>),
+        (group, topic): (&str, &str),
         mode: Mode,
         consumer: &mut ShareConsumer,
     ) -> Result<(), Failure> {
         bare_event("startup_complete")?;
-        if let Some(offset_reset_strategy) = reset {
+        if let Some(offset_reset_strategy) = self.offset_reset()? {
             let (name, value) = ("share.auto.offset.reset".to_string(), offset_reset_strategy.clone());
             let resource = ConfigResource::Group(group.to_string());
             Admin::new(client).alter_configs(&resource, &[ConfigChange::Set { name, value }], false).await?;
@@ -166,12 +166,11 @@ impl VerifiableShareConsumer {
             match mode {
                 Mode::Auto => {}
                 Mode::Async => consumer.commit_async(),
-                Mode::Sync => {
-                    for failed in consumer.commit().await?.iter().filter(|acknowledged| acknowledged.outcome.is_err()) {
-                        let partition = &failed.partition;
-                        eprintln!("ERROR Failed to commit offset synchronously for topic partition: {partition}");
-                    }
-                }
+                Mode::Sync => match consumer.commit().await {
+                    Ok(acknowledged) => tell_failed(&acknowledged),
+                    Err(ClientError::Wakeup) => return Ok(()),
+                    Err(error) => return Err(error.into()),
+                },
             }
         }
         Ok(())
@@ -194,6 +193,12 @@ impl Offsets {
     fn of(partition: &TopicPartition, offsets: Vec<i64>) -> Offsets {
         let (topic, partition) = (partition.topic.to_string(), partition.partition);
         Offsets { topic, partition, count: offsets.len(), offsets }
+    }
+}
+
+fn tell_failed(acknowledged: &[Acknowledged]) {
+    for failed in acknowledged.iter().filter(|acknowledged| acknowledged.outcome.is_err()) {
+        eprintln!("ERROR Failed to commit offset synchronously for topic partition: {}", failed.partition);
     }
 }
 

@@ -9,9 +9,14 @@ use crate::produce::set_all;
 use crate::reading::Next;
 use crate::share_reading::ShareReading;
 use ottla_client::{
-    AcknowledgeType, AcquireMode, Admin, Client, ClientOptions, ConfigChange, ConfigResource, ShareConsumerOptions,
+    AcknowledgeType, AcquireMode, Admin, Client, ClientOptions, ConfigChange, ConfigResource, ConsumerRecord,
+    ShareConsumerOptions,
 };
 use std::time::Duration;
+
+/// How long a member waits for its partitions before the time without records begins: a first share group makes the cluster
+/// make the topic of its state.
+const JOIN_MAX: Duration = Duration::from_secs(30);
 
 /// What becomes of the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -41,7 +46,7 @@ pub(super) struct Args {
     /// Wait for more when there is nothing to do.
     #[arg(long, short = 'f', conflicts_with = "wait")]
     follow: bool,
-    /// End when nothing came for so many seconds.
+    /// End when nothing came for so many seconds, joining the group left aside.
     #[arg(long, short = 'w', value_name = "SECONDS", default_value_t = 5)]
     wait: u64,
     /// End after so many records; no more are taken.
@@ -61,9 +66,8 @@ pub(super) fn run(cluster: &ClusterArgs, output: OutputArgs, args: &Args) -> Res
     let base = ClientOptions { client_id: "ottla-cli".to_string(), ..ClientOptions::default() };
     let mut options = properties.share_consumer_options(ShareConsumerOptions::group(&args.group))?;
     options.group_id = args.group.clone();
-    if let Some(max) = args.max_messages {
+    if args.max_messages.is_some() {
         // What would not be printed is left to others.
-        options.max_poll_records = options.max_poll_records.min(max.max(1));
         options.acquire_mode = AcquireMode::RecordLimit;
     }
     let show = Show::new(&args.show, None, output)?;
@@ -79,15 +83,35 @@ pub(super) fn run(cluster: &ClusterArgs, output: OutputArgs, args: &Args) -> Res
             crate::topic::explain_unknown_topic(&admin, topic, admin.describe_topic(topic).await).await?;
         }
         let mut reading = ShareReading::new(&client, options, &topics)?;
-        let mut sink = Sink::new();
-        let printed = print(args, &mut reading, &show, &mut sink).await;
-        let flushed = sink.flush().map(|_| ());
-        let closed = reading.close().await;
-        printed.and(flushed).and(closed)
+        let printed = print(args, &mut reading, &show).await;
+        let lost = reading.close().await;
+        printed.and(lost.map_or(Ok(()), |lost| Err(lost.into())))
     })
 }
 
-async fn print(args: &Args, reading: &mut ShareReading, show: &Show, sink: &mut Sink) -> Result<(), Failure> {
+/// Prints records and acknowledges them. What could not be printed is given back.
+async fn print(args: &Args, reading: &mut ShareReading, show: &Show) -> Result<(), Failure> {
+    let (mut sink, mut unwritten) = (Sink::new(), Vec::new());
+    let taken = take(args, reading, show, (&mut sink, &mut unwritten)).await;
+    let written = match taken {
+        Ok(true) => sink.flush(),
+        not_taken => not_taken,
+    };
+    if !matches!(written, Ok(true)) {
+        for record in &unwritten {
+            reading.acknowledge(record, AcknowledgeType::Release)?;
+        }
+    }
+    written.map(drop)
+}
+
+/// False when nobody reads any more: `| head`.
+async fn take(
+    args: &Args,
+    reading: &mut ShareReading,
+    show: &Show,
+    (sink, unwritten): (&mut Sink, &mut Vec<ConsumerRecord>),
+) -> Result<bool, Failure> {
     let wait = (!args.follow).then(|| Duration::from_secs(args.wait));
     let kind = match args.ack {
         Ack::Accept => AcknowledgeType::Accept,
@@ -95,18 +119,20 @@ async fn print(args: &Args, reading: &mut ShareReading, show: &Show, sink: &mut 
         Ack::Reject => AcknowledgeType::Reject,
     };
     let max = args.max_messages.unwrap_or(usize::MAX);
-    let mut count = 0;
-    while count < max {
-        let Next::Record(record) = reading.next(wait).await? else { return Ok(()) };
+    if max > 0 {
+        reading.join(JOIN_MAX, max).await?;
+    }
+    for left in (1..=max).rev() {
+        let Next::Record(record) = reading.next(wait, left).await? else { break };
         show.print(&record, sink)?;
-        count += 1;
-        // Printed first: what nobody saw is delivered again.
-        let is_read = sink.take(reading.has_more())?;
         reading.acknowledge(&record, kind)?;
-        if !is_read {
-            // Nobody reads any more: `| head`.
-            return Ok(());
+        unwritten.push(record);
+        if !sink.take(reading.has_more())? {
+            return Ok(false);
+        }
+        if sink.buffer().is_empty() {
+            unwritten.clear();
         }
     }
-    Ok(())
+    Ok(true)
 }

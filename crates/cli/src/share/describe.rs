@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::output::OutputArgs;
 use crate::table;
 use ottla_client::{Admin, ShareGroupDescription, ShareMemberDescription, ShareOffsets};
+use ottla_types::ErrorCode;
 use serde::Serialize;
 
 /// A share group in detail.
@@ -41,6 +42,7 @@ struct Partition {
 
 pub(super) async fn run(admin: &Admin, groups: &[String], output: OutputArgs) -> Result<(), Failure> {
     let all: Vec<String>;
+    let is_of_all = groups.is_empty();
     let groups = match groups {
         [] => {
             all = names(admin, &[]).await?.into_iter().map(|(name, _)| name).collect();
@@ -51,9 +53,15 @@ pub(super) async fn run(admin: &Admin, groups: &[String], output: OutputArgs) ->
     let mut described = Vec::new();
     for group in groups {
         let Some(found) = admin.describe_share_groups(&[group]).await.remove(group) else { continue };
-        let found = explain_unknown(admin, group, found).await?;
-        let offsets = admin.list_share_group_offsets(group).await?;
-        described.push(Described::of(&found, &offsets));
+        let found = match found {
+            Ok(found) => admin.list_share_group_offsets(group).await.map(|offsets| Described::of(&found, &offsets)),
+            Err(error) => Err(error),
+        };
+        match found {
+            // Deleted since it was listed.
+            Err(error) if is_of_all && error.code() == Some(ErrorCode::GroupIdNotFound) => {}
+            found => described.push(explain_unknown(admin, group, found).await?),
+        }
     }
     output.print(&described, |described| described.iter().map(render).collect::<Vec<_>>().join("\n"))
 }
