@@ -18,6 +18,9 @@ final class Side {
         Map.entry("kafka-topics", "org.apache.kafka.tools.TopicCommand"),
         Map.entry("kafka-console-producer", "org.apache.kafka.tools.ConsoleProducer"),
         Map.entry("kafka-console-consumer", "org.apache.kafka.tools.consumer.ConsoleConsumer"),
+        Map.entry("kafka-console-share-consumer", "org.apache.kafka.tools.consumer.ConsoleShareConsumer"),
+        Map.entry("kafka-share-consumer-perf-test", "org.apache.kafka.tools.ShareConsumerPerformance"),
+        Map.entry("kafka-verifiable-share-consumer", "org.apache.kafka.tools.VerifiableShareConsumer"),
         Map.entry("kafka-get-offsets", "org.apache.kafka.tools.GetOffsetShell"),
         Map.entry("kafka-delete-records", "org.apache.kafka.tools.DeleteRecordsCommand"),
         Map.entry("kafka-producer-perf-test", "org.apache.kafka.tools.ProducerPerformance"),
@@ -43,7 +46,7 @@ final class Side {
         Map.entry("kafka-storage", "kafka.tools.StorageTool"));
 
     /** They end by themselves or go on in shutdown hooks: only a process of their own shows all of it. */
-    private static final Set<String> OWN_PROCESS = Set.of("kafka-verifiable-producer", "kafka-verifiable-consumer");
+    private static final Set<String> OWN_PROCESS = Set.of("kafka-verifiable-producer", "kafka-verifiable-consumer", "kafka-verifiable-share-consumer");
 
     final String letter;
     private final Path links;

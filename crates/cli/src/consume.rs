@@ -7,7 +7,7 @@ mod format;
 #[cfg(feature = "jq")]
 mod jq;
 mod plan;
-mod show;
+pub(crate) mod show;
 
 use crate::cluster::ClusterArgs;
 use crate::executor::{self, Threads};
@@ -17,7 +17,7 @@ use crate::produce::set_all;
 use crate::reading::{Next, Reading};
 use ottla_client::{Client, ConsumerOptions, GroupProtocol, Isolation, OffsetReset};
 use ottla_types::TopicPartition;
-use show::Show;
+use show::{Show, ShowArgs};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -63,24 +63,11 @@ pub(crate) struct Args {
     /// End after so many records.
     #[arg(long, short = 'n', value_name = "N")]
     max_messages: Option<u64>,
-    /// Print the key before the value.
-    #[arg(long, short = 'k')]
-    key: bool,
-    /// Print the headers before the key.
-    #[arg(long)]
-    headers: bool,
-    /// Print each record by a template: %s value, %k key, %h headers, %t topic, %p partition, %o offset, %T timestamp, %S and %K
-    /// lengths, %R length as 4 bytes, \n, \t, \xHH.
-    #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["key", "headers", "output"])]
-    format: Option<String>,
+    #[command(flatten)]
+    show: ShowArgs,
     /// Only records whose key or value matches this regular expression.
     #[arg(long, value_name = "REGEX")]
     grep: Option<String>,
-    /// Print what a filter in jq's language makes of each record, a line for each output: .value.price, select(.key == "a") | .value.
-    /// Its input is the record as --output json shows it, with JSON keys and values parsed.
-    #[cfg(feature = "jq")]
-    #[arg(long, value_name = "FILTER", conflicts_with_all = ["key", "headers", "format"])]
-    jq: Option<String>,
     /// Leave out records of transactions that are open or were aborted.
     #[arg(long)]
     read_committed: bool,
@@ -111,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             options.protocol = GroupProtocol::Consumer { assignor: None };
         }
     }
-    let show = Show::new(args)?;
+    let show = Show::new(&args.show, args.grep.as_deref(), args.output)?;
     executor::run(&bootstrap, properties.client_options(base)?, Threads::One, async |client: Client| {
         let topics = plan::topics(args, &client).await?;
         let mut reading = Reading::new(&client, options.clone())?;

@@ -7,6 +7,8 @@ pub(crate) mod offsets;
 pub(crate) mod reset;
 mod time;
 
+pub(crate) use list::capitalised;
+
 use crate::cluster::ClusterArgs;
 use crate::failure::Failure;
 use crate::output::OutputArgs;

@@ -8,6 +8,7 @@ mod cluster;
 mod configs;
 mod console_consumer;
 mod console_producer;
+mod console_share_consumer;
 mod consumer_groups;
 mod consumer_perf;
 mod delete_records;
@@ -27,6 +28,7 @@ mod pretty;
 mod producer_perf;
 mod reassign_partitions;
 mod server;
+mod share_consumer_perf;
 mod share_groups;
 mod shared;
 mod storage;
@@ -35,6 +37,7 @@ mod topics;
 mod transactions;
 mod verifiable_consumer;
 mod verifiable_producer;
+mod verifiable_share_consumer;
 
 pub(crate) use line_reader::find;
 
@@ -52,18 +55,29 @@ pub(crate) trait KafkaTool: clap::Parser {
     /// Name of Kafka's script, without `.sh`.
     const NAME: &'static str;
 
-    /// Whether the script only shows its help when it is called without any word.
-    const NEEDS_WORDS: bool = true;
+    /// What the script does when it is called without any word.
+    const WITHOUT_WORDS: WithoutWords = WithoutWords::Refuses;
 
     /// Does what the script does.
     fn run(&self) -> Result<(), Failure>;
+}
+
+/// What a script does when it is called without any word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithoutWords {
+    /// What it always does.
+    Runs,
+    /// It shows its help, and all is well.
+    Helps,
+    /// It shows its help, and fails.
+    Refuses,
 }
 
 /// A [`KafkaTool`] as a value.
 pub(crate) struct Tool {
     /// Name of Kafka's script, without `.sh`.
     pub(crate) name: &'static str,
-    needs_words: bool,
+    without_words: WithoutWords,
     command: fn() -> clap::Command,
     run: fn(&ArgMatches) -> Result<(), Failure>,
 }
@@ -76,6 +90,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<configs::Configs>(),
     Tool::of::<console_consumer::ConsoleConsumer>(),
     Tool::of::<console_producer::ConsoleProducer>(),
+    Tool::of::<console_share_consumer::ConsoleShareConsumer>(),
     Tool::of::<consumer_groups::ConsumerGroups>(),
     Tool::of::<consumer_perf::ConsumerPerf>(),
     Tool::of::<delete_records::DeleteRecords>(),
@@ -91,6 +106,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<reassign_partitions::ReassignPartitions>(),
     Tool::of::<server::ServerStart>(),
     Tool::of::<server::ServerStop>(),
+    Tool::of::<share_consumer_perf::ShareConsumerPerf>(),
     Tool::of::<share_groups::ShareGroups>(),
     Tool::of::<storage::Storage>(),
     Tool::of::<streams_groups::StreamsGroups>(),
@@ -98,13 +114,14 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<transactions::Transactions>(),
     Tool::of::<verifiable_consumer::VerifiableConsumer>(),
     Tool::of::<verifiable_producer::VerifiableProducer>(),
+    Tool::of::<verifiable_share_consumer::VerifiableShareConsumer>(),
 ];
 
 impl Tool {
     const fn of<T: KafkaTool>() -> Tool {
         Tool {
             name: T::NAME,
-            needs_words: T::NEEDS_WORDS,
+            without_words: T::WITHOUT_WORDS,
             command: || T::command(),
             run: |matches| match T::from_arg_matches(matches) {
                 Ok(tool) => tool.run(),
@@ -130,9 +147,15 @@ impl Tool {
     pub(crate) fn run(&self, words: impl Iterator<Item = OsString>) -> Result<(), Failure> {
         let words: Vec<OsString> = words.collect();
         let mut command = self.command();
-        if words.is_empty() && self.needs_words {
-            eprint!("{}", command.render_long_help());
-            return Err(Failure::said());
+        match self.without_words {
+            WithoutWords::Helps if words.is_empty() => {
+                return crate::output::write_out(&command.render_long_help().to_string());
+            }
+            WithoutWords::Refuses if words.is_empty() => {
+                eprint!("{}", command.render_long_help());
+                return Err(Failure::said());
+            }
+            _ => {}
         }
         let parsed = command.try_get_matches_from(std::iter::once(OsString::from(self.name)).chain(words));
         let done = match parsed {

@@ -27,6 +27,8 @@ mod reading;
 mod record;
 mod segment;
 mod serve;
+mod share;
+mod share_reading;
 mod table;
 mod times;
 mod topic;
@@ -65,6 +67,8 @@ enum Command {
     Perf(perf::Args),
     /// Show groups, move and delete their offsets.
     Group(group::Args),
+    /// Take records of share groups, show these, move and delete their offsets.
+    Share(share::Args),
     /// Show and change configs of topics, brokers, groups and clients.
     Config(config::Args),
     /// Show who has which transaction open, and end one that its producer does not end.
@@ -114,6 +118,7 @@ fn run() -> Result<(), Failure> {
         Command::Consume(args) => consume::run(&args),
         Command::Perf(args) => perf::run(&args),
         Command::Group(args) => group::run(&args),
+        Command::Share(args) => share::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Txn(args) => txn::run(&args),
         Command::Quota(args) => quota::run(&args),

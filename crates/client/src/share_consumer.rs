@@ -130,18 +130,7 @@ impl ShareConsumer {
 
     /// Sends what was acknowledged, gives back the rest, and leaves the group. At most `request.timeout.ms`.
     pub async fn unsubscribe(&mut self) {
-        let Some(subscription) = self.subscription.take() else { return };
-        self.take_acknowledged();
-        self.in_flight = InFlight::default();
-        let unsent = std::mem::take(&mut self.unsent);
-        let limit = self.shared.client.options().request_timeout;
-        if self.shared.runtime().timeout(limit, self.shared.close_sessions(unsent)).await.is_err() {
-            tracing::debug!("not all share sessions were closed in time");
-        }
-        drop(subscription.task);
-        self.shared.forget_records();
-        membership::leave(&self.shared).await;
-        self.tell_completed();
+        self.unsubscribe_within(self.shared.client.options().request_timeout).await;
     }
 
     /// The topics that it is subscribed to.
@@ -205,20 +194,38 @@ impl ShareConsumer {
     ///
     /// # Errors
     /// `Wakeup`; `Invalid` without a subscription, and with explicit acknowledgement while a record of the last poll is not
-    /// acknowledged; `CorruptRecords`, once: the damaged records were rejected; what cannot be mended in the group.
+    /// acknowledged; `CorruptRecords`, once: the damaged records were rejected; what cannot be mended in the group, which every
+    /// poll returns until [`ShareConsumer::unsubscribe`], after which the consumer may subscribe anew.
     pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, ClientError> {
+        self.poll_at_most(timeout, self.options().max_poll_records).await
+    }
+
+    /// As [`ShareConsumer::poll`], with this in place of `max.poll.records`: with [`AcquireMode::RecordLimit`] no more are
+    /// locked, save by a request that an earlier poll began.
+    ///
+    /// # Errors
+    /// As for [`ShareConsumer::poll`]; `Invalid` for no records at all.
+    pub async fn poll_at_most(
+        &mut self,
+        timeout: Duration,
+        records_max: usize,
+    ) -> Result<Vec<ConsumerRecord>, ClientError> {
+        if records_max == 0 {
+            return Err(ClientError::Invalid("a poll is for at least one record".to_string()));
+        }
         let deadline = crate::backoff::deadline(self.shared.runtime(), timeout);
         self.tell_completed();
         if self.subscription.is_none() {
             return Err(ClientError::Invalid("subscribe first".to_string()));
         }
         self.acknowledge_before_poll()?;
+        self.shared.lock().records_max = records_max;
         let polled = {
             let _waiting = Waiting(self.shared.clone());
             self.poll_until(deadline).await
         };
         if !self.unsent.is_empty() {
-            self.send_unsent(None);
+            self.send_unsent();
         }
         polled
     }
@@ -227,12 +234,15 @@ impl ShareConsumer {
     /// outcome.
     ///
     /// # Errors
-    /// `Wakeup`; `Timeout` when brokers did not answer within `default.api.timeout.ms`. How each partition went stands in the answer.
+    /// `Wakeup`; `Timeout` when brokers did not answer within `default.api.timeout.ms`, for which they are asked again, and
+    /// `request.timeout.ms`. How each partition went stands in the answer.
     pub async fn commit(&mut self) -> Result<Vec<Acknowledged>, ClientError> {
         self.tell_completed();
         self.acknowledge_implicitly();
         self.take_acknowledged();
-        let done = self.commit_unsent(true).await;
+        let options = self.shared.client.options();
+        let limits = (options.api_timeout, options.request_timeout);
+        let done = self.commit_unsent(limits, true).await;
         self.tell_completed();
         done
     }
@@ -242,18 +252,20 @@ impl ShareConsumer {
         self.tell_completed();
         self.acknowledge_implicitly();
         self.take_acknowledged();
-        self.send_unsent(None);
+        self.send_unsent();
     }
 
-    /// Sends what was acknowledged, gives back the rest, leaves the group, and ends. A wakeup does not disturb it.
+    /// Sends what was acknowledged, gives back the rest, leaves the group, and ends. A wakeup does not disturb it, and it takes
+    /// `request.timeout.ms` at most.
     ///
     /// # Errors
-    /// The first acknowledgement that failed.
+    /// The first acknowledgement that failed; `Timeout` when nobody knows of one.
     pub async fn close(mut self) -> Result<(), ClientError> {
         self.tell_completed();
         self.take_acknowledged();
-        let done = self.commit_unsent(false).await;
-        self.unsubscribe().await;
+        let limit = self.shared.client.options().request_timeout;
+        let done = self.commit_unsent((limit / 3, limit / 6), false).await;
+        self.unsubscribe_within(limit / 2).await;
         done?.into_iter().try_for_each(|acknowledged| acknowledged.outcome)
     }
 }

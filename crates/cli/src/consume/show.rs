@@ -1,6 +1,5 @@
 //! What is printed of a record, and which are left out.
 
-use super::Args;
 use super::format::{Template, headers};
 #[cfg(feature = "jq")]
 use super::jq::Jq;
@@ -10,8 +9,28 @@ use crate::record::JsonRecord;
 use ottla_client::ConsumerRecord;
 use regex::bytes::Regex;
 
+/// How records are to be printed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Print the key before the value.
+    #[arg(long, short = 'k')]
+    key: bool,
+    /// Print the headers before the key.
+    #[arg(long)]
+    headers: bool,
+    /// Print each record by a template: %s value, %k key, %h headers, %t topic, %p partition, %o offset, %T timestamp, %d delivery
+    /// count in a share group, %S and %K lengths, %R length as 4 bytes, \n, \t, \xHH.
+    #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["key", "headers", "output"])]
+    format: Option<String>,
+    /// Print what a filter in jq's language makes of each record, a line for each output: .value.price, select(.key == "a") | .value.
+    /// Its input is the record as --output json shows it, with JSON keys and values parsed.
+    #[cfg(feature = "jq")]
+    #[arg(long, value_name = "FILTER", conflicts_with_all = ["key", "headers", "format"])]
+    jq: Option<String>,
+}
+
 /// How records are shown.
-pub(super) struct Show {
+pub(crate) struct Show {
     grep: Option<Regex>,
     template: Option<Template>,
     #[cfg(feature = "jq")]
@@ -22,23 +41,24 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new(args: &Args) -> Result<Show, Failure> {
-        let grep = args.grep.as_deref().map(Regex::new).transpose();
+    /// Only records that match `grep` are shown.
+    pub(crate) fn new(args: &ShowArgs, grep: Option<&str>, output: OutputArgs) -> Result<Show, Failure> {
+        let grep = grep.map(Regex::new).transpose();
         let wrong = |error| Failure::new(format!("--grep is no regular expression: {error}"));
         let template = args.format.as_deref().map(Template::parse).transpose().map_err(Failure::new)?;
         Ok(Show {
             grep: grep.map_err(wrong)?,
             template,
             #[cfg(feature = "jq")]
-            jq: args.jq.as_deref().map(|code| Jq::new(code, args.output.output == Output::Json)).transpose()?,
-            output: args.output,
+            jq: args.jq.as_deref().map(|code| Jq::new(code, output.output == Output::Json)).transpose()?,
+            output,
             key: args.key,
             headers: args.headers,
         })
     }
 
     /// Adds a record; false when it is left out.
-    pub(super) fn print(&self, record: &ConsumerRecord, sink: &mut Sink) -> Result<bool, Failure> {
+    pub(crate) fn print(&self, record: &ConsumerRecord, sink: &mut Sink) -> Result<bool, Failure> {
         if let Some(grep) = &self.grep {
             let is_match = |bytes: &Option<bytes::Bytes>| bytes.as_deref().is_some_and(|bytes| grep.is_match(bytes));
             if !is_match(&record.value) && !is_match(&record.key) {

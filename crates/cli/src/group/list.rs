@@ -28,7 +28,7 @@ pub(super) async fn run(admin: &Admin, states: &[String], types: &[String], outp
 }
 
 /// `stable` as `Stable`: brokers compare states as they are written.
-fn capitalised(word: &str) -> String {
+pub(crate) fn capitalised(word: &str) -> String {
     let mut chars = word.trim().chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }

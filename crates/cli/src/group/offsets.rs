@@ -114,7 +114,7 @@ pub(crate) async fn positions(
 }
 
 /// Words of a command line, for commands of ours.
-pub(super) fn words(words: &[String]) -> Result<Vec<TopicWord>, Failure> {
+pub(crate) fn words(words: &[String]) -> Result<Vec<TopicWord>, Failure> {
     words.iter().map(|word| TopicWord::parse(word)).collect::<Result<_, _>>().map_err(Failure::new)
 }
 

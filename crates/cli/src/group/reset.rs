@@ -200,20 +200,20 @@ pub(super) struct Args {
 
 /// One offset before and after.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Change {
-    topic: String,
-    partition: i32,
-    before: Option<i64>,
+pub(crate) struct Change {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) before: Option<i64>,
     #[serde(alias = "offset")]
-    after: i64,
+    pub(crate) after: i64,
 }
 
 /// What the command shows.
 #[derive(Debug, Serialize)]
-struct Reset {
-    group: String,
-    executed: bool,
-    offsets: Vec<Change>,
+pub(crate) struct Reset {
+    pub(crate) group: String,
+    pub(crate) executed: bool,
+    pub(crate) offsets: Vec<Change>,
 }
 
 pub(super) async fn run(admin: &Admin, args: &Args, output: OutputArgs) -> Result<(), Failure> {
@@ -282,7 +282,7 @@ impl Args {
     }
 }
 
-fn duration(text: &str) -> Result<i64, String> {
+pub(crate) fn duration(text: &str) -> Result<i64, String> {
     ottla_config::parse_iso8601_ms(text).ok_or_else(|| "write an ISO 8601 duration, such as PT2H30M or P1D".to_string())
 }
 
@@ -311,7 +311,7 @@ fn parse_plan(text: &str) -> Result<BTreeMap<TopicPartition, i64>, String> {
     Ok(plan)
 }
 
-fn render(reset: &Reset) -> String {
+pub(crate) fn render(reset: &Reset) -> String {
     let row = |change: &Change| {
         let before = change.before.map_or("-".to_string(), |offset| offset.to_string());
         let moved = change.before.map_or("-".to_string(), |before| format!("{:+}", change.after - before));

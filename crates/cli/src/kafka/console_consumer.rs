@@ -4,14 +4,15 @@ mod coordinator;
 mod deserializer;
 mod formatter;
 
+pub(super) use formatter::Formatter;
+
 use super::KafkaTool;
 use super::shared::{Cluster, required, usage, with_pairs};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::{Sink, write_out};
 use crate::reading::{Next, Reading, Topics};
-use formatter::Formatter;
-use ottla_client::{Client, ConsumerOptions, OffsetReset};
+use ottla_client::{Client, ClientProperties, ConsumerOptions, OffsetReset};
 use ottla_types::TopicPartition;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -44,20 +45,8 @@ pub(super) struct ConsoleConsumer {
     /// A file of consumer configs.
     #[arg(long, value_name = "config file")]
     command_config: Option<PathBuf>,
-    /// Kafka's class for printing: DefaultMessageFormatter, LoggingMessageFormatter or NoOpMessageFormatter.
-    #[arg(long, value_name = "class", default_value = "org.apache.kafka.tools.consumer.DefaultMessageFormatter")]
-    formatter: String,
-    /// Deprecated: use --formatter-property.
-    #[arg(long, value_name = "prop")]
-    property: Vec<String>,
-    /// What is printed and how: print.timestamp, print.key, print.offset, print.epoch, print.partition, print.headers,
-    /// print.value, key.separator, line.separator, headers.separator, null.literal, key.deserializer, value.deserializer,
-    /// headers.deserializer.
-    #[arg(long, value_name = "prop")]
-    formatter_property: Vec<String>,
-    /// A file of such properties.
-    #[arg(long, value_name = "config file")]
-    formatter_config: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatterArgs,
     /// Start with the oldest message where the group has committed no offset.
     #[arg(long)]
     from_beginning: bool,
@@ -73,12 +62,6 @@ pub(super) struct ConsoleConsumer {
     /// REQUIRED: The server(s) to connect to.
     #[arg(long, value_name = "server to connect to")]
     bootstrap_server: Option<String>,
-    /// Class of the deserializer of keys.
-    #[arg(long, value_name = "deserializer for keys")]
-    key_deserializer: Option<String>,
-    /// Class of the deserializer of values.
-    #[arg(long, value_name = "deserializer for values")]
-    value_deserializer: Option<String>,
     /// Also print when the consumer has ended.
     #[arg(long)]
     enable_systest_events: bool,
@@ -108,7 +91,7 @@ impl KafkaTool for ConsoleConsumer {
         let mut cluster = Cluster::new(bootstrap, file, pairs, "console-consumer")?;
         self.merge_options(&mut cluster)?;
         let from = self.from()?;
-        let formatter = self.formatter()?;
+        let formatter = self.format.formatter()?;
         let options = cluster.properties.consumer_options(ConsumerOptions::default())?;
         cluster.run(Threads::One, async |client: Client| {
             let mut reading = self.open(&client, options, from).await?;
@@ -141,34 +124,15 @@ impl ConsoleConsumer {
             return Err(usage("The partition is required when offset is specified."));
         }
         let bootstrap = required(&self.bootstrap_server, "bootstrap-server")?;
-        if !self.consumer_property.is_empty() && !self.command_property.is_empty() {
-            return Err(usage("Options --consumer-property and --command-property cannot be specified together."));
-        }
-        if self.consumer_config.is_some() && self.command_config.is_some() {
-            return Err(usage("Options --consumer.config and --command-config cannot be specified together."));
-        }
-        let old = [
-            (!self.consumer_property.is_empty(), "--consumer-property", "--command-property"),
-            (self.consumer_config.is_some(), "--consumer.config", "--command-config"),
-        ];
-        for (_, old, new) in old.into_iter().filter(|(is_used, ..)| *is_used) {
-            deprecated(old, new)?;
-        }
+        let pairs = (!self.consumer_property.is_empty(), !self.command_property.is_empty());
+        let files = (self.consumer_config.is_some(), self.command_config.is_some());
+        check_properties(pairs, files, "--consumer.config")?;
         Ok(bootstrap)
     }
 
     fn merge_options(&self, cluster: &mut Cluster) -> Result<(), Failure> {
         let properties = &mut cluster.properties;
-        let groups: BTreeSet<&str> = self.group.as_deref().into_iter().chain(properties.get("group.id")).collect();
-        if groups.len() > 1 {
-            let groups: Vec<String> = groups.iter().map(|group| format!("'{group}'")).collect();
-            return Err(usage(format!(
-                "The group ids provided in different places (directly using '--group', via '--consumer-property', or via \
-                 '--consumer.config') do not match. Detected group ids: {}",
-                groups.join(", ")
-            )));
-        }
-        let group = groups.first().map(ToString::to_string);
+        let group = one_group(self.group.as_deref(), properties, "--consumer.config")?;
         if group.is_some() && self.partition.is_some() {
             return Err(usage("Options group and partition cannot be specified together."));
         }
@@ -213,25 +177,6 @@ impl ConsoleConsumer {
         }
     }
 
-    fn formatter(&self) -> Result<Formatter, Failure> {
-        if !self.property.is_empty() && !self.formatter_property.is_empty() {
-            return Err(usage("Options --property and --formatter-property cannot be specified together."));
-        }
-        if !self.property.is_empty() {
-            deprecated("--property", "--formatter-property")?;
-        }
-        let pairs = if self.property.is_empty() { &self.formatter_property } else { &self.property };
-        let mut properties = with_pairs(self.formatter_config.as_deref(), &[])?;
-        let named = [("key.deserializer", &self.key_deserializer), ("value.deserializer", &self.value_deserializer)];
-        for (name, class) in named {
-            if let Some(class) = class.as_deref().filter(|class| !class.is_empty()) {
-                properties.set(name, class);
-            }
-        }
-        properties.extend(with_pairs(None, pairs)?);
-        Formatter::new(&self.formatter, &properties)
-    }
-
     async fn open(&self, client: &Client, options: ConsumerOptions, from: From) -> Result<Reading, Failure> {
         let Some(partition) = self.partition else {
             let topics = match (&self.topic, &self.include) {
@@ -268,8 +213,9 @@ impl ConsoleConsumer {
                 Ok(Next::Record(record)) => record,
                 // As in Kafka, this is no failure.
                 Ok(Next::Nothing) => {
+                    let timeout_ms = timeout.unwrap_or_default().as_millis();
                     eprintln!(
-                        "ERROR Error processing message, terminating consumer process: no message for {timeout:?}"
+                        "ERROR Error processing message, terminating consumer process: no message for {timeout_ms} ms"
                     );
                     return Ok(());
                 }
@@ -293,6 +239,87 @@ impl ConsoleConsumer {
         }
         Ok(())
     }
+}
+
+/// How messages are printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct FormatterArgs {
+    /// Kafka's class for printing: DefaultMessageFormatter, LoggingMessageFormatter or NoOpMessageFormatter.
+    #[arg(long, value_name = "class", default_value = "org.apache.kafka.tools.consumer.DefaultMessageFormatter")]
+    formatter: String,
+    /// Deprecated: use --formatter-property.
+    #[arg(long, value_name = "prop")]
+    property: Vec<String>,
+    /// What is printed and how: print.timestamp, print.key, print.offset, print.delivery, print.epoch, print.partition,
+    /// print.headers, print.value, key.separator, line.separator, headers.separator, null.literal, key.deserializer, value.deserializer,
+    /// headers.deserializer.
+    #[arg(long, value_name = "prop")]
+    formatter_property: Vec<String>,
+    /// A file of such properties.
+    #[arg(long, value_name = "config file")]
+    formatter_config: Option<PathBuf>,
+    /// Class of the deserializer of keys.
+    #[arg(long, value_name = "deserializer for keys")]
+    key_deserializer: Option<String>,
+    /// Class of the deserializer of values.
+    #[arg(long, value_name = "deserializer for values")]
+    value_deserializer: Option<String>,
+}
+
+impl FormatterArgs {
+    /// The formatter that they name.
+    pub(super) fn formatter(&self) -> Result<Formatter, Failure> {
+        if !self.property.is_empty() && !self.formatter_property.is_empty() {
+            return Err(usage("Options --property and --formatter-property cannot be specified together."));
+        }
+        if !self.property.is_empty() {
+            deprecated("--property", "--formatter-property")?;
+        }
+        let pairs = if self.property.is_empty() { &self.formatter_property } else { &self.property };
+        let mut properties = with_pairs(self.formatter_config.as_deref(), &[])?;
+        let named = [("key.deserializer", &self.key_deserializer), ("value.deserializer", &self.value_deserializer)];
+        for (name, class) in named {
+            if let Some(class) = class.as_deref().filter(|class| !class.is_empty()) {
+                properties.set(name, class);
+            }
+        }
+        properties.extend(with_pairs(None, pairs)?);
+        Formatter::new(&self.formatter, &properties)
+    }
+}
+
+/// Refuses properties that are given under an old and a new option (old, new), and says which option is deprecated.
+pub(super) fn check_properties(pairs: (bool, bool), files: (bool, bool), old_file: &str) -> Result<(), Failure> {
+    let options = [(pairs, "--consumer-property", "--command-property"), (files, old_file, "--command-config")];
+    for ((has_old, has_new), old, new) in options {
+        if has_old && has_new {
+            return Err(usage(format!("Options {old} and {new} cannot be specified together.")));
+        }
+    }
+    for ((has_old, _), old, new) in options {
+        if has_old {
+            deprecated(old, new)?;
+        }
+    }
+    Ok(())
+}
+
+/// The group that an option or the properties name.
+pub(super) fn one_group(
+    group: Option<&str>,
+    properties: &ClientProperties,
+    old_file: &str,
+) -> Result<Option<String>, Failure> {
+    let groups: BTreeSet<&str> = group.into_iter().chain(properties.get("group.id")).collect();
+    if groups.len() > 1 {
+        let groups: Vec<String> = groups.iter().map(|group| format!("'{group}'")).collect();
+        return Err(usage(format!(
+            "The group ids provided in different places (directly using '--group', via '--consumer-property', or via \
+             '{old_file}') do not match. Detected group ids: {}",
+            groups.join(", ")
+        )));
+    }
+    Ok(groups.first().map(ToString::to_string))
 }
 
 fn deprecated(old: &str, new: &str) -> Result<(), Failure> {

@@ -3,8 +3,8 @@
 mod metrics;
 mod stats;
 
-use super::KafkaTool;
 use super::shared::{Cluster, usage};
+use super::{KafkaTool, WithoutWords};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
@@ -85,6 +85,7 @@ enum Payloads {
 
 impl KafkaTool for ProducerPerf {
     const NAME: &'static str = "kafka-producer-perf-test";
+    const WITHOUT_WORDS: WithoutWords = WithoutWords::Helps;
 
     fn run(&self) -> Result<(), Failure> {
         let (topic, records, throughput) = self.check()?;

@@ -1,7 +1,7 @@
 //! `kafka-server-start` and `kafka-server-stop`.
 
-use super::KafkaTool;
 use super::shared::usage;
+use super::{KafkaTool, WithoutWords};
 use crate::failure::Failure;
 use crate::output::write_out;
 use crate::processes::{self, NodeProcess};
@@ -111,7 +111,7 @@ pub(super) struct ServerStop {
 impl KafkaTool for ServerStop {
     const NAME: &'static str = "kafka-server-stop";
     /// Kafka's script needs no option.
-    const NEEDS_WORDS: bool = false;
+    const WITHOUT_WORDS: WithoutWords = WithoutWords::Runs;
 
     fn run(&self) -> Result<(), Failure> {
         if self.node_id.is_some() && self.process_role.is_some() {

@@ -1,8 +1,8 @@
 //! `kafka-verifiable-consumer`: a member of a group that tells in JSON what happens to it.
 
-use super::KafkaTool;
 use super::shared::{Cluster, usage};
 use super::verifiable_producer::{bare_event, event};
+use super::{KafkaTool, WithoutWords};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
@@ -94,7 +94,7 @@ struct RecordsConsumed {
 }
 
 #[derive(Debug, Serialize)]
-struct RecordData {
+pub(super) struct RecordData {
     key: Option<String>,
     value: Option<String>,
     topic: String,
@@ -121,6 +121,7 @@ struct Listener;
 
 impl KafkaTool for VerifiableConsumer {
     const NAME: &'static str = "kafka-verifiable-consumer";
+    const WITHOUT_WORDS: WithoutWords = WithoutWords::Helps;
 
     fn run(&self) -> Result<(), Failure> {
         let missing = |name: &str| usage(format!("verifiable-consumer: error: argument {name} is required"));
@@ -245,7 +246,7 @@ impl VerifiableConsumer {
 }
 
 impl RecordData {
-    fn of(record: &ConsumerRecord) -> RecordData {
+    pub(super) fn of(record: &ConsumerRecord) -> RecordData {
         let text = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
         let (key, value, topic) = (text(&record.key), text(&record.value), record.topic.to_string());
         RecordData { key, value, topic, partition: record.partition, offset: record.offset }

@@ -1,7 +1,7 @@
 //! `kafka-verifiable-producer`: rising numbers, and a line of JSON for each that was acknowledged.
 
-use super::KafkaTool;
 use super::shared::{Cluster, usage};
+use super::{KafkaTool, WithoutWords};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
@@ -101,6 +101,7 @@ pub(super) fn bare_event(name: &'static str) -> Result<(), Failure> {
 
 impl KafkaTool for VerifiableProducer {
     const NAME: &'static str = "kafka-verifiable-producer";
+    const WITHOUT_WORDS: WithoutWords = WithoutWords::Helps;
 
     fn run(&self) -> Result<(), Failure> {
         let missing = |name: &str| usage(format!("verifiable-producer: error: argument {name} is required"));

@@ -16,10 +16,7 @@ pub fn feed(bootstrap: &str, line: &str, input: &[u8]) -> Output {
 
 /// Runs words with this standard input.
 pub fn run(bootstrap: &str, words: &[&str], input: &[u8]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
-    command.args(words).env("OTTLA_BOOTSTRAP", bootstrap).env_remove("OTTLA_PROFILE");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the binary runs");
+    let mut child = begin(bootstrap, words);
     let mut stdin = child.stdin.take().expect("a pipe");
     let input = input.to_vec();
     // Who reads nothing breaks the pipe.
@@ -27,6 +24,14 @@ pub fn run(bootstrap: &str, words: &[&str], input: &[u8]) -> Output {
     let output = child.wait_with_output().expect("the binary ends");
     feeding.join().expect("the input is written");
     output
+}
+
+/// Starts words with pipes.
+pub fn begin(bootstrap: &str, words: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    command.args(words).env("OTTLA_BOOTSTRAP", bootstrap).env_remove("OTTLA_PROFILE");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary runs")
 }
 
 pub fn stdout(output: &Output) -> String {
@@ -80,6 +85,11 @@ impl Node {
     /// Runs a command line against it.
     pub fn ottla(&self, line: &str) -> Output {
         ottla(&self.address, line)
+    }
+
+    /// Starts a command line against it.
+    pub fn begin(&self, line: &str) -> Child {
+        begin(&self.address, &line.split_whitespace().collect::<Vec<_>>())
     }
 
     /// The same with this standard input.

@@ -99,7 +99,10 @@ impl FetchedBatches {
     pub(crate) fn skip_damaged(&mut self) -> Option<(i64, i64)> {
         let (header, range) = scan(&self.bytes, false).next()?.ok()?;
         self.bytes = self.bytes.slice(range.end..);
-        Some((header.base_offset, header.last_offset()))
+        // It cannot be trusted to say how far it goes; the batch behind it can.
+        let behind = scan(&self.bytes, false).next().and_then(Result::ok).map(|(behind, _)| behind.base_offset);
+        let behind = behind.filter(|behind| *behind > header.base_offset);
+        Some((header.base_offset, behind.map_or(header.last_offset(), |behind| behind - 1)))
     }
 
     /// Whether there is the beginning of a batch behind the last one.

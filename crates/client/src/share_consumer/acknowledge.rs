@@ -2,7 +2,7 @@
 //! a session, after which the broker gives back what was not acknowledged.
 
 use super::Shared;
-use super::acknowledgements::{Acknowledgements, ByPlace, Place};
+use super::acknowledgements::{self, Acknowledged, Acknowledgements, ByPlace, Place};
 use super::session::{FINAL_EPOCH, ShareSession};
 use super::state::{Commit, Completed, Outcomes};
 use crate::backoff::Backoff;
@@ -34,6 +34,16 @@ impl Sending<'_> {
         let mut outcomes = Outcomes::new();
         while !acknowledgements.is_empty() {
             let answered = self.send(&acknowledgements, self.session.epoch()).await;
+            if matches!(answered, Err(ClientError::NoCommonVersion { .. })) {
+                // Only renewals need more than the first version has.
+                let (renewals, rest) = acknowledgements::split_renewals(acknowledgements);
+                if !renewals.is_empty() {
+                    self.settle(renewals, answered, true, &mut outcomes);
+                    acknowledgements = rest;
+                    continue;
+                }
+                acknowledgements = rest;
+            }
             let is_late = self.shared.runtime().now() >= deadline;
             let later = self.settle(acknowledgements, answered, is_late, &mut outcomes);
             if !later.is_empty() {
@@ -77,7 +87,11 @@ impl Sending<'_> {
                     self.shared.lose_leaders([&place.partition]);
                 }
             }
-            outcomes.push((place.clone(), outcome.clone()));
+            outcomes.push(Acknowledged {
+                partition: place.partition.clone(),
+                offsets: said.offsets(),
+                outcome: outcome.clone(),
+            });
             self.shared.lock().completed.push(Completed { place, acknowledgements: said, outcome, lock_timeout });
         }
         later
@@ -96,6 +110,7 @@ impl Sending<'_> {
             Err(error) => {
                 if !matches!(error, ClientError::NoCommonVersion { .. }) {
                     self.session.failed();
+                    self.shared.lock().session_ended(self.node, &error);
                 }
                 return Err(error);
             }
@@ -103,7 +118,10 @@ impl Sending<'_> {
         let subject = || format!("acknowledgements at broker {}", self.node);
         let checked = ClientError::check(response.error_code, response.error_message.as_deref(), subject);
         match &checked {
-            Err(error) if is_of_the_session(error) => self.session.failed(),
+            Err(error) if is_of_the_session(error) => {
+                self.session.failed();
+                self.shared.lock().session_ended(self.node, error);
+            }
             _ => self.session.go_on(),
         }
         checked.map(|()| read(said, response))

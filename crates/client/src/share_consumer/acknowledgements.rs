@@ -104,6 +104,13 @@ impl Acknowledgements {
         self.runs.values().any(|(_, code)| *code == AcknowledgeType::Renew.code())
     }
 
+    /// Renewals, and the rest.
+    fn split_renewals(self) -> (Acknowledgements, Acknowledgements) {
+        let is_renewal = |code: i8| code == AcknowledgeType::Renew.code();
+        let (renewals, rest) = self.runs.into_iter().partition(|(_, (_, code))| is_renewal(*code));
+        (Acknowledgements { runs: renewals }, Acknowledgements { runs: rest })
+    }
+
     /// The offsets whose locks are to be renewed.
     pub(super) fn renewed(&self) -> impl Iterator<Item = RangeInclusive<i64>> {
         let renewed = self.runs.iter().filter(|(_, (_, code))| *code == AcknowledgeType::Renew.code());
@@ -145,6 +152,20 @@ impl Acknowledgements {
         }
         batches
     }
+}
+
+/// Renewals, and the rest.
+pub(super) fn split_renewals(all: ByPlace) -> (ByPlace, ByPlace) {
+    let (mut renewals, mut rest) = (ByPlace::new(), ByPlace::new());
+    for (place, said) in all {
+        let (renewed, others) = said.split_renewals();
+        for (part, said) in [(&mut renewals, renewed), (&mut rest, others)] {
+            if !said.is_empty() {
+                part.insert(place.clone(), said);
+            }
+        }
+    }
+    (renewals, rest)
 }
 
 /// Puts more acknowledgements to those that are there.

@@ -1,13 +1,13 @@
 //! What the calls of a share consumer are made of.
 
-use super::acknowledgements::{Acknowledged, Acknowledgements, merge_all};
+use super::acknowledgements::{Acknowledged, merge_all};
+use super::in_flight::InFlight;
 use super::state::{Completed, Outcomes};
-use super::{AcknowledgeType, AcknowledgementMode, ShareConsumer};
+use super::{AcknowledgeType, AcknowledgementMode, ShareConsumer, membership};
 use crate::consumer::ConsumerRecord;
 use crate::error::ClientError;
 use ottla_runtime::Instant;
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 impl ShareConsumer {
@@ -45,7 +45,7 @@ impl ShareConsumer {
             if self.shared.signal.take() {
                 return Err(ClientError::Wakeup);
             }
-            if let Some(error) = self.shared.lock().errors.pop_front() {
+            if let Some(error) = self.shared.lock().next_error() {
                 return Err(error);
             }
             let records = self.collect();
@@ -65,11 +65,12 @@ impl ShareConsumer {
     /// What there is; when there is nothing, brokers are asked, and acknowledgements go along.
     fn collect(&mut self) -> Vec<ConsumerRecord> {
         if self.in_flight.has_renewals() {
-            self.send_unsent(None);
+            self.send_unsent();
             return self.in_flight.take_renewed();
         }
         let mut records = Vec::new();
-        while records.len() < self.options().max_poll_records {
+        let records_max = self.shared.lock().records_max;
+        while records.len() < records_max {
             let delivered = self.shared.lock().take_delivered(self.shared.runtime().now());
             let Some(delivered) = delivered else { break };
             let place = delivered.place.clone();
@@ -89,26 +90,35 @@ impl ShareConsumer {
     }
 
     /// Sends what is acknowledged by itself, one commit for each broker.
-    pub(super) fn send_unsent(&mut self, mut waiting: Option<&mut Vec<oneshot::Receiver<Outcomes>>>) {
+    pub(super) fn send_unsent(&mut self) {
+        let retry_until = self.shared.runtime().now() + self.shared.client.options().api_timeout;
+        self.begin_commits(retry_until, None);
+    }
+
+    fn begin_commits(&mut self, retry_until: Instant, mut waiting: Option<&mut Vec<oneshot::Receiver<Outcomes>>>) {
         for (node, acknowledgements) in self.shared.by_node(std::mem::take(&mut self.unsent)) {
             let (done, receiver) = oneshot::channel();
             let done = waiting.as_mut().map(|waiting| {
                 waiting.push(receiver);
                 done
             });
-            self.shared.commit(node, acknowledgements, done);
+            self.shared.commit(node, acknowledgements, retry_until, done);
         }
     }
 
+    /// Sends what is acknowledged, tries again for so long, and waits for the outcome a little longer.
+    ///
     /// # Errors
     /// `Timeout`; `Wakeup`, if it may be ended so.
-    pub(super) async fn commit_unsent(&mut self, wakes: bool) -> Result<Vec<Acknowledged>, ClientError> {
+    pub(super) async fn commit_unsent(
+        &mut self,
+        (retry, answer): (Duration, Duration),
+        wakes: bool,
+    ) -> Result<Vec<Acknowledged>, ClientError> {
+        let (begun, after) = (self.shared.runtime().now(), retry + answer);
         let mut waiting = Vec::new();
-        let offsets: BTreeMap<_, Vec<RangeInclusive<i64>>> =
-            self.unsent.iter().map(|(place, said)| (place.clone(), Acknowledgements::offsets(said))).collect();
-        self.send_unsent(Some(&mut waiting));
-        let after = self.shared.client.options().api_timeout + self.shared.client.options().request_timeout;
-        let deadline = self.shared.runtime().now() + after;
+        self.begin_commits(begun + retry, Some(&mut waiting));
+        let deadline = begun + after;
         let mut acknowledged = Vec::new();
         for mut receiver in waiting {
             let outcomes = loop {
@@ -124,14 +134,29 @@ impl ShareConsumer {
                     }
                 }
             };
-            acknowledged.extend(outcomes.into_iter().map(|(place, outcome)| Acknowledged {
-                offsets: offsets.get(&place).cloned().unwrap_or_default(),
-                partition: place.partition,
-                outcome,
-            }));
+            acknowledged.extend(outcomes);
         }
         acknowledged.retain(|acknowledged| !acknowledged.offsets.is_empty() || acknowledged.outcome.is_err());
         Ok(acknowledged)
+    }
+
+    /// As [`ShareConsumer::unsubscribe`], with this limit for all of it.
+    pub(super) async fn unsubscribe_within(&mut self, limit: Duration) {
+        let Some(subscription) = self.subscription.take() else { return };
+        self.take_acknowledged();
+        self.in_flight = InFlight::default();
+        let unsent = std::mem::take(&mut self.unsent);
+        let runtime = self.shared.runtime().clone();
+        let deadline = runtime.now() + limit;
+        // The coordinator is to be told, too.
+        let closing = self.shared.close_sessions(unsent, runtime.now() + limit / 2);
+        if runtime.timeout(limit / 2, closing).await.is_err() {
+            tracing::debug!("not all share sessions were closed in time");
+        }
+        drop(subscription.task);
+        self.shared.forget_records();
+        membership::leave(&self.shared, deadline.saturating_duration_since(runtime.now())).await;
+        self.tell_completed();
     }
 
     /// Renewed records come back, and the callback hears how it went.

@@ -192,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_batch_takes_none_of_those_behind_it_along() {
+        // Offsets up to the last of a batch are in bytes 23 to 26.
+        const LAST_OFFSET_DELTA: usize = 26;
+        for delta in [0, 9] {
+            let mut damaged = batch(1, &["b", "c"]);
+            damaged[LAST_OFFSET_DELTA] = delta;
+            let bytes = [batch(0, &["a"]), damaged, batch(3, &["d", "e"])].concat();
+            let (records, unseen, errors) = read(bytes, vec![range(0, 4, 1)]);
+            assert_eq!((records, errors), (vec![(0, 1), (3, 1), (4, 1)], 1));
+            assert_eq!(unseen, [(1, 2, vec![3])]);
+        }
+    }
+
+    #[test]
     fn what_is_no_batch_at_all_is_released() {
         let (records, unseen, errors) = read([batch(0, &["a"]), vec![7; 100]].concat(), vec![range(0, 5, 1)]);
         assert_eq!((records, unseen, errors), (vec![(0, 1)], vec![(1, 5, vec![2])], 1));

@@ -12,7 +12,7 @@ use crate::error::ClientError;
 use ottla_protocol::share_fetch_request::{AcknowledgementBatch, FetchPartition, FetchTopic, ForgottenTopic};
 use ottla_protocol::share_fetch_response::PartitionData;
 use ottla_protocol::{Message, Records, ShareFetchRequest, ShareFetchResponse};
-use ottla_types::{ErrorCode, Uuid};
+use ottla_types::{ErrorCode, TopicPartition, Uuid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +57,18 @@ pub(super) async fn run(shared: Arc<Shared>, node: i32, wake: Arc<Notify>) {
 
 fn next(shared: &Shared, node: i32, session: &ShareSession) -> Option<Work> {
     let mut state = shared.lock();
+    let work = choose(shared, &mut state, node, session);
+    if let Some(here) = state.nodes.get_mut(&node) {
+        here.is_busy = work.is_some();
+    }
+    if matches!(work, Some(Work::Acknowledge(_))) {
+        // Another broker may be asked meanwhile.
+        state.nodes.iter().filter(|(other, _)| **other != node).for_each(|(_, other)| other.wake.notify_one());
+    }
+    work
+}
+
+fn choose(shared: &Shared, state: &mut State, node: i32, session: &ShareSession) -> Option<Work> {
     let wanted = state.led_by(node);
     let deadline = shared.runtime().now() + shared.client.options().api_timeout;
     let here = state.nodes.get_mut(&node)?;
@@ -67,7 +79,7 @@ fn next(shared: &Shared, node: i32, session: &ShareSession) -> Option<Work> {
     let is_closing = here.is_closing;
     let may_fetch = !is_closing && !wanted.is_empty() && state.wants_records_of(node);
     let goes_along = along.is_empty() || may_fetch && goes_along(&along, &wanted, session);
-    if may_fetch && goes_along && may_ask(shared, &mut state, node) {
+    if may_fetch && goes_along && may_ask(shared, state, node) {
         state.nodes.entry(node).and_modify(|here| here.is_to_ask = false);
         return Some(Work::Fetch { wanted, along });
     }
@@ -99,8 +111,14 @@ async fn fetch_once(
     wanted: Partitions,
     along: ByPlace,
 ) -> bool {
+    let subscriptions = shared.lock().subscriptions;
     match fetch(shared, node, session, wanted.clone(), &along).await {
-        Ok(response) => {
+        Ok(mut response) => {
+            if shared.lock().subscriptions != subscriptions {
+                // The records were given back meanwhile, or will be when their locks end.
+                let partitions = response.responses.iter_mut().flat_map(|topic| &mut topic.partitions);
+                partitions.for_each(|data| data.acquired_records.clear());
+            }
             let throttle = u64::try_from(response.throttle_time_ms).unwrap_or(0);
             let is_calm = take_in(shared, node, &wanted, along, response);
             if throttle > 0 {
@@ -133,6 +151,7 @@ async fn fetch(
         Ok(response) => response,
         Err(error) => {
             session.failed();
+            shared.lock().session_ended(node, &error);
             return Err(error);
         }
     };
@@ -140,7 +159,10 @@ async fn fetch(
     let checked = ClientError::check(response.error_code, message, || format!("share fetch from broker {node}"));
     match &checked {
         Ok(()) => session.fetched(),
-        Err(error) if acknowledge::is_of_the_session(error) => session.failed(),
+        Err(error) if acknowledge::is_of_the_session(error) => {
+            session.failed();
+            shared.lock().session_ended(node, error);
+        }
         // A refused opening has opened nothing.
         Err(_) if session.is_new() => session.failed(),
         Err(_) => session.go_on(),
@@ -162,7 +184,7 @@ async fn begin_fetch(
     let version = connection.version_within::<ShareFetchRequest>((least, ShareFetchRequest::MAX_VERSION))?;
     let epoch = session.epoch();
     let changes = session.changes(wanted);
-    let records_max = i32::try_from(options.max_poll_records).unwrap_or(i32::MAX);
+    let records_max = i32::try_from(shared.lock().records_max).unwrap_or(i32::MAX);
     let mut topics: BTreeMap<Uuid, BTreeMap<i32, FetchPartition>> = BTreeMap::new();
     for (topic_id, index) in changes.added {
         topics
@@ -213,13 +235,13 @@ fn take_in(shared: &Shared, node: i32, wanted: &Partitions, mut along: ByPlace, 
     let came_at = shared.runtime().now();
     let lock_timeout = acknowledge::lock_timeout(response.acquisition_lock_timeout_ms);
     let mut is_calm = true;
+    let by_id: BTreeMap<(Uuid, i32), &TopicPartition> =
+        wanted.iter().map(|(partition, topic_id)| ((*topic_id, partition.partition), partition)).collect();
     let mut state = shared.lock();
     for topic in response.responses {
         for data in topic.partitions {
-            let index = data.partition_index;
-            let known = wanted.iter().find(|(partition, id)| partition.partition == index && **id == topic.topic_id);
-            let Some((partition, topic_id)) = known else { continue };
-            let place = Place { node, partition: partition.clone(), topic_id: *topic_id };
+            let Some(partition) = by_id.get(&(topic.topic_id, data.partition_index)) else { continue };
+            let place = Place { node, partition: (*partition).clone(), topic_id: topic.topic_id };
             if let Some(acknowledgements) = along.remove(&place) {
                 let subject = || format!("acknowledgements of {partition}");
                 let message = data.acknowledge_error_message.as_deref();

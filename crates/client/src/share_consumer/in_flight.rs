@@ -192,4 +192,19 @@ mod tests {
         in_flight.completed(&place(), &taken[&place()], false);
         assert!(!in_flight.has_renewals() && in_flight.take_renewed().is_empty());
     }
+
+    #[test]
+    fn a_record_from_two_leaders_is_acknowledged_to_both() {
+        let mut in_flight = holding(&[4]);
+        let other = Place { node: 2, ..place() };
+        in_flight.put(&other, &[record(4), record(5)], Acknowledgements::default());
+        assert_eq!(in_flight.unacknowledged(), 3);
+        in_flight.acknowledge(&place().partition, 4, Accept).unwrap();
+        in_flight.acknowledge(&place().partition, 4, Accept).unwrap();
+        in_flight.acknowledge(&place().partition, 5, Release).unwrap();
+        assert_eq!(in_flight.unacknowledged(), 0);
+        let taken = in_flight.take_acknowledged();
+        assert_eq!(taken[&place()].batches(), [(4, 4, vec![1])]);
+        assert_eq!(taken[&other].batches(), [(4, 5, vec![1, 2])]);
+    }
 }

@@ -34,7 +34,7 @@ struct Member {
     unresolved: Option<Assignment>,
 }
 
-/// Runs as long as there is a subscription. What cannot be mended ends it and is told by `poll`.
+/// Runs as long as there is a subscription. What cannot be mended ends it and is told by every `poll` from then on.
 pub(super) async fn run(shared: Arc<Shared>, wanted: watch::Receiver<BTreeSet<String>>) {
     let mut member = Member {
         shared,
@@ -47,7 +47,7 @@ pub(super) async fn run(shared: Arc<Shared>, wanted: watch::Receiver<BTreeSet<St
     };
     let Err(error) = member.run().await else { return };
     tracing::warn!(group_id = member.group_id(), %error, "membership in the share group ended");
-    member.shared.report(error);
+    member.shared.end_membership(error);
 }
 
 impl Member {
@@ -64,7 +64,7 @@ impl Member {
                     group_id = self.group_id(),
                     "not polled for max.poll.interval.ms: leaving the share group"
                 );
-                leave(&self.shared).await;
+                leave(&self.shared, self.shared.client.options().request_timeout).await;
                 self.begin_anew();
                 while self.shared.is_idle() {
                     runtime.sleep(self.shared.client.options().retry_backoff_max).await;
@@ -175,7 +175,7 @@ async fn heartbeat(
 }
 
 /// Leaves the group, as well as that goes: the session's end will do it otherwise.
-pub(super) async fn leave(shared: &Shared) {
+pub(super) async fn leave(shared: &Shared, limit: Duration) {
     {
         let mut state = shared.lock();
         state.epoch = LEAVING;
@@ -190,7 +190,6 @@ pub(super) async fn leave(shared: &Shared) {
         member_epoch: LEAVING,
         ..Default::default()
     };
-    let limit = shared.client.options().request_timeout;
     match shared.runtime().timeout(limit, heartbeat(shared, request)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the share group was not told"),

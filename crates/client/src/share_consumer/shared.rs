@@ -89,6 +89,16 @@ impl Shared {
         self.signal.notify();
     }
 
+    /// There is no membership any more, and why.
+    pub(super) fn end_membership(&self, error: ClientError) {
+        {
+            let mut state = self.lock();
+            state.want_nothing();
+            state.fatal = Some(error);
+        }
+        self.signal.notify();
+    }
+
     /// All leaders are asked for again; until the answer comes they stay.
     pub(super) fn doubt_leaders(&self) {
         self.lock().assigned.values_mut().for_each(|assigned| assigned.is_doubtful = true);
@@ -146,9 +156,14 @@ impl Shared {
         self.lock().wants_records = false;
     }
 
-    /// Acknowledgements go by themselves.
-    pub(super) fn commit(&self, node: i32, acknowledgements: ByPlace, done: Option<oneshot::Sender<Outcomes>>) {
-        let deadline = self.runtime().now() + self.client.options().api_timeout;
+    /// Acknowledgements go by themselves; what a later try may mend is tried again until `deadline`.
+    pub(super) fn commit(
+        &self,
+        node: i32,
+        acknowledgements: ByPlace,
+        deadline: Instant,
+        done: Option<oneshot::Sender<Outcomes>>,
+    ) {
         let mut state = self.lock();
         // Records came from there, so the node is known.
         if let Some(node) = state.nodes.get_mut(&node) {
@@ -166,9 +181,9 @@ impl Shared {
     }
 
     /// Sends these acknowledgements, and all that wait, and ends the sessions.
-    pub(super) async fn close_sessions(&self, acknowledgements: ByPlace) {
+    pub(super) async fn close_sessions(&self, acknowledgements: ByPlace, deadline: Instant) {
         for (node, acknowledgements) in self.by_node(acknowledgements) {
-            self.commit(node, acknowledgements, None);
+            self.commit(node, acknowledgements, deadline, None);
         }
         {
             let mut state = self.lock();
@@ -195,8 +210,10 @@ impl Shared {
     /// Records that were given back, and everything of the group.
     pub(super) fn forget_records(&self) {
         let mut state = self.lock();
+        state.subscriptions += 1;
         state.delivered.clear();
         state.errors.clear();
+        state.fatal = None;
         state.assigned.clear();
         state.nodes.values_mut().for_each(|node| node.is_closing = false);
     }

@@ -358,8 +358,12 @@ fn api_versions(inside: &Inside, version: i16) -> (ApiVersionsResponse, i16) {
         let error_code = ErrorCode::UnsupportedVersion.code();
         return (ApiVersionsResponse { error_code, api_keys: vec![row], ..Default::default() }, 0);
     }
+    let max = |row: &versions::Row| match (row.api_key, inside.sharing.version_max) {
+        (ApiKey::ShareFetch | ApiKey::ShareAcknowledge, Some(max)) => max,
+        _ => row.max,
+    };
     let rows = versions::BROKER.iter();
-    let rows = rows.map(|row| ApiVersion { api_key: row.api_key.code(), min_version: row.min, max_version: row.max });
+    let rows = rows.map(|row| ApiVersion { api_key: row.api_key.code(), min_version: row.min, max_version: max(row) });
     (ApiVersionsResponse { api_keys: rows.collect(), ..Default::default() }, version)
 }
 

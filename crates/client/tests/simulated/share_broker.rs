@@ -27,6 +27,10 @@ pub(crate) struct Sharing {
     pub(crate) acknowledge_errors: VecDeque<ErrorCode>,
     /// Assignments that the next heartbeats of members bring, by topic.
     pub(crate) assignments: VecDeque<Uuid>,
+    /// The newest version of ShareFetch and ShareAcknowledge, if it is not the newest of all.
+    pub(crate) version_max: Option<i16>,
+    /// Refuses all acknowledgements, if it does.
+    pub(crate) acknowledge_refusal: Option<ErrorCode>,
     /// Session epochs of all requests, in their order.
     pub(crate) epochs: Vec<i32>,
     /// Who is a member.
@@ -126,9 +130,10 @@ pub(crate) fn fetch(inside: &mut Inside, topic_id: Uuid, request: &ShareFetchReq
     match sharing.fetch_errors.pop_front() {
         Some(error) => data.error_code = error.code(),
         None => {
-            for offset in (0..end).take(usize::try_from(request.max_records).unwrap()) {
+            let max_records = usize::try_from(request.max_records).unwrap();
+            for offset in 0..end {
                 let record = sharing.records.entry(offset).or_default();
-                if record.is_done || record.owner.is_some() {
+                if record.is_done || record.owner.is_some() || data.acquired_records.len() >= max_records {
                     continue;
                 }
                 (record.owner, record.count) = (Some(member.clone()), record.count + 1);
@@ -152,7 +157,8 @@ pub(crate) fn acknowledge(inside: &mut Inside, topic_id: Uuid, request: &ShareAc
     }
     let mut partitions = Vec::new();
     for asked in request.topics.iter().flat_map(|topic| &topic.partitions) {
-        let error = sharing.acknowledge_errors.pop_front().unwrap_or_else(|| {
+        let refused = sharing.acknowledge_refusal.or_else(|| sharing.acknowledge_errors.pop_front());
+        let error = refused.unwrap_or_else(|| {
             let batches = asked.acknowledgement_batches.iter();
             let taken = batches
                 .map(|batch| sharing.take(&member, batch.first_offset, batch.last_offset, &batch.acknowledge_types));

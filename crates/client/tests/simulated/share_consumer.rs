@@ -2,7 +2,7 @@
 
 use crate::broker::{FakeBroker, broker_and_client, topic_id};
 use ottla_client::{
-    AcknowledgeType, AcknowledgementMode, Acks, Client, ClientError, ConsumerRecord, ShareConsumer,
+    AcknowledgeType, AcknowledgementMode, Acks, AcquireMode, Client, ClientError, ConsumerRecord, ShareConsumer,
     ShareConsumerOptions,
 };
 use ottla_runtime::sim::World;
@@ -139,6 +139,7 @@ fn what_cannot_be_mended_is_told_by_poll() {
         let mut member = member(&client, AcknowledgementMode::Implicit);
         let refused = member.poll(LONG).await.unwrap_err();
         assert_eq!(refused.code(), Some(ErrorCode::GroupAuthorizationFailed));
+        assert_eq!(member.poll(SHORT).await.unwrap_err(), refused, "until it leaves the group");
         member.unsubscribe().await;
         assert!(member.poll(SHORT).await.is_err(), "there is no subscription");
         member.subscribe(&["events"]).unwrap();
@@ -228,9 +229,11 @@ fn who_waits_in_a_poll_stays_a_member() {
     let world = World::new(310);
     world.run(async {
         let (_server, _broker, client) = broker_and_client(&world).await;
-        let mut member = member(&client, AcknowledgementMode::Implicit);
-        // Far longer than max.poll.interval.ms.
-        let waits = client.runtime().timeout(Duration::from_secs(2000), member.poll(Duration::MAX));
+        let max_poll_interval = Duration::from_secs(30);
+        let options = ShareConsumerOptions { max_poll_interval, ..ShareConsumerOptions::group("workers") };
+        let mut member = ShareConsumer::new(&client, options).unwrap();
+        member.subscribe(&["events"]).unwrap();
+        let waits = client.runtime().timeout(7 * max_poll_interval, member.poll(Duration::MAX));
         assert!(waits.await.is_err(), "there is nothing to read");
         assert_eq!(member.membership().1, 1);
     });
@@ -267,5 +270,85 @@ fn who_leaves_while_joining_is_no_member() {
         assert_eq!(member.membership().1, 0, "the answer is still on its way");
         member.close().await.unwrap();
         assert!(broker.inside.lock().unwrap().sharing.members.is_empty());
+    });
+}
+
+#[test]
+fn a_poll_takes_no_more_records_than_it_is_told() {
+    let world = World::new(313);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        let options =
+            ShareConsumerOptions { acquire_mode: AcquireMode::RecordLimit, ..ShareConsumerOptions::group("workers") };
+        let mut member = ShareConsumer::new(&client, options).unwrap();
+        member.subscribe(&["events"]).unwrap();
+        produce(&client, &["a", "b", "c", "d"]).await;
+        assert_eq!(seen(&member.poll_at_most(LONG, 1).await.unwrap()), [(0, 1)]);
+        assert_eq!(seen(&member.poll_at_most(LONG, 2).await.unwrap()), [(1, 1), (2, 1)]);
+        assert_eq!(broker.inside.lock().unwrap().sharing.records[&3].count, 0, "nobody has had it");
+        assert!(matches!(member.poll_at_most(LONG, 0).await, Err(ClientError::Invalid(_))));
+        assert_eq!(seen(&member.poll(LONG).await.unwrap()), [(3, 1)]);
+    });
+}
+
+#[test]
+fn what_the_first_version_lacks_is_refused_and_nothing_else() {
+    let world = World::new(314);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        broker.inside.lock().unwrap().sharing.version_max = Some(1);
+        produce(&client, &["a", "b"]).await;
+        let options =
+            ShareConsumerOptions { acquire_mode: AcquireMode::RecordLimit, ..ShareConsumerOptions::group("workers") };
+        let mut strict = ShareConsumer::new(&client, options).unwrap();
+        strict.subscribe(&["events"]).unwrap();
+        assert!(matches!(strict.poll(LONG).await, Err(ClientError::NoCommonVersion { .. })));
+        strict.close().await.unwrap();
+        let mut member = member(&client, AcknowledgementMode::Explicit);
+        let records = member.poll(LONG).await.unwrap();
+        assert_eq!(seen(&records), [(0, 1), (1, 1)]);
+        member.acknowledge(&records[0], AcknowledgeType::Accept).unwrap();
+        member.acknowledge(&records[1], AcknowledgeType::Renew).unwrap();
+        let committed = member.commit().await.unwrap();
+        let renewal = committed.iter().find(|one| one.offsets == [1..=1]).unwrap();
+        assert!(matches!(renewal.outcome, Err(ClientError::NoCommonVersion { .. })), "{committed:?}");
+        assert_eq!(committed.iter().find(|one| one.offsets == [0..=0]).unwrap().outcome, Ok(()));
+        assert!(is_done(&broker, 0) && !is_done(&broker, 1));
+    });
+}
+
+#[test]
+fn an_end_takes_no_longer_than_a_request_may() {
+    let world = World::new(315);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        produce(&client, &["a"]).await;
+        let mut member = member(&client, AcknowledgementMode::Explicit);
+        let records = member.poll(LONG).await.unwrap();
+        broker.inside.lock().unwrap().sharing.acknowledge_refusal = Some(ErrorCode::CoordinatorNotAvailable);
+        member.acknowledge(&records[0], AcknowledgeType::Accept).unwrap();
+        let begun = client.runtime().now();
+        assert_eq!(member.close().await.unwrap_err().code(), Some(ErrorCode::CoordinatorNotAvailable));
+        assert!(client.runtime().now() - begun <= client.options().request_timeout);
+        let inside = broker.inside.lock().unwrap();
+        assert!(inside.sharing.members.is_empty() && inside.sharing.sessions.is_empty(), "it has left");
+    });
+}
+
+#[test]
+fn a_poll_that_is_dropped_does_not_go_on_asking() {
+    let world = World::new(316);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        let mut member = member(&client, AcknowledgementMode::Implicit);
+        assert!(member.poll(SHORT).await.unwrap().is_empty());
+        let runtime = client.runtime().clone();
+        assert!(runtime.timeout(SHORT, member.poll(LONG)).await.is_err(), "there is nothing to read");
+        // The request that is under way may end.
+        runtime.sleep(SHORT).await;
+        produce(&client, &["a"]).await;
+        runtime.sleep(SHORT).await;
+        assert!(broker.inside.lock().unwrap().sharing.records.is_empty(), "nobody polls");
+        assert_eq!(seen(&member.poll(LONG).await.unwrap()), [(0, 1)]);
     });
 }
