@@ -44,11 +44,14 @@ fn listener_limits(config: &BrokerConfig, name: &str) -> ListenerLimits {
         config.fixed().get(&name).and_then(|text| text.trim().parse::<u32>().ok())
     };
     let defaults = ListenerLimits::default();
+    // Only beside other listeners of brokers and clients; a controller's is none of those.
+    let is_controllers = |listener: &&Listener| config.controller_listener_names.contains(&listener.name);
+    let broker_listeners = config.listeners.iter().filter(|listener| !is_controllers(listener)).count();
     ListenerLimits {
         max_connections: own("max.connections").unwrap_or(defaults.max_connections),
         max_connection_creation_rate: own("max.connection.creation.rate")
             .unwrap_or(defaults.max_connection_creation_rate),
-        inter_broker: name == config.inter_broker_listener_name && config.listeners.len() > 1,
+        inter_broker: name == config.inter_broker_listener_name && broker_listeners > 1,
     }
 }
 
@@ -110,17 +113,30 @@ pub(crate) async fn follow_limits(
 
 /// What clients are told: hosts and ports with what was bound filled in.
 pub(crate) fn advertised_endpoints(config: &BrokerConfig, bound: &BoundServer, host_name: &str) -> Vec<BrokerEndpoint> {
-    let endpoint = |listener: &Listener| {
-        let port = match listener.port {
-            0 => bound.local_addr(&listener.name).map_or(0, |address| address.port()),
-            port => port,
-        };
-        BrokerEndpoint {
-            name: listener.name.clone(),
-            host: listener.host.clone().unwrap_or_else(|| host_name.to_string()),
-            port,
-            security_protocol: listener.protocol.code(),
-        }
+    config.advertised_listeners.iter().map(|listener| endpoint(listener, bound, host_name)).collect()
+}
+
+/// Where this node's controller is reached by those who administer it.
+pub(crate) fn controller_endpoints(config: &BrokerConfig, bound: &BoundServer, host_name: &str) -> Vec<BrokerEndpoint> {
+    let names = &config.controller_listener_names;
+    let own = config.listeners.iter().filter(|listener| names.contains(&listener.name));
+    // A wildcard can be bound, but nobody can connect to it.
+    let reachable = |listener: &Listener| match listener.is_wildcard() {
+        true => Listener { host: None, ..listener.clone() },
+        false => listener.clone(),
     };
-    config.advertised_listeners.iter().map(endpoint).collect()
+    own.map(|listener| endpoint(&reachable(listener), bound, host_name)).collect()
+}
+
+fn endpoint(listener: &Listener, bound: &BoundServer, host_name: &str) -> BrokerEndpoint {
+    let port = match listener.port {
+        0 => bound.local_addr(&listener.name).map_or(0, |address| address.port()),
+        port => port,
+    };
+    BrokerEndpoint {
+        name: listener.name.clone(),
+        host: listener.host.clone().unwrap_or_else(|| host_name.to_string()),
+        port,
+        security_protocol: listener.protocol.code(),
+    }
 }

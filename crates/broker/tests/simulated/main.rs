@@ -7,6 +7,7 @@ mod apis;
 mod cleaning;
 mod client_metrics;
 mod cluster_calls;
+mod controllers_listener;
 mod deletion;
 mod durability;
 mod failures;
