@@ -120,12 +120,26 @@ pub(crate) fn advertised_endpoints(config: &BrokerConfig, bound: &BoundServer, h
 pub(crate) fn controller_endpoints(config: &BrokerConfig, bound: &BoundServer, host_name: &str) -> Vec<BrokerEndpoint> {
     let names = &config.controller_listener_names;
     let own = config.listeners.iter().filter(|listener| names.contains(&listener.name));
-    // A wildcard can be bound, but nobody can connect to it.
-    let reachable = |listener: &Listener| match listener.is_wildcard() {
-        true => Listener { host: None, ..listener.clone() },
-        false => listener.clone(),
-    };
-    own.map(|listener| endpoint(&reachable(listener), bound, host_name)).collect()
+    own.map(|listener| endpoint(&reachable(config, listener), bound, host_name)).collect()
+}
+
+/// A controller's listener as `advertised.listeners` has it, or else as it is bound; a wildcard can be bound, but nobody can
+/// connect to it.
+fn reachable(config: &BrokerConfig, listener: &Listener) -> Listener {
+    let advertised = config.fixed().get("advertised.listeners").map_or("", String::as_str);
+    let advertised = advertised.split(',').find_map(|entry| {
+        let (name, address) = entry.trim().split_once("://")?;
+        let (host, port) = address.rsplit_once(':').filter(|_| name.eq_ignore_ascii_case(&listener.name))?;
+        Some((host.trim_matches(['[', ']']), port.parse().ok()?))
+    });
+    match advertised {
+        Some((host, port)) => {
+            let host = Some(host).filter(|host| !host.is_empty()).map(str::to_string);
+            Listener { host, port, ..listener.clone() }
+        }
+        None if listener.is_wildcard() => Listener { host: None, ..listener.clone() },
+        None => listener.clone(),
+    }
 }
 
 fn endpoint(listener: &Listener, bound: &BoundServer, host_name: &str) -> BrokerEndpoint {
@@ -138,5 +152,31 @@ fn endpoint(listener: &Listener, bound: &BoundServer, host_name: &str) -> Broker
         host: listener.host.clone().unwrap_or_else(|| host_name.to_string()),
         port,
         security_protocol: listener.protocol.code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_is_reached_as_it_is_advertised() {
+        let told = |advertised: Option<&str>, listeners: &str| {
+            let mut fixed = ottla_config::ConfigMap::new();
+            fixed.insert("process.roles".to_string(), "broker,controller".to_string());
+            fixed.insert("node.id".to_string(), "1".to_string());
+            fixed.insert("listeners".to_string(), format!("PLAINTEXT://localhost:9092,{listeners}"));
+            fixed.insert("controller.listener.names".to_string(), "CONTROLLER".to_string());
+            advertised.map(|text| fixed.insert("advertised.listeners".to_string(), text.to_string()));
+            let config = BrokerConfig::parse(fixed).unwrap();
+            let listener = reachable(&config, &config.listeners[1]);
+            (listener.host, listener.port)
+        };
+        let both = "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9094";
+        let localhost = Some("localhost".to_string());
+        assert_eq!(told(Some(both), "CONTROLLER://:9093"), (localhost.clone(), 9094));
+        assert_eq!(told(Some("PLAINTEXT://localhost:9092"), "CONTROLLER://localhost:9093"), (localhost.clone(), 9093));
+        assert_eq!(told(None, "CONTROLLER://localhost:9093"), (localhost, 9093));
+        assert_eq!(told(Some("PLAINTEXT://localhost:9092"), "CONTROLLER://0.0.0.0:9093"), (None, 9093));
     }
 }

@@ -21,6 +21,7 @@ mod producing;
 mod quotas;
 mod restarts;
 mod runtime_configs;
+mod scraped;
 mod share_extras;
 mod share_groups;
 mod share_refusals;

@@ -31,7 +31,7 @@ pub(super) fn refused(broker: &Broker, header: &RequestHeader, error: ErrorCode,
 pub(super) fn respond(broker: &Broker, header: &RequestHeader, answer: &ShareFetchResponse, wait_ms: i64) -> Reply {
     let partitions = answer.responses.iter().flat_map(|topic| &topic.partitions);
     let (bytes, count) = partitions.fold((0, 0), |(bytes, count), data| (bytes + data.records.len() as u64, count + 1));
-    broker.metrics().fetch_bytes.add(bytes);
+    broker.topic_totals().bytes_out.add(bytes);
     let wait_ms = match wait_ms {
         0 => broker.quotas.share_fetched(header, bytes + PARTITION_BYTES * count),
         waits_already => waits_already,
@@ -50,6 +50,11 @@ pub(super) fn answer(
 ) -> ShareFetchResponse {
     let mut by_place: BTreeMap<TopicIdPartition, PartitionData> = BTreeMap::new();
     for (place, fetched) in places.into_iter().zip(fetched) {
+        if !fetched.records.is_empty()
+            && let Ok(partition) = broker.partitions.by_id(place.0, place.1)
+        {
+            partition.count_fetched(fetched.records.len() as u64);
+        }
         if fetched.error.is_some() || !fetched.acquired.is_empty() {
             by_place.insert(place, data(place.1, fetched));
         }
