@@ -1,7 +1,7 @@
 """Runs the shell blocks of the documentation, page by page, and compares what they print.
 
-Each page is one case: its `sh` blocks run in order in one bash, in a folder of their own, beside an `ottla` in memory that
-listens in place of localhost:9092. How pages mark blocks is in README.md beside this file.
+Each page is one case: its `sh` blocks run in order in one bash each, in a folder of their own, beside an `ottla` in memory that
+listens in place of localhost:9092, with its pages in place of localhost:9644 and its controller in place of localhost:9093. How pages mark blocks is in README.md beside this file.
 """
 
 import os
@@ -9,12 +9,15 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 
 import cases
 
 ROOT = pathlib.Path(os.environ["COMPAT_DIR"]).parent
-PAGES = sorted((ROOT / "docs").glob("*.md")) + [ROOT / "README.md", ROOT / "crates" / "cli" / "README.md"]
+PAGES = sorted((ROOT / "docs").glob("*.md")) + [ROOT / "README.md", ROOT / "crates" / "cli" / "README.md",
+                                            ROOT / "crates" / "client" / "README.md"]
 OTTLA = os.environ["COMPAT_OTTLA"]
 FENCE = re.compile(r"^( *)```(\w*) *(.*)$")
 
@@ -67,14 +70,33 @@ def matches(expected, actual):
     return re.fullmatch(pattern, squeezed) is not None
 
 
+def free_ports(count):
+    """Ports that nobody has; all are held until the last is found."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
 class Node:
     """An `ottla` in memory."""
 
     def __enter__(self):
-        words = [OTTLA, "serve", "--data-dir", ":memory:", "--listen", "127.0.0.1:0", "--log-level", "warn"]
+        http, controller = free_ports(2)
+        words = [OTTLA, "serve", "--data-dir", ":memory:", "--log-level", "warn", "--http", f"127.0.0.1:{http}"]
+        listeners = f"PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:{controller}"
+        words += ["-o", f"listeners={listeners}", "-o", "controller.listener.names=CONTROLLER"]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         self.address = re.search(r"127\.0\.0\.1:\d+", self.process.stdout.readline()).group()
+        self.places = {"9092": self.address, "9644": f"127.0.0.1:{http}", "9093": f"127.0.0.1:{controller}"}
         return self
+
+    def in_place(self, script):
+        """The script with the addresses of this node."""
+        return re.sub(r"(localhost|127\.0\.0\.1):(9092|9093|9644)\b", lambda match: self.places[match.group(2)], script)
 
     def __exit__(self, *_):
         self.process.kill()
@@ -86,11 +108,15 @@ def run_page(page):
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "ottla").symlink_to(OTTLA)
+    subprocess.run([OTTLA, "install-scripts", folder / "bin"], check=True, stdout=subprocess.DEVNULL)
+    # The Python that has the clients.
+    python = folder / "bin" / "python3"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     with Node() as node:
         environment = dict(os.environ, PATH=f"{folder / 'bin'}:{os.environ['PATH']}", OTTLA_BOOTSTRAP=node.address, HOME=str(folder))
         for line, script, expected in runs(page):
-            script = re.sub(r"(localhost|127\.0\.0\.1):9092", node.address, script)
-            out = bash(script, folder, environment, f"{page.name}:{line}")
+            out = bash(node.in_place(script), folder, environment, f"{page.name}:{line}")
             if expected is None:
                 continue
             for address in ("localhost:9092", "127.0.0.1:9092"):

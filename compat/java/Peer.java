@@ -33,6 +33,15 @@ final class Peer {
         return Admin.create(properties("default.api.timeout.ms", "20000", "request.timeout.ms", "10000"));
     }
 
+    /** Where the controller of the broker is administered. */
+    static String controller() throws Exception {
+        try (Admin admin = admin()) {
+            var quorum = admin.describeMetadataQuorum().quorumInfo().get();
+            var endpoint = quorum.nodes().get(quorum.leaderId()).endpoints().get(0);
+            return endpoint.host() + ":" + endpoint.port();
+        }
+    }
+
     static Properties properties(String... pairs) {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", BOOTSTRAP);

@@ -99,6 +99,7 @@ final class Story {
     private List<String> play(Side side) throws Exception {
         Map<String, String> names = new LinkedHashMap<>();
         names.put("broker", Peer.BOOTSTRAP);
+        names.put("controller", Peer.controller());
         names.put("data", Peer.DATA_DIR);
         for (Map.Entry<String, StringBuilder> file : files.entrySet()) {
             Path path = Path.of(System.getenv("COMPAT_WORK"), name + "-" + side.letter + "-" + file.getKey().replace('.', '_'));

@@ -104,7 +104,6 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::AlterConfigs => alter_configs::handle(&broker, request),
         ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(&broker, request),
         ApiKey::ListConfigResources => list_config_resources::handle(&broker, &request),
-        ApiKey::DescribeCluster => describe_cluster::handle(&broker, &request),
         ApiKey::DescribeLogDirs => describe_log_dirs::handle(&broker, request),
         ApiKey::DescribeProducers => describe_producers::handle(&broker, &request),
         ApiKey::FindCoordinator => find_coordinator::handle(&broker, request),
@@ -154,6 +153,11 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
 /// ApiVersions, which depends on the listener: `table` is what that one serves.
 pub(crate) fn api_versions(broker: &Broker, request: &Request, table: &[versions::Row]) -> Outcome {
     finished(api_versions::handle(broker, request, table))
+}
+
+/// DescribeCluster, which depends on the kind of the listener too.
+pub(crate) fn describe_cluster(broker: &Broker, request: &Request, is_controllers_listener: bool) -> Outcome {
+    finished(describe_cluster::handle(broker, request, is_controllers_listener))
 }
 
 fn finished(handled: codec::Handled) -> Outcome {

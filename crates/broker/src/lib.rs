@@ -19,6 +19,7 @@ mod partitions;
 mod peers;
 mod producer_ids;
 mod quotas;
+mod scrape;
 mod share;
 mod streams_topics;
 mod tasks;
@@ -197,7 +198,7 @@ impl Broker {
         let share_states = ShareStates::new(&share_coordinator, share_topic, applied.clone(), Arc::clone(&peers));
         let share_partitions = SharePartitions::new(&share_states, Arc::clone(&controller), &config);
         share::watch_locks(&tasks, &share_partitions);
-        Ok(Arc::new(Broker {
+        let broker = Broker {
             peers,
             share_coordinator,
             share_states,
@@ -225,7 +226,16 @@ impl Broker {
             tasks,
             _flush_queue: flush_queue,
             shared,
-        }))
+        };
+        Ok(broker.shown())
+    }
+
+    /// The broker, shown with the node's metrics as long as somebody holds it.
+    fn shown(self) -> Arc<Broker> {
+        let broker = Arc::new(self);
+        let shown: Arc<dyn Collector> = Arc::clone(&broker) as Arc<dyn Collector>;
+        broker.shared.metrics.add_collector(Arc::downgrade(&shown));
+        broker
     }
 
     /// Closes every log cleanly. Requests that come later are refused.
@@ -255,6 +265,10 @@ impl Broker {
 
     pub(crate) fn metrics(&self) -> &ottla_telemetry::BrokerMetrics {
         &self.shared.metrics.broker
+    }
+
+    pub(crate) fn topic_totals(&self) -> &ottla_telemetry::TopicTotals {
+        &self.shared.metrics.topics
     }
 
     pub(crate) fn group_metrics(&self) -> &ottla_telemetry::GroupMetrics {

@@ -37,7 +37,7 @@ pub(crate) use state::{Leadership, PartitionError};
 pub(crate) use verification::Writer;
 
 use crate::flush::FlushControl;
-use crate::usage::{PartitionUsage, Traffic};
+use crate::usage::{Extent, Moved, PartitionUsage, Traffic};
 use jobs::{Job, Jobs};
 use ottla_config::TopicConfig;
 use ottla_runtime::Runtime;
@@ -142,9 +142,30 @@ impl Partition {
         self.traffic.went_out(bytes);
     }
 
+    /// What it has moved since the start. Takes no lock.
+    pub(crate) fn moved(&self) -> Moved {
+        self.traffic.totals()
+    }
+
+    /// How far its log reaches, while it is open.
+    pub(crate) fn extent(&self) -> Option<Extent> {
+        match &self.lock().status {
+            Status::Online(online) => {
+                let log = &online.open.log;
+                Some(Extent {
+                    log_start_offset: log.log_start_offset(),
+                    log_end_offset: log.log_end_offset(),
+                    bytes: log.size_bytes(),
+                    segments: log.segment_count(),
+                })
+            }
+            Status::Opening | Status::Offline(_) | Status::Retired(_) => None,
+        }
+    }
+
     /// What the partition shows of itself.
     pub(crate) fn shown(&self) -> PartitionUsage {
-        let (bytes_in, bytes_out) = self.traffic.totals();
+        let Moved { bytes_in, bytes_out, .. } = self.moved();
         let state = self.lock();
         let log = match &state.status {
             Status::Online(online) => Some(&online.open.log),

@@ -103,6 +103,20 @@ impl ClientQuotas {
         self.count(&self.metrics.fetch_throttled, wait_ms)
     }
 
+    /// How long the client of a ShareFetch waits before anything is acquired for it. What a client gets is counted by
+    /// [`ClientQuotas::share_fetched`] and stays counted, because acquired records are not taken from it again.
+    pub(crate) fn share_fetch_wait_ms(&self, header: &RequestHeader) -> i64 {
+        self.share_fetched(header, 0)
+    }
+
+    /// Counts a ShareFetch response of `bytes`; how long its client waits after it.
+    pub(crate) fn share_fetched(&self, header: &RequestHeader, bytes: u64) -> i64 {
+        let wait_ms = self.with(QuotaKey::ConsumerByteRate, header, |state, bound, now_ms| {
+            state.fetch.record(bound, bytes as f64, now_ms)
+        });
+        self.count(&self.metrics.fetch_throttled, wait_ms)
+    }
+
     /// The most that one Fetch may bring: more would never fit the quota. `None` without a quota.
     pub(crate) fn fetch_bytes_max(&self, header: &RequestHeader) -> Option<u64> {
         let max = self.with(QuotaKey::ConsumerByteRate, header, |state, bound, _| state.fetch.amount_max(bound) as i64);

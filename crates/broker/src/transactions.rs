@@ -27,6 +27,7 @@ use ottla_metadata::topic_name::TRANSACTION_STATE;
 use ottla_metadata::{MetadataImage, features};
 use ottla_runtime::{Runtime, watch};
 use ottla_telemetry::TransactionMetrics;
+pub(crate) use ottla_txn::ObservedTransactions as Observation;
 use ottla_txn::{TransactionFilter, TxnConfig, TxnEvent, TxnReply, TxnRequest, TxnShard, Wanted};
 use ottla_types::ErrorCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -34,6 +35,8 @@ use std::time::Duration;
 
 /// How long a shutdown waits for the shards.
 const SHARDS_PATIENCE: Duration = Duration::from_secs(5);
+/// How long all shards together may take to tell what they hold.
+const OBSERVE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long an answer waits for its record to be committed.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -117,6 +120,23 @@ impl TxnCoordinator {
                 reply => return Ok(reply),
             }
         }
+    }
+
+    /// What all shards hold, for metrics; one that is loading or does not answer in time is left out.
+    pub(crate) async fn observe(&self) -> Observation {
+        let ask = |shard: &ottla_coordinator::ShardHandle<TxnShard>| {
+            shard.submit(TxnEvent::Request(Wanted { request: TxnRequest::Observe, fresh_producer_id: None }))
+        };
+        let under_way: Vec<_> = self.shards.all().iter().map(|(_, shard)| ask(shard)).collect();
+        let deadline = self.runtime.now() + OBSERVE_PATIENCE;
+        let mut all = Observation::default();
+        for reply in under_way {
+            let left = deadline.saturating_duration_since(self.runtime.now());
+            let Ok(Ok(TxnReply::Observed(one))) = self.runtime.timeout(left, reply).await else { continue };
+            one.states.into_iter().for_each(|(state, count)| *all.states.entry(state).or_default() += count);
+            all.oldest_open_ms = all.oldest_open_ms.into_iter().chain(one.oldest_open_ms).min();
+        }
+        all
     }
 
     /// Asks every shard for its transactions; those that have just left list nothing.

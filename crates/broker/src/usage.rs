@@ -38,21 +38,43 @@ pub struct PartitionUsage {
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     bytes_in: AtomicU64,
+    messages_in: AtomicU64,
     bytes_out: AtomicU64,
 }
 
+/// What a partition has moved since the node started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moved {
+    pub(crate) bytes_in: u64,
+    pub(crate) messages_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// How far an open log reaches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    pub(crate) bytes: u64,
+    pub(crate) segments: usize,
+}
+
 impl Traffic {
-    pub(crate) fn came_in(&self, bytes: u64) {
+    pub(crate) fn came_in(&self, bytes: u64, records: u64) {
         self.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+        self.messages_in.fetch_add(records, Ordering::Relaxed);
     }
 
     pub(crate) fn went_out(&self, bytes: u64) {
         self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes in and out.
-    pub(crate) fn totals(&self) -> (u64, u64) {
-        (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed))
+    pub(crate) fn totals(&self) -> Moved {
+        Moved {
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            messages_in: self.messages_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+        }
     }
 }
 

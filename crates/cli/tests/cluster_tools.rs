@@ -74,3 +74,42 @@ fn partitions_are_reassigned_by_a_plan_that_was_generated() {
     let text = stdout(&refused);
     assert!(text.starts_with("Error: Cannot move the replica t-0-1 to the log directory /elsewhere"), "{text}");
 }
+
+/// The address of the controller's own listener.
+fn controller_of(node: &Node) -> String {
+    let status =
+        good(&node.ottla(&format!("kafka-metadata-quorum --bootstrap-server {} describe --status", node.address)));
+    let (_, rest) = status.split_once("CONTROLLER://").unwrap_or_else(|| panic!("no controller listener in {status}"));
+    rest.split('"').next().unwrap_or_default().to_string()
+}
+
+#[test]
+fn a_cluster_is_administered_through_its_controller() {
+    let node = Node::start_with(&[
+        "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+        "controller.listener.names=CONTROLLER",
+    ]);
+    let controller = controller_of(&node);
+    let tool = |tool: &str, line: &str| node.ottla(&format!("{tool} {line} --bootstrap-controller {controller}"));
+    assert!(good(&tool("kafka-cluster", "cluster-id")).starts_with("Cluster ID: "));
+    let endpoints = good(&tool("kafka-cluster", "list-endpoints"));
+    let port = controller.rsplit_once(':').unwrap().1;
+    assert!(endpoints.contains(port) && endpoints.contains("controller"), "{endpoints}");
+    let first = |tool: &str, line: &str| node.ottla(&format!("{tool} --bootstrap-controller {controller} {line}"));
+    assert!(good(&first("kafka-features", "describe")).contains("metadata.version"));
+    let status = good(&first("kafka-metadata-quorum", "describe --status"));
+    assert!(status.contains("LeaderId:               1\n"), "{status}");
+    good(&node.ottla("topic create t --partitions 1"));
+    good(&tool("kafka-configs", "--alter --entity-type topics --entity-name t --add-config retention.ms=777"));
+    let shown = good(&tool("kafka-configs", "--describe --entity-type topics --entity-name t"));
+    assert!(shown.contains("retention.ms=777"), "{shown}");
+    assert!(
+        good(&tool("kafka-configs", "--describe --entity-type brokers --entity-name 1 --all")).contains("node.id=1")
+    );
+    assert!(good(&tool("kafka-reassign-partitions", "--list")).contains("No partition reassignments found."));
+    // A broker is no controller.
+    let mistaken = node.ottla(&format!("kafka-cluster cluster-id --bootstrap-controller {}", node.address));
+    assert!(!mistaken.status.success() && stderr(&mistaken).contains("MISMATCHED_ENDPOINT_TYPE"), "{mistaken:?}");
+    let mistaken = node.ottla(&format!("kafka-cluster cluster-id --bootstrap-server {controller}"));
+    assert!(!mistaken.status.success() && stderr(&mistaken).contains("controller"), "{mistaken:?}");
+}

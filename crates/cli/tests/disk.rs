@@ -127,7 +127,12 @@ fn a_formatted_node_has_the_cluster_id_of_the_format_step() {
     let unsaid = storage(&format!("format -t {id} -c {config}"));
     assert_eq!(unsaid.status.code(), Some(1));
     assert!(stderr(&unsaid).contains("--standalone, --initial-controllers"), "{}", stderr(&unsaid));
-    let done = good(&storage(&format!("format --standalone -t {id} -c {config}")));
+    for lost in ["--release-version nonsense", "--release-version 4.0", "--feature transaction.version=0"] {
+        let refused = storage(&format!("format --standalone -t {id} -c {config} {lost}"));
+        assert_eq!(refused.status.code(), Some(1), "{lost}: {}", stdout(&refused));
+    }
+    let done = good(&storage(&format!("format --standalone -t {id} -c {config} --release-version 4.3")));
+    assert!(done.contains("with metadata.version 4.3-IV0."), "{done}");
     assert!(done.contains("Formatting dynamic metadata voter directory"), "{done}");
     assert_eq!(storage(&format!("format --standalone -t {id} -c {config}")).status.code(), Some(1));
     let again = good(&storage(&format!("format --standalone --ignore-formatted -t {id} -c {config}")));

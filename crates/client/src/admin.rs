@@ -18,7 +18,7 @@ mod streams_groups;
 mod topics;
 mod transactions;
 
-pub use cluster::{ClusterDescription, LogDir, ReplicaLog};
+pub use cluster::{LogDir, ReplicaLog};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
 pub use elections::Election;
 pub use features::FeatureChange;

@@ -8,6 +8,7 @@ use crate::connection::Connection;
 use crate::coordinator::Coordinated;
 use crate::error::{ClientError, ConnectFailure};
 use crate::metadata::{BrokerAddress, ClusterMetadata, PartitionMetadata, TopicMetadata};
+use crate::nodes::EndpointType;
 use crate::options::ClientOptions;
 use crate::troubles::Troubles;
 use ottla_protocol::MetadataRequest;
@@ -88,11 +89,19 @@ impl Client {
         &self.inner.options
     }
 
-    /// A connection to any broker: an open one, else to a known broker, else to a bootstrap address.
+    /// A connection to any broker: an open one, else to a known broker, else to a bootstrap address. Among controllers only
+    /// the active one answers everything, so there it is that one.
     ///
     /// # Errors
     /// The one error when there is one address, else `NoBrokers`.
     pub async fn any_broker(&self) -> Result<Connection, ClientError> {
+        match self.inner.options.of_controllers {
+            true => self.controller().await,
+            false => self.any_node().await,
+        }
+    }
+
+    async fn any_node(&self) -> Result<Connection, ClientError> {
         let (open, candidates) = self.candidates();
         if let Some(open) = open {
             return Ok(open);
@@ -114,7 +123,7 @@ impl Client {
     pub async fn broker(&self, node_id: i32) -> Result<Connection, ClientError> {
         let is_doubtful = self.lock().doubtful.remove(&node_id);
         if is_doubtful || self.address_of(node_id).is_none() {
-            self.fetch_metadata(Some(&[]), false).await?;
+            self.fetch_nodes().await?;
         }
         let address = self.address_of(node_id).ok_or_else(|| ClientError::Broker {
             subject: format!("broker {node_id}"),
@@ -150,13 +159,26 @@ impl Client {
     /// As for [`Client::any_broker`].
     pub async fn controller(&self) -> Result<Connection, ClientError> {
         if self.lock().controller_id.is_none() {
-            self.fetch_metadata(Some(&[]), false).await?;
+            self.fetch_nodes().await?;
         }
         let controller_id = self.lock().controller_id;
         match controller_id {
             Some(node_id) => self.broker(node_id).await,
-            None => self.any_broker().await,
+            None => self.any_node().await,
         }
+    }
+
+    /// Asks which nodes there are, and remembers it.
+    async fn fetch_nodes(&self) -> Result<(), ClientError> {
+        if !self.inner.options.of_controllers {
+            return self.fetch_metadata(Some(&[]), false).await.map(|_| ());
+        }
+        // Controllers have no Metadata.
+        let nodes = crate::nodes::describe(&self.any_node().await?, EndpointType::Controllers).await?;
+        let mut state = self.lock();
+        state.brokers = nodes.brokers;
+        state.controller_id = nodes.controller_id;
+        Ok(())
     }
 
     /// Asks for metadata of these topics, or of all with `None`, and remembers it.
@@ -174,7 +196,7 @@ impl Client {
             allow_auto_topic_creation,
             ..Default::default()
         };
-        let response = self.any_broker().await?.send(&request).await?;
+        let response = self.any_node().await?.send(&request).await?;
         ClientError::check(response.error_code, None, || "metadata".to_string())?;
         let metadata = ClusterMetadata::from_response(response);
         self.remember(&metadata);

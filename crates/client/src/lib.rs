@@ -20,6 +20,7 @@ mod coordinator;
 mod error;
 mod fetch;
 mod metadata;
+mod nodes;
 mod offsets;
 mod options;
 mod produce;
@@ -31,10 +32,10 @@ mod troubles;
 mod versions;
 
 pub use admin::{
-    ActiveProducer, Admin, ClusterDescription, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym,
-    CreatedTopic, Election, FeatureChange, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic,
-    OpenTransaction, PartitionReassignment, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch,
-    RaftVoterEndpoint, ReplicaLog, ShareGroupDescription, ShareMemberDescription, ShareOffsets, SharePartitionOffset,
+    ActiveProducer, Admin, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic,
+    Election, FeatureChange, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, OpenTransaction,
+    PartitionReassignment, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch, RaftVoterEndpoint,
+    ReplicaLog, ShareGroupDescription, ShareMemberDescription, ShareOffsets, SharePartitionOffset,
     StreamsGroupDescription, StreamsMemberDescription, StreamsTasks, Subtopology, TopicDescription,
     TransactionDescription, TransactionFilter, TransactionListing,
 };
@@ -49,6 +50,7 @@ pub use consumer::{
 pub use error::{ClientError, ConnectFailure};
 pub use fetch::{FetchSpec, Fetched, Isolation};
 pub use metadata::{BrokerAddress, ClusterMetadata, PartitionMetadata, TopicMetadata};
+pub use nodes::ClusterDescription;
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use options::ClientOptions;
 pub use produce::{Acks, ProduceSpec, Produced};

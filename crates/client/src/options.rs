@@ -7,6 +7,9 @@ use std::time::Duration;
 pub struct ClientOptions {
     /// `client.id`.
     pub client_id: String,
+    /// The addresses are those of controllers, as with `bootstrap.controllers` (KIP-919): for [`Admin`](crate::Admin) alone,
+    /// and there for what controllers serve.
+    pub of_controllers: bool,
     /// `socket.connection.setup.timeout.ms`: for connecting and negotiating.
     pub connect_timeout: Duration,
     /// `request.timeout.ms`: a broker that takes longer is given up, with its connection.
@@ -30,6 +33,7 @@ impl Default for ClientOptions {
     fn default() -> ClientOptions {
         ClientOptions {
             client_id: "ottla".to_string(),
+            of_controllers: false,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             api_timeout: Duration::from_secs(60),

@@ -1,10 +1,10 @@
-//! Registering the broker of this node: who it is, where it is reached, which directories it has.
+//! Registering the broker and the controller of this node: who they are, where they are reached, which directories the broker has.
 
 use crate::controller::Controller;
 use crate::limits;
 use ottla_metadata::{BrokerEndpoint, ControllerError, features};
-use ottla_protocol::BrokerRegistrationRequest;
 use ottla_protocol::broker_registration_request::{Feature, Listener};
+use ottla_protocol::{BrokerRegistrationRequest, ControllerRegistrationRequest, controller_registration_request};
 use ottla_runtime::Runtime;
 use ottla_types::{NodeId, Uuid};
 
@@ -74,6 +74,63 @@ impl Controller {
                 }
             }
         }
+    }
+
+    /// Registers the controller of this node under the addresses by which it is administered. Waits as long as there is
+    /// no leader, or no space on the disk.
+    ///
+    /// # Errors
+    /// The registration was refused, or the metadata log failed.
+    pub async fn register_controller(
+        &self,
+        runtime: &Runtime,
+        node_id: NodeId,
+        endpoints: &[BrokerEndpoint],
+    ) -> Result<(), RegistrationError> {
+        loop {
+            self.ready().await.map_err(RegistrationError::Controller)?;
+            let request = controller_request(node_id, runtime.random_uuid(), endpoints);
+            match self.channel().submit(request.into()).await {
+                Ok(response) => {
+                    let response = response.into_register_controller();
+                    return match response.error_code {
+                        0 => Ok(()),
+                        code => Err(RegistrationError::Refused(
+                            response.error_message.unwrap_or_else(|| format!("error code {code}")),
+                        )),
+                    };
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "this controller could not be registered yet");
+                    runtime.sleep(limits::RETRY_INTERVAL).await;
+                }
+            }
+        }
+    }
+}
+
+fn controller_request(
+    node_id: NodeId,
+    incarnation_id: Uuid,
+    endpoints: &[BrokerEndpoint],
+) -> ControllerRegistrationRequest {
+    let listener = |endpoint: &BrokerEndpoint| controller_registration_request::Listener {
+        name: endpoint.name.clone(),
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        security_protocol: endpoint.security_protocol,
+    };
+    let feature = |(name, min, max): &(&str, i16, i16)| controller_registration_request::Feature {
+        name: (*name).to_owned(),
+        min_supported_version: *min,
+        max_supported_version: *max,
+    };
+    ControllerRegistrationRequest {
+        controller_id: node_id.0,
+        incarnation_id,
+        zk_migration_ready: false,
+        listeners: endpoints.iter().map(listener).collect(),
+        features: features::SUPPORTED.iter().map(feature).collect(),
     }
 }
 

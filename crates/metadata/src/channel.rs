@@ -5,11 +5,11 @@ use ottla_protocol::{
     AddRaftVoterRequest, AddRaftVoterResponse, AllocateProducerIdsRequest, AllocateProducerIdsResponse,
     AlterClientQuotasRequest, AlterClientQuotasResponse, AlterConfigsRequest, AlterConfigsResponse,
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, BrokerRegistrationRequest,
-    BrokerRegistrationResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
-    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
-    ElectLeadersRequest, ElectLeadersResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
-    RemoveRaftVoterRequest, RemoveRaftVoterResponse, UnregisterBrokerRequest, UnregisterBrokerResponse,
-    UpdateFeaturesRequest, UpdateFeaturesResponse,
+    BrokerRegistrationResponse, ControllerRegistrationRequest, ControllerRegistrationResponse, CreatePartitionsRequest,
+    CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    DescribeQuorumRequest, DescribeQuorumResponse, ElectLeadersRequest, ElectLeadersResponse,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, RemoveRaftVoterRequest, RemoveRaftVoterResponse,
+    UnregisterBrokerRequest, UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
 use ottla_types::{ErrorCode, NodeId};
 use std::future::Future;
@@ -75,6 +75,7 @@ controller_api! {
         IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, into_incremental_alter_configs
     ),
     RegisterBroker(BrokerRegistrationRequest, BrokerRegistrationOutcome, into_register_broker),
+    RegisterController(ControllerRegistrationRequest, ControllerRegistrationResponse, into_register_controller),
     UnregisterBroker(UnregisterBrokerRequest, UnregisterBrokerResponse, into_unregister_broker),
     AllocateProducerIds(AllocateProducerIdsRequest, AllocateProducerIdsResponse, into_allocate_producer_ids),
     UpdateFeatures(UpdateFeaturesRequest, UpdateFeaturesResponse, into_update_features),

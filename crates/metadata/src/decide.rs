@@ -16,6 +16,7 @@ mod producer_ids;
 mod quorum;
 mod reassign_partitions;
 mod register_broker;
+mod register_controller;
 mod replicas;
 mod unregister_broker;
 mod update_features;
@@ -34,6 +35,7 @@ pub use producer_ids::allocate_producer_ids;
 pub use quorum::{add_raft_voter, describe_quorum, remove_raft_voter};
 pub use reassign_partitions::alter_partition_reassignments;
 pub use register_broker::register_broker;
+pub use register_controller::register_controller;
 pub use unregister_broker::unregister_broker;
 pub use update_features::update_features;
 
@@ -62,6 +64,7 @@ pub fn decide(
                 register_broker(image, request, has_live_session, context);
             decision.map(Into::into)
         }
+        ControllerRequest::RegisterController(request) => register_controller(image, request).map(Into::into),
         ControllerRequest::UnregisterBroker(request) => unregister_broker(image, request, context).map(Into::into),
         ControllerRequest::AllocateProducerIds(request) => allocate_producer_ids(image, request).map(Into::into),
         ControllerRequest::UpdateFeatures(request) => update_features(image, request, context).map(Into::into),

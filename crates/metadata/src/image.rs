@@ -77,6 +77,11 @@ impl MetadataImage {
         self.controllers.values()
     }
 
+    /// A registered controller.
+    pub fn controller(&self, id: NodeId) -> Option<&Arc<ControllerRegistration>> {
+        self.controllers.get(&id)
+    }
+
     /// All topics, by name.
     pub fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         self.topic_ids.values().filter_map(|id| self.topics.get(id))

@@ -83,6 +83,10 @@ impl Node {
             rack: config.rack.clone(),
             directories: log_dirs.dirs().iter().map(|dir| dir.id()).collect(),
         };
+        let administered = listeners::controller_endpoints(&config, &bound, &runtime.host_name());
+        if !administered.is_empty() || controller.images().borrow().controller(config.node_id).is_some() {
+            controller.register_controller(runtime, config.node_id, &administered).await?;
+        }
         controller.register_broker(runtime, &registration).await?;
         let broker = Broker::start(BrokerParts {
             runtime: runtime.clone(),

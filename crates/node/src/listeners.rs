@@ -44,11 +44,14 @@ fn listener_limits(config: &BrokerConfig, name: &str) -> ListenerLimits {
         config.fixed().get(&name).and_then(|text| text.trim().parse::<u32>().ok())
     };
     let defaults = ListenerLimits::default();
+    // Only beside other listeners of brokers and clients; a controller's is none of those.
+    let is_controllers = |listener: &&Listener| config.controller_listener_names.contains(&listener.name);
+    let broker_listeners = config.listeners.iter().filter(|listener| !is_controllers(listener)).count();
     ListenerLimits {
         max_connections: own("max.connections").unwrap_or(defaults.max_connections),
         max_connection_creation_rate: own("max.connection.creation.rate")
             .unwrap_or(defaults.max_connection_creation_rate),
-        inter_broker: name == config.inter_broker_listener_name && config.listeners.len() > 1,
+        inter_broker: name == config.inter_broker_listener_name && broker_listeners > 1,
     }
 }
 
@@ -110,17 +113,70 @@ pub(crate) async fn follow_limits(
 
 /// What clients are told: hosts and ports with what was bound filled in.
 pub(crate) fn advertised_endpoints(config: &BrokerConfig, bound: &BoundServer, host_name: &str) -> Vec<BrokerEndpoint> {
-    let endpoint = |listener: &Listener| {
-        let port = match listener.port {
-            0 => bound.local_addr(&listener.name).map_or(0, |address| address.port()),
-            port => port,
-        };
-        BrokerEndpoint {
-            name: listener.name.clone(),
-            host: listener.host.clone().unwrap_or_else(|| host_name.to_string()),
-            port,
-            security_protocol: listener.protocol.code(),
+    config.advertised_listeners.iter().map(|listener| endpoint(listener, bound, host_name)).collect()
+}
+
+/// Where this node's controller is reached by those who administer it.
+pub(crate) fn controller_endpoints(config: &BrokerConfig, bound: &BoundServer, host_name: &str) -> Vec<BrokerEndpoint> {
+    let names = &config.controller_listener_names;
+    let own = config.listeners.iter().filter(|listener| names.contains(&listener.name));
+    own.map(|listener| endpoint(&reachable(config, listener), bound, host_name)).collect()
+}
+
+/// A controller's listener as `advertised.listeners` has it, or else as it is bound; a wildcard can be bound, but nobody can
+/// connect to it.
+fn reachable(config: &BrokerConfig, listener: &Listener) -> Listener {
+    let advertised = config.fixed().get("advertised.listeners").map_or("", String::as_str);
+    let advertised = advertised.split(',').find_map(|entry| {
+        let (name, address) = entry.trim().split_once("://")?;
+        let (host, port) = address.rsplit_once(':').filter(|_| name.eq_ignore_ascii_case(&listener.name))?;
+        Some((host.trim_matches(['[', ']']), port.parse().ok()?))
+    });
+    match advertised {
+        Some((host, port)) => {
+            let host = Some(host).filter(|host| !host.is_empty()).map(str::to_string);
+            Listener { host, port, ..listener.clone() }
         }
+        None if listener.is_wildcard() => Listener { host: None, ..listener.clone() },
+        None => listener.clone(),
+    }
+}
+
+fn endpoint(listener: &Listener, bound: &BoundServer, host_name: &str) -> BrokerEndpoint {
+    let port = match listener.port {
+        0 => bound.local_addr(&listener.name).map_or(0, |address| address.port()),
+        port => port,
     };
-    config.advertised_listeners.iter().map(endpoint).collect()
+    BrokerEndpoint {
+        name: listener.name.clone(),
+        host: listener.host.clone().unwrap_or_else(|| host_name.to_string()),
+        port,
+        security_protocol: listener.protocol.code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_is_reached_as_it_is_advertised() {
+        let told = |advertised: Option<&str>, listeners: &str| {
+            let mut fixed = ottla_config::ConfigMap::new();
+            fixed.insert("process.roles".to_string(), "broker,controller".to_string());
+            fixed.insert("node.id".to_string(), "1".to_string());
+            fixed.insert("listeners".to_string(), format!("PLAINTEXT://localhost:9092,{listeners}"));
+            fixed.insert("controller.listener.names".to_string(), "CONTROLLER".to_string());
+            advertised.map(|text| fixed.insert("advertised.listeners".to_string(), text.to_string()));
+            let config = BrokerConfig::parse(fixed).unwrap();
+            let listener = reachable(&config, &config.listeners[1]);
+            (listener.host, listener.port)
+        };
+        let both = "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9094";
+        let localhost = Some("localhost".to_string());
+        assert_eq!(told(Some(both), "CONTROLLER://:9093"), (localhost.clone(), 9094));
+        assert_eq!(told(Some("PLAINTEXT://localhost:9092"), "CONTROLLER://localhost:9093"), (localhost.clone(), 9093));
+        assert_eq!(told(None, "CONTROLLER://localhost:9093"), (localhost, 9093));
+        assert_eq!(told(Some("PLAINTEXT://localhost:9092"), "CONTROLLER://0.0.0.0:9093"), (None, 9093));
+    }
 }

@@ -103,6 +103,33 @@ pub const BROKER: &[Row] = &[
     row(ApiKey::DeleteShareGroupOffsets, 0, 0),
 ];
 
+/// What a controller's listener serves of the rows above, by ascending key (KIP-919): administration, and nothing that
+/// needs a broker. What controllers tell one another does not come this way.
+const CONTROLLER_KEYS: &[ApiKey] = &[
+    ApiKey::ApiVersions,
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::DescribeConfigs,
+    ApiKey::AlterConfigs,
+    ApiKey::CreatePartitions,
+    ApiKey::ElectLeaders,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::AlterPartitionReassignments,
+    ApiKey::ListPartitionReassignments,
+    ApiKey::AlterClientQuotas,
+    ApiKey::DescribeQuorum,
+    ApiKey::UpdateFeatures,
+    ApiKey::DescribeCluster,
+    ApiKey::UnregisterBroker,
+    ApiKey::AddRaftVoter,
+    ApiKey::RemoveRaftVoter,
+];
+
+/// What a controller's listeners advertise and serve, by ascending key.
+pub fn controller() -> impl Iterator<Item = &'static Row> {
+    BROKER.iter().filter(|row| CONTROLLER_KEYS.contains(&row.api_key))
+}
+
 /// What to do with a request of this key and version on a broker's listener.
 pub fn decide(api_key: ApiKey, version: i16) -> Decision {
     let row = BROKER.iter().find(|row| row.api_key == api_key);

@@ -10,9 +10,14 @@ metrics_table! {
     /// What the broker counts.
     BrokerMetrics {
         requests RequestCounters "kafka_network_requestmetrics_requests" "Answered requests, by API and error.";
-        produce_bytes Counter "kafka_server_brokertopicmetrics_bytesin" "Bytes of record batches from producers.";
-        produce_records Counter "kafka_server_brokertopicmetrics_messagesin" "Records from producers.";
-        fetch_bytes Counter "kafka_server_brokertopicmetrics_bytesout" "Bytes of record batches to consumers.";
+        produce_requests Counter "kafka_server_brokertopicmetrics_totalproducerequests"
+            "Batches that producers sent: as in Kafka each partition of a request counts.";
+        produce_requests_failed Counter "kafka_server_brokertopicmetrics_failedproducerequests"
+            "Batches of producers that were refused, for whatever reason.";
+        fetch_requests Counter "kafka_server_brokertopicmetrics_totalfetchrequests"
+            "Partitions that consumers asked for in Fetch requests.";
+        fetch_requests_failed Counter "kafka_server_brokertopicmetrics_failedfetchrequests"
+            "Partitions of Fetch requests that were answered with an error.";
         produce_rejected Counter "kafka_server_brokertopicmetrics_invalidmessage" "Batches refused as invalid.";
         partitions Gauge "kafka_server_replicamanager_partitioncount" "Partitions with a replica here.";
         partitions_leader Gauge "kafka_server_replicamanager_leadercount" "Partitions led here.";

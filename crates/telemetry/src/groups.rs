@@ -40,6 +40,8 @@ metric_families! {
     /// KIP-848 groups by state; label `state`.
     CONSUMER_GROUP_COUNT Gauge "kafka_server_group_coordinator_metrics_consumer_group_count"
         "Groups of the consumer protocol by state.";
+    /// Share groups by state; label `state`.
+    SHARE_GROUP_COUNT Gauge "kafka_server_group_coordinator_metrics_share_group_count" "Share groups by state.";
     /// Streams groups by state; label `state`.
     STREAMS_GROUP_COUNT Gauge "kafka_server_group_coordinator_metrics_streams_group_count"
         "Streams groups by state.";

@@ -20,6 +20,7 @@ mod process;
 pub mod quotas;
 mod share_groups;
 mod table;
+pub mod topics;
 mod transactions;
 
 pub use api_times::ApiTimes;
@@ -38,4 +39,5 @@ pub use net::NetMetrics;
 pub use quotas::QuotaMetrics;
 pub use share_groups::ShareGroupMetrics;
 pub use table::{MetricInfo, MetricKind};
+pub use topics::TopicTotals;
 pub use transactions::TransactionMetrics;

@@ -11,7 +11,7 @@ metrics_table! {
         bytes_written Counter "ottla_log_bytes_written" "Bytes of record batches appended.";
         dirty_bytes Gauge "ottla_log_dirty_bytes" "Bytes of record batches appended and not yet on stable storage.";
         segments Gauge "ottla_log_segments" "Segment files.";
-        log_bytes Gauge "kafka_log_log_size" "Bytes of all segments.";
+        log_bytes Gauge "ottla_log_bytes" "Bytes of all segments.";
         write_errors Counter "ottla_log_write_errors" "Appends refused because of a full disk or a failing write.";
         offline_log_dirs Gauge "kafka_log_logmanager_offlinelogdirectorycount" "Log directories that failed.";
         recovered_bytes_cut Counter "ottla_log_recovery_bytes_cut" "Bytes cut off torn tails at recovery.";

@@ -4,7 +4,7 @@ use crate::client_metrics::ClientTelemetryMetrics;
 use crate::collector::Collected;
 use crate::{
     BrokerMetrics, CleanerMetrics, Collector, GroupMetrics, LogMetrics, MetricInfo, NetMetrics, QuotaMetrics,
-    ShareGroupMetrics, TransactionMetrics,
+    ShareGroupMetrics, TopicTotals, TransactionMetrics,
 };
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
@@ -18,6 +18,8 @@ pub struct Metrics {
     pub net: NetMetrics,
     /// Requests, partitions and what waits.
     pub broker: BrokerMetrics,
+    /// What all topics moved.
+    pub topics: TopicTotals,
     /// Logs and their flushes.
     pub log: LogMetrics,
     /// Log compaction.
@@ -49,7 +51,7 @@ pub fn all_metrics() -> impl Iterator<Item = &'static MetricInfo> {
         QuotaMetrics::INFO,
         ClientTelemetryMetrics::INFO,
     ];
-    tables.into_iter().flatten().chain(crate::groups::FAMILIES.iter().copied())
+    tables.into_iter().flatten().chain(crate::groups::FAMILIES.iter().chain(crate::topics::FAMILIES).copied())
 }
 
 impl Metrics {
@@ -75,6 +77,7 @@ impl Metrics {
         Metrics {
             net,
             broker,
+            topics: TopicTotals::default(),
             log,
             cleaner,
             groups,

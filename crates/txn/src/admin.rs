@@ -1,6 +1,6 @@
 //! DescribeTransactions (version 0) and ListTransactions (versions 0-2: v1 duration, KIP-994; v2 pattern, KIP-1152).
 
-use crate::event::{TransactionalId, TxnReply};
+use crate::event::{ObservedTransactions, TransactionalId, TxnReply};
 use crate::shard::{TxnDecision, TxnShard};
 use crate::state::TransactionState;
 use crate::transaction::Transaction;
@@ -73,6 +73,19 @@ pub(crate) fn list(shard: &TxnShard, filter: &TransactionFilter, context: &Conte
         transaction_state: transaction.state.name().to_string(),
     });
     listed.collect()
+}
+
+/// For metrics: counts, however many ids there are.
+pub(crate) fn observe(shard: &TxnShard) -> ObservedTransactions {
+    let mut observed = ObservedTransactions::default();
+    for transaction in shard.transactions.values() {
+        *observed.states.entry(transaction.state.name()).or_default() += 1;
+        if transaction.state == TransactionState::Ongoing {
+            let oldest = observed.oldest_open_ms.unwrap_or(i64::MAX);
+            observed.oldest_open_ms = Some(oldest.min(transaction.start_ms));
+        }
+    }
+    observed
 }
 
 pub(crate) fn describe(shard: &TxnShard, id: &TransactionalId, slot: ReplySlot) -> TxnDecision {

@@ -5,6 +5,7 @@ use crate::admin::TransactionFilter;
 use crate::config::TxnConfig;
 use ottla_protocol::{describe_transactions_response, list_transactions_response};
 use ottla_types::{ErrorCode, TopicPartition};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `transactional.id`.
@@ -75,6 +76,8 @@ pub enum TxnRequest {
     Describe(TransactionalId),
     /// ListTransactions, of one shard.
     List(Arc<TransactionFilter>),
+    /// For metrics: what one shard holds.
+    Observe,
 }
 
 /// A request, and a producer id that nobody had before if one was asked for.
@@ -129,6 +132,17 @@ pub enum TxnReply {
     Described(describe_transactions_response::TransactionState),
     /// ListTransactions.
     Listed(Vec<list_transactions_response::TransactionState>),
+    /// Observe.
+    Observed(ObservedTransactions),
+}
+
+/// What a shard holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ObservedTransactions {
+    /// Transactional ids by the state of their transaction, as ListTransactions names it.
+    pub states: BTreeMap<&'static str, u64>,
+    /// When the oldest open transaction began. Milliseconds.
+    pub oldest_open_ms: Option<i64>,
 }
 
 /// Markers for a list of partitions.

@@ -29,8 +29,8 @@ mod transaction;
 pub use admin::{FilterError, TransactionFilter};
 pub use config::TxnConfig;
 pub use event::{
-    AddPartitions, EndTxn, InitProducerId, MarkersAnswered, MarkersToWrite, Producer, TransactionalId, TxnEffect,
-    TxnEvent, TxnReply, TxnRequest, Wanted,
+    AddPartitions, EndTxn, InitProducerId, MarkersAnswered, MarkersToWrite, ObservedTransactions, Producer,
+    TransactionalId, TxnEffect, TxnEvent, TxnReply, TxnRequest, Wanted,
 };
 pub use records::{decode, encode, tombstone};
 pub use shard::{PendingMarkers, TxnDecision, TxnShard, TxnTimer, TxnVolatile};

@@ -92,6 +92,7 @@ impl TxnShard {
             TxnRequest::AddPartitions(request) => add_partitions::handle(self, &request, slot, context),
             TxnRequest::EndTxn(request) => end_txn::handle(self, &request, fresh, slot, context),
             TxnRequest::Describe(id) => admin::describe(self, &id, slot),
+            TxnRequest::Observe => Decision::none().reply(slot, TxnReply::Observed(admin::observe(self))),
             TxnRequest::List(filter) => {
                 Decision::none().reply(slot, TxnReply::Listed(admin::list(self, &filter, context)))
             }

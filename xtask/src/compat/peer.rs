@@ -52,6 +52,11 @@ fn ottla(args: &Args) -> Result<Command> {
     let program = args.ottla.as_ref().context("--ottla or OTTLA_BIN must name the program")?;
     let mut command = Command::new(program);
     command.arg("serve").arg("--data-dir").arg(&args.data_dir).arg("--listen").arg(format!("127.0.0.1:{}", args.port));
+    if !args.options.iter().any(|option| option.starts_with("listeners=")) {
+        // As Kafka's: a listener for the tools that are given `--bootstrap-controller`.
+        let listeners = format!("listeners=PLAINTEXT://127.0.0.1:{},CONTROLLER://127.0.0.1:0", args.port);
+        command.args(["-o", &listeners, "-o", "controller.listener.names=CONTROLLER"]);
+    }
     for option in &args.options {
         command.args(["-o", option]);
     }

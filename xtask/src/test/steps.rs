@@ -55,7 +55,11 @@ pub(super) const STEPS: &[Step] = &[
 ];
 
 fn unit() -> Result<Tally> {
-    cargo::test(&["--workspace", "--no-fail-fast"])
+    let mut tally = cargo::test(&["--workspace", "--no-fail-fast"])?;
+    // The feature that no default has. It brings no dependencies, so this costs two small crates.
+    tally.add(cargo::test(&["--package", "ottla-http", "--features", "otel"])?);
+    tally.add(cargo::compiles(&["--package", "ottla-node", "--features", "otel"])?);
+    Ok(tally)
 }
 
 fn fuzz(form: &Form) -> Result<Tally> {

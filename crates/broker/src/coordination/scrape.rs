@@ -4,7 +4,7 @@ use super::GroupCoordinator;
 use ottla_group::{CommittedOffset, GroupEvent, GroupReply, GroupRequest, Observed, RequestContext};
 use ottla_telemetry::groups::{
     CLASSIC_GROUP_COUNT, COMMITTED_OFFSET, CONSUMER_GROUP_COUNT, GROUP_COUNT, GROUP_MEMBERS, GROUP_OFFSETS, LAG,
-    OFFSETS_NOT_SHOWN, STREAMS_GROUP_COUNT,
+    OFFSETS_NOT_SHOWN, SHARE_GROUP_COUNT, STREAMS_GROUP_COUNT,
 };
 use ottla_telemetry::{Collector, Family};
 use std::collections::BTreeMap;
@@ -83,14 +83,16 @@ fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn counts(observed: &Observed) -> [Family; 5] {
-    let mut by_protocol: BTreeMap<&str, u64> = BTreeMap::from([("Classic", 0), ("Consumer", 0), ("Streams", 0)]);
+fn counts(observed: &Observed) -> [Family; 6] {
+    let mut by_protocol: BTreeMap<&str, u64> =
+        BTreeMap::from([("Classic", 0), ("Consumer", 0), ("Share", 0), ("Streams", 0)]);
     let (mut classic, mut consumer) = (Family::new(&CLASSIC_GROUP_COUNT), Family::new(&CONSUMER_GROUP_COUNT));
-    let mut streams = Family::new(&STREAMS_GROUP_COUNT);
+    let (mut share, mut streams) = (Family::new(&SHARE_GROUP_COUNT), Family::new(&STREAMS_GROUP_COUNT));
     for ((protocol, state), count) in &observed.groups {
         *by_protocol.entry(protocol).or_default() += count;
         let states = match *protocol {
             "Consumer" => &mut consumer,
+            "Share" => &mut share,
             "Streams" => &mut streams,
             _ => &mut classic,
         };
@@ -103,5 +105,5 @@ fn counts(observed: &Observed) -> [Family; 5] {
         groups.push(label(), number(count));
         members.push(label(), number(observed.members.get(protocol).copied().unwrap_or(0)));
     }
-    [groups, members, classic, consumer, streams]
+    [groups, members, classic, consumer, share, streams]
 }

@@ -2,7 +2,8 @@
 //!
 //! v2 acquire modes (KIP-1206), renewal of locks (KIP-1222). A session names the partitions once; acknowledgements may come
 //! along, and are taken before anything is acquired. Waits until there are records or `max_wait_ms` has passed; a request that
-//! renews locks asks for nothing else, so that its answer comes at once. Errors: UNSUPPORTED_VERSION where share groups are
+//! renews locks asks for nothing else, so that its answer comes at once. A client above `consumer_byte_rate` gets nothing until it
+//! has waited; unlike in Kafka nothing is acquired for it meanwhile. Errors: UNSUPPORTED_VERSION where share groups are
 //! switched off, INVALID_REQUEST, SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED (after
 //! `max_wait_ms`, so that clients do not spin); by partition UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
 //! NOT_LEADER_OR_FOLLOWER, COORDINATOR_NOT_AVAILABLE, KAFKA_STORAGE_ERROR, and for acknowledgements INVALID_RECORD_STATE.
@@ -15,6 +16,7 @@ use super::share_groups::{ack_batch, are_enabled, names, session_code};
 use crate::Broker;
 use crate::share::{Acknowledgement, Wanted};
 use ottla_net::{Outcome, Request};
+use ottla_protocol::RequestHeader;
 use ottla_protocol::generated::share_fetch_request::{FetchPartition, ShareFetchRequest};
 use ottla_share::{AcquireMode, FINAL_EPOCH, SessionError, SessionKey, TopicIdPartition};
 use ottla_types::ErrorCode;
@@ -64,9 +66,11 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     };
     let acknowledgements = acknowledgements(&body, is_renew_ack);
     let acknowledging = sessions.acknowledge(&key, acknowledgements);
-    let wants_none = is_renew_ack || epoch == FINAL_EPOCH || body.max_records <= 0 || body.max_bytes <= 0;
+    let wait_ms = broker.quotas.share_fetch_wait_ms(&header);
+    let wants_none =
+        wait_ms > 0 || is_renew_ack || epoch == FINAL_EPOCH || body.max_records <= 0 || body.max_bytes <= 0;
     let places = if wants_none { Vec::new() } else { places };
-    let wanted = wanted(broker, &key, &body, header.api_version);
+    let wanted = wanted(broker, &key, &body, &header);
     // Neither frame nor charge is kept while the fetch waits.
     drop((request.body, request.charge));
     let Some(share) = broker.fetch_room.take(places.len()) else {
@@ -81,7 +85,8 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
             partitions.close(&key);
         }
         drop(share);
-        respond::respond(&broker, &header, &listener, &key, places, fetched, acknowledged)
+        let answer = respond::answer(&broker, &listener, &key, places, fetched, acknowledged);
+        respond::respond(&broker, &header, &answer, wait_ms)
     })))
 }
 
@@ -109,10 +114,11 @@ fn acknowledgements(body: &ShareFetchRequest, is_renew_ack: bool) -> Vec<Acknowl
         .collect()
 }
 
-fn wanted(broker: &Broker, key: &SessionKey, body: &ShareFetchRequest, version: i16) -> Wanted {
+fn wanted(broker: &Broker, key: &SessionKey, body: &ShareFetchRequest, header: &RequestHeader) -> Wanted {
     let bytes = |bytes: i32| u64::try_from(bytes).unwrap_or(0);
     let max_bytes = bytes(body.max_bytes).min(bytes(broker.config().fetch.fetch_max_bytes));
-    let is_strict = version >= MODES_FROM && body.share_acquire_mode == RECORD_LIMIT;
+    let max_bytes = max_bytes.min(broker.quotas.fetch_bytes_max(header).unwrap_or(u64::MAX));
+    let is_strict = header.api_version >= MODES_FROM && body.share_acquire_mode == RECORD_LIMIT;
     Wanted {
         session: key.clone(),
         mode: if is_strict { AcquireMode::RecordLimit } else { AcquireMode::BatchOptimized },

@@ -179,11 +179,12 @@ impl Partition {
     }
 
     fn count_appended(&self, batch: &ValidatedBatch) {
-        let (broker, log, bytes) = (&self.shared.metrics.broker, &self.shared.metrics.log, batch.total_len() as u64);
-        broker.produce_bytes.add(bytes);
-        broker.produce_records.add(u64::from(batch.record_count().unsigned_abs()));
+        let (topics, log) = (&self.shared.metrics.topics, &self.shared.metrics.log);
+        let (bytes, records) = (batch.total_len() as u64, u64::from(batch.record_count().unsigned_abs()));
+        topics.bytes_in.add(bytes);
+        topics.messages_in.add(records);
         log.bytes_written.add(bytes);
-        self.traffic.came_in(bytes);
+        self.traffic.came_in(bytes, records);
     }
 }
 

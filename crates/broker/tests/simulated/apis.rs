@@ -150,21 +150,6 @@ fn errors_of_offline_and_closed_partitions_are_encoded_in_every_version() {
 }
 
 #[test]
-fn a_controllers_listener_serves_api_versions_only() {
-    with_node(212, &[], |node| async move {
-        let (broker, names) = (std::sync::Arc::clone(&node.broker), vec!["CONTROLLER".to_string()]);
-        let handler = ottla_broker::BrokerHandler::new(broker, names);
-        assert_eq!(handler.served_versions("CONTROLLER", ApiKey::Metadata), None);
-        assert_eq!(handler.served_versions("CONTROLLER", ApiKey::ApiVersions), Some((0, 4)));
-        assert_eq!(handler.served_versions("PLAINTEXT", ApiKey::Metadata), Some((0, 13)));
-        assert_eq!(handler.served_versions("PLAINTEXT", ApiKey::Produce), Some((3, 13)), "0 to 2 are only advertised");
-        let software = ApiVersionsRequest { client_software_name: "x".into(), client_software_version: "1".into() };
-        let everything = node.call(4, &software).await;
-        assert_eq!(everything.api_keys.len(), versions::BROKER.len());
-    });
-}
-
-#[test]
 fn an_unknown_version_of_api_versions_gets_the_table() {
     with_node(213, &[], |node| async move {
         let header = ottla_protocol::RequestHeader {

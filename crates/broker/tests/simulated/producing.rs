@@ -20,7 +20,7 @@ fn a_topic_takes_records_as_soon_as_its_creation_is_answered() {
         }
         assert_eq!(node.metrics.broker.partitions.get(), 60);
         assert_eq!(node.metrics.broker.partitions_leader.get(), 60);
-        assert_eq!(node.metrics.broker.produce_records.get(), 120);
+        assert_eq!(node.metrics.topics.messages_in.get(), 120);
         assert_eq!(node.metrics.broker.requests.of("Produce", "NONE").get(), 60);
     });
 }

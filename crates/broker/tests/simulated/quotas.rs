@@ -5,6 +5,7 @@ use ottla_net::Outcome;
 use ottla_protocol::generated::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use ottla_protocol::generated::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use ottla_protocol::generated::delete_topics_request::DeleteTopicsRequest;
+use ottla_protocol::generated::share_fetch_request::ShareFetchRequest;
 use ottla_testkit::batches::batch;
 use std::time::Duration;
 
@@ -66,6 +67,49 @@ fn a_consumer_above_its_rate_gets_nothing_until_it_has_waited() {
         node.runtime.sleep(Duration::from_secs(15)).await;
         let response = node.call(FETCH, &request).await;
         assert_eq!((response.throttle_time_ms, response.responses.len()), (0, 1));
+        assert!(node.metrics.quotas.fetch_throttled.get() > 0);
+    });
+}
+
+#[test]
+fn a_share_consumer_above_its_rate_acquires_nothing_until_it_has_waited() {
+    with_node(416, &[], |node| async move {
+        let values: Vec<String> = (0..40).map(|i| format!("record {i} of some length, so that it counts")).collect();
+        let mut member = prepared(&node, &[]).await;
+        for value in &values {
+            node.produce("t", 0, &[value]).await;
+        }
+        // What nobody limits is not counted.
+        member.fetch(&node, 0).await;
+        assert_eq!(member.acknowledge(&node, (0, 39), &[RELEASE]).await, "NONE");
+        node.set_quota(CLIENT, "consumer_byte_rate", Some(200.0)).await;
+        let began = node.runtime.now();
+        let (mut bytes, mut records, mut empty) = (0, 0, 0);
+        while records < values.len() {
+            let response = node.call(2, &member.request(&node, 0)).await;
+            member.session_epoch += 1;
+            assert_eq!(error(response.error_code), "NONE");
+            let throttle_time_ms = response.throttle_time_ms;
+            let data = response.responses.iter().flat_map(|topic| &topic.partitions);
+            let fetched: usize = data.map(|data| data.records.len()).sum();
+            let got = got(response);
+            assert!(fetched <= 2200, "one answer is no more than a window's worth: {fetched}");
+            assert!(got.acquired.iter().all(|(_, _, deliveries)| *deliveries == 2), "{:?}", got.acquired);
+            (bytes, records) = (bytes + fetched, records + got.values.len());
+            if throttle_time_ms > 0 {
+                // A client that does not wait gets nothing, and nothing is acquired for it.
+                let early = node.reply(2, &member.request(&node, 0)).await;
+                assert!(early.mute_until.is_some_and(|until| until > node.runtime.now()), "its connection rests");
+                let early = node.decode::<ShareFetchRequest>(2, early).await;
+                member.session_epoch += 1;
+                assert!(early.throttle_time_ms > 0 && early.responses.is_empty(), "{early:?}");
+                empty += 1;
+                node.runtime.sleep(Duration::from_millis(throttle_time_ms.unsigned_abs().into())).await;
+            }
+        }
+        // A client that was quiet may use a window's worth (11 samples of a second) at once, and go beyond once before it waits.
+        let seconds = (node.runtime.now() - began).as_secs_f64() + 22.0;
+        assert!(empty > 0 && bytes as f64 <= seconds * 200.0, "{bytes} bytes in {seconds} s, {empty} times nothing");
         assert!(node.metrics.quotas.fetch_throttled.get() > 0);
     });
 }

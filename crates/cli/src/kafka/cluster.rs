@@ -107,7 +107,8 @@ impl Connection {
         let address = self.bootstrap_server.as_ref().or(self.bootstrap_controller.as_ref());
         let address = address.ok_or_else(|| Failure::new("one of the arguments --bootstrap-server is required"))?;
         let file = self.command_config.as_ref().or(self.config.as_ref());
-        Cluster::new(address, file.map(PathBuf::as_path), &[], "kafka-cluster")
+        let cluster = Cluster::new(address, file.map(PathBuf::as_path), &[], "kafka-cluster")?;
+        Ok(cluster.of_controllers(self.bootstrap_controller.is_some()))
     }
 }
 

@@ -111,7 +111,8 @@ impl KafkaTool for Configs {
                 return Err(Failure::new("Either --bootstrap-server or --bootstrap-controller must be specified."));
             }
         };
-        let cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-configs")?;
+        let cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-configs")?
+            .of_controllers(self.bootstrap_controller.is_some());
         cluster.run(Threads::One, async |client: Client| {
             let admin = Admin::new(&client);
             match self.alter {

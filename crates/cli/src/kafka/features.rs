@@ -104,7 +104,8 @@ impl KafkaTool for Features {
         let bootstrap = bootstrap.ok_or_else(|| {
             usage("Command line error: You must specify either --bootstrap-controller or --bootstrap-server.")
         })?;
-        let cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-features")?;
+        let cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-features")?
+            .of_controllers(self.bootstrap_controller.is_some());
         cluster.run(Threads::One, async |client: Client| {
             let admin = Admin::new(&client);
             match &self.command {

@@ -81,10 +81,11 @@ impl KafkaTool for MetadataQuorum {
             // The file is a controller's: what clients do not know there is no mistake.
             Command::AddController { .. } => {
                 let properties = with_pairs(self.command_config.as_deref(), &[])?;
-                Cluster { bootstrap: bootstrap.clone(), properties }
+                Cluster { bootstrap: bootstrap.clone(), properties, of_controllers: false }
             }
             _ => Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-metadata-quorum")?,
         };
+        let cluster = cluster.of_controllers(self.bootstrap_controller.is_some());
         match &self.command {
             Command::Describe { status, replication, human_readable } => {
                 let view = View::of(*status, *replication, *human_readable)?;

@@ -123,7 +123,8 @@ impl KafkaTool for ReassignPartitions {
 
     fn run(&self) -> Result<(), Failure> {
         let (action, bootstrap) = self.check()?;
-        let cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "reassign-partitions-tool")?;
+        let cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "reassign-partitions-tool")?
+            .of_controllers(self.bootstrap_controller.is_some());
         cluster.run(Threads::One, async |client: Client| {
             let done = self.act(action, &client).await;
             done.or_else(Stopped::end)

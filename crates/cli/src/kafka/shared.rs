@@ -15,6 +15,8 @@ const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__share_group_state",
 pub(super) struct Cluster {
     pub(super) bootstrap: String,
     pub(super) properties: ClientProperties,
+    /// Whether the addresses are those of `--bootstrap-controller`.
+    pub(super) of_controllers: bool,
 }
 
 impl Cluster {
@@ -32,7 +34,12 @@ impl Cluster {
         if !unknown.is_empty() {
             eprintln!("WARN These configurations '[{}]' were supplied but are not used yet.", unknown.join(", "));
         }
-        Ok(Cluster { bootstrap: bootstrap.to_string(), properties })
+        Ok(Cluster { bootstrap: bootstrap.to_string(), properties, of_controllers: false })
+    }
+
+    /// The same; the addresses are those of controllers if `is_true`.
+    pub(super) fn of_controllers(self, is_true: bool) -> Cluster {
+        Cluster { of_controllers: is_true, ..self }
     }
 
     /// Runs `command` with a client.
@@ -40,7 +47,8 @@ impl Cluster {
     where
         F: Future<Output = Result<(), Failure>>,
     {
-        let options = self.properties.client_options(ClientOptions::default())?;
+        let base = ClientOptions { of_controllers: self.of_controllers, ..ClientOptions::default() };
+        let options = self.properties.client_options(base)?;
         executor::run(&self.bootstrap, options, threads, command)
     }
 }

@@ -1,5 +1,7 @@
 //! `kafka-storage`. An ottla node needs no format step; `format` fixes the id of the cluster that the node will form.
 
+mod wanted_levels;
+
 use super::KafkaTool;
 use super::features::levels;
 use crate::failure::Failure;
@@ -138,6 +140,7 @@ impl Format {
                  --standalone, --initial-controllers, or --no-initial-controllers.",
             ));
         }
+        wanted_levels::check(self.release_version.as_deref(), &self.feature, !has_voters)?;
         if !self.add_scram.is_empty() {
             return Err(
                 Failure::new("SCRAM credentials cannot be set while formatting yet").then("format without --add-scram")
@@ -172,7 +175,7 @@ impl Format {
         }
         for directory in empty {
             let kind = self.kind_of(&directory, config);
-            let release = self.release_version.as_deref().unwrap_or(levels::LATEST_PRODUCTION);
+            let release = levels::LATEST_PRODUCTION;
             write_out(&format!("Formatting {kind} {directory} with metadata.version {release}.\n"))?;
             let done = ottla_storage::format(runtime, Path::new(&directory), config.node_id, cluster_id).await;
             done.map_err(refused)?;

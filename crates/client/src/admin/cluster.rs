@@ -2,28 +2,10 @@
 
 use super::Admin;
 use crate::error::ClientError;
-use crate::metadata::BrokerAddress;
-use ottla_protocol::{ApiKey, DescribeClusterRequest, DescribeLogDirsRequest, UnregisterBrokerRequest};
+use crate::nodes::{self, ClusterDescription, EndpointType};
+use ottla_protocol::{ApiKey, DescribeLogDirsRequest, UnregisterBrokerRequest};
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// `EndpointType.BROKER`.
-const BROKER_ENDPOINTS: i8 = 1;
-/// The first version that tells fenced brokers.
-const FENCED_VERSION: i16 = 2;
-
-/// A cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClusterDescription {
-    /// Cluster id.
-    pub cluster_id: String,
-    /// The broker to send changes to.
-    pub controller_id: Option<i32>,
-    /// Brokers by node id; fenced ones too, when the broker tells.
-    pub brokers: BTreeMap<i32, BrokerAddress>,
-    /// Brokers that are registered and fenced.
-    pub fenced: BTreeSet<i32>,
-}
 
 /// A log directory of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +36,15 @@ pub struct ReplicaLog {
 }
 
 impl Admin {
-    /// The cluster id, the controller and the brokers.
+    /// The cluster id, the controller and the brokers; of a client of controllers, the controllers.
     ///
     /// # Errors
     /// Those of the connection.
     pub async fn describe_cluster(&self) -> Result<ClusterDescription, ClientError> {
+        let kind = match self.client.options().of_controllers {
+            true => EndpointType::Controllers,
+            false => EndpointType::Brokers,
+        };
         self.patiently(|| async {
             let broker = self.client.any_broker().await?;
             if broker.versions().range(ApiKey::DescribeCluster).is_none() {
@@ -67,26 +53,7 @@ impl Admin {
                 let (controller_id, brokers) = (metadata.controller_id, metadata.brokers);
                 return Ok(ClusterDescription { cluster_id, controller_id, brokers, fenced });
             }
-            let request = DescribeClusterRequest {
-                include_cluster_authorized_operations: false,
-                endpoint_type: BROKER_ENDPOINTS,
-                include_fenced_brokers: broker.version_of::<DescribeClusterRequest>()? >= FENCED_VERSION,
-            };
-            let response = broker.send(&request).await?;
-            ClientError::check(response.error_code, response.error_message.as_deref(), || "cluster".to_string())?;
-            let mut described = ClusterDescription {
-                cluster_id: response.cluster_id,
-                controller_id: Some(response.controller_id).filter(|id| *id >= 0),
-                ..ClusterDescription::default()
-            };
-            for found in response.brokers {
-                if found.is_fenced {
-                    described.fenced.insert(found.broker_id);
-                }
-                let address = BrokerAddress { host: found.host, port: found.port, rack: found.rack };
-                described.brokers.insert(found.broker_id, address);
-            }
-            Ok(described)
+            nodes::describe(&broker, kind).await
         })
         .await
     }

@@ -4,7 +4,7 @@
 //! is answered as Kafka does at that level.
 
 use crate::features::KRAFT_VERSION;
-use crate::{ApiError, DecideContext, MetadataImage};
+use crate::{ApiError, BrokerEndpoint, DecideContext, MetadataImage};
 use ottla_protocol::describe_quorum_response::{Listener, Node, PartitionData, ReplicaState, TopicData};
 use ottla_protocol::{
     AddRaftVoterRequest, AddRaftVoterResponse, DescribeQuorumRequest, DescribeQuorumResponse, RemoveRaftVoterRequest,
@@ -55,14 +55,13 @@ pub fn describe_quorum(
     }
 }
 
-/// The controller's listeners, or all where it has none of its own.
+/// The listeners that the controller registered; those of its broker where it has none of its own.
 fn listeners(image: &MetadataImage, context: &DecideContext<'_>) -> Vec<Listener> {
-    let endpoints = image.broker(context.config.node_id).map(|broker| broker.endpoints.clone()).unwrap_or_default();
-    let names = &context.config.controller_listener_names;
-    let is_controllers = |name: &str| names.iter().any(|other| other.eq_ignore_ascii_case(name));
-    let has_own = endpoints.iter().any(|endpoint| is_controllers(&endpoint.name));
-    let shown = endpoints.into_iter().filter(|endpoint| !has_own || is_controllers(&endpoint.name));
-    shown.map(|endpoint| Listener { name: endpoint.name, host: endpoint.host, port: endpoint.port }).collect()
+    let id = context.config.node_id;
+    let own = image.controller(id).map(|controller| controller.endpoints.clone()).filter(|own| !own.is_empty());
+    let shown = own.or_else(|| image.broker(id).map(|broker| broker.endpoints.clone())).unwrap_or_default();
+    let listener = |e: BrokerEndpoint| Listener { name: e.name, host: e.host, port: e.port };
+    shown.into_iter().map(listener).collect()
 }
 
 fn unknown_partitions(request: &DescribeQuorumRequest) -> DescribeQuorumResponse {

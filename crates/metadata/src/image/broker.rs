@@ -89,3 +89,10 @@ pub struct ControllerRegistration {
     /// Features that it supports.
     pub features: Vec<FeatureRange>,
 }
+
+impl ControllerRegistration {
+    /// Where it is reached under a listener's name.
+    pub fn endpoint(&self, listener: &str) -> Option<&BrokerEndpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == listener)
+    }
+}

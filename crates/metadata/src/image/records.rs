@@ -126,7 +126,7 @@ pub(crate) fn register_broker_record(broker: &BrokerRegistration) -> MetadataRec
     })
 }
 
-fn register_controller_record(controller: &ControllerRegistration) -> MetadataRecord {
+pub(crate) fn register_controller_record(controller: &ControllerRegistration) -> MetadataRecord {
     let endpoint = |e: &BrokerEndpoint| register_controller_record::ControllerEndpoint {
         name: e.name.clone(),
         host: e.host.clone(),

@@ -7,6 +7,7 @@
 //! end NAME ID PID:EPOCH commit|abort [tv=2]
 //! answered ID PID:EPOCH t-0=NONE t-1=CODE
 //! allocated ID                           epoch ID EPOCH (as if it had been raised so often)
+//! observe NAME
 //! describe NAME ID                       list NAME [states=A,B] [ids=1] [longer=MS] [like=PATTERN]
 //! advance MS                             reload
 //! ```
@@ -192,6 +193,7 @@ fn request(command: &Command<'_>) -> TxnRequest {
             client_version,
         }),
         "describe" => TxnRequest::Describe(transactional_id),
+        "observe" => TxnRequest::Observe,
         "list" => {
             let list = |key: &str| command.options.get(key).map(|text| text.split(',').map(str::to_string).collect());
             let ids: Option<Vec<String>> = list("ids");
@@ -246,6 +248,11 @@ fn show_reply(reply: &TxnReply) -> String {
             let (id, epoch) = (found.producer_id, found.producer_epoch);
             let (timeout, start) = (found.transaction_timeout_ms, found.transaction_start_time_ms);
             format!("{} {id}:{epoch} timeout {timeout} since {start} [{}]", found.transaction_state, topics.join(" "))
+        }
+        TxnReply::Observed(seen) => {
+            let states: Vec<String> = seen.states.iter().map(|(state, count)| format!("{state} {count}")).collect();
+            let oldest = seen.oldest_open_ms.map_or("none".to_string(), |began_ms| began_ms.to_string());
+            format!("[{}] oldest {oldest}", states.join(", "))
         }
         TxnReply::Listed(listed) => {
             let all: Vec<String> = listed

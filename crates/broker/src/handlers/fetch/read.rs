@@ -43,6 +43,8 @@ pub(super) async fn read_until_enough(
             partition.count_fetched(outcome.bytes());
         }
     }
+    broker.metrics().fetch_requests.add(answers.len() as u64);
+    broker.metrics().fetch_requests_failed.add(answers.iter().filter(|answer| answer.is_err()).count() as u64);
     answers
 }
 

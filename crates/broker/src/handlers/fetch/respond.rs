@@ -67,7 +67,7 @@ pub(super) fn respond(
     if header.api_version >= LEADERS_FROM {
         response.node_endpoints = node_endpoints(broker, listener, &response);
     }
-    broker.metrics().fetch_bytes.add(ranges.iter().map(|range: &FileRange| range.len).sum());
+    broker.topic_totals().bytes_out.add(ranges.iter().map(|range: &FileRange| range.len).sum());
     respond_with_ranges(broker, header, &response, ranges)
 }
 

@@ -100,6 +100,9 @@ pub(super) async fn append_all(
         }
         results.push(TopicResult { name: topic.name.into_owned(), topic_id: topic.topic_id, partitions });
     }
+    let outcomes = || results.iter().flat_map(|topic| &topic.partitions).map(|partition| &partition.outcome);
+    broker.metrics().produce_requests.add(outcomes().count() as u64);
+    broker.metrics().produce_requests_failed.add(outcomes().filter(|outcome| outcome.is_err()).count() as u64);
     if acks == Acks::All {
         ask_for_replication(&mut results);
     }

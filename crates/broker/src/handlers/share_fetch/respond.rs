@@ -14,6 +14,9 @@ use ottla_types::ErrorCode;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// What a partition of an answer weighs beside its records, about: enough to measure a client's rate.
+const PARTITION_BYTES: u64 = 40;
+
 /// A request that is refused as a whole.
 pub(super) fn refused(broker: &Broker, header: &RequestHeader, error: ErrorCode, message: &str) -> Reply {
     let response = ShareFetchResponse {
@@ -24,18 +27,34 @@ pub(super) fn refused(broker: &Broker, header: &RequestHeader, error: ErrorCode,
     codec::respond(broker, header, &response)
 }
 
+/// Sends the answer to a client that waits for at least `wait_ms`: longer, if this answer brings it above its quota.
+pub(super) fn respond(broker: &Broker, header: &RequestHeader, answer: &ShareFetchResponse, wait_ms: i64) -> Reply {
+    let partitions = answer.responses.iter().flat_map(|topic| &topic.partitions);
+    let (bytes, count) = partitions.fold((0, 0), |(bytes, count), data| (bytes + data.records.len() as u64, count + 1));
+    broker.topic_totals().bytes_out.add(bytes);
+    let wait_ms = match wait_ms {
+        0 => broker.quotas.share_fetched(header, bytes + PARTITION_BYTES * count),
+        waits_already => waits_already,
+    };
+    codec::respond_throttled(broker, header, answer, wait_ms)
+}
+
 /// Partitions with records, errors or acknowledgements; the others are left out.
-pub(super) fn respond(
+pub(super) fn answer(
     broker: &Arc<Broker>,
-    header: &RequestHeader,
     listener: &str,
     key: &SessionKey,
     places: Vec<TopicIdPartition>,
     fetched: Vec<Fetched>,
     acknowledged: Vec<(TopicIdPartition, Result<(), PartitionError>)>,
-) -> Reply {
+) -> ShareFetchResponse {
     let mut by_place: BTreeMap<TopicIdPartition, PartitionData> = BTreeMap::new();
     for (place, fetched) in places.into_iter().zip(fetched) {
+        if !fetched.records.is_empty()
+            && let Ok(partition) = broker.partitions.by_id(place.0, place.1)
+        {
+            partition.count_fetched(fetched.records.len() as u64);
+        }
         if fetched.error.is_some() || !fetched.acquired.is_empty() {
             by_place.insert(place, data(place.1, fetched));
         }
@@ -47,8 +66,6 @@ pub(super) fn respond(
             data.acknowledge_error_message = Some(error.message.into_owned());
         }
     }
-    let bytes = by_place.values().map(|data| data.records.len() as u64).sum();
-    broker.metrics().fetch_bytes.add(bytes);
     let lock_ms = broker.share_partitions().settings(&key.group_id).limits.lock_duration_ms;
     let mut response = ShareFetchResponse {
         acquisition_lock_timeout_ms: i32::try_from(lock_ms).unwrap_or(i32::MAX),
@@ -64,7 +81,7 @@ pub(super) fn respond(
     let endpoints = broker.endpoints_of(leaders.into_iter(), listener).into_iter();
     response.node_endpoints =
         endpoints.map(|e| NodeEndpoint { node_id: e.node_id, host: e.host, port: e.port, rack: e.rack }).collect();
-    codec::respond(broker, header, &response)
+    response
 }
 
 fn data(partition_index: i32, fetched: Fetched) -> PartitionData {

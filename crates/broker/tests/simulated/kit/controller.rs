@@ -5,8 +5,8 @@ use ottla_metadata::{
     ControllerChannel, ControllerError, ControllerFuture, ControllerRequest, ControllerResponse, DecideContext,
     MetadataImage, QuorumView, decide, features,
 };
-use ottla_protocol::BrokerRegistrationRequest;
 use ottla_protocol::generated::broker_registration_request::{Feature, Listener};
+use ottla_protocol::{BrokerRegistrationRequest, ControllerRegistrationRequest, controller_registration_request};
 use ottla_runtime::watch;
 use ottla_types::Uuid;
 use std::sync::{Arc, Mutex};
@@ -87,6 +87,17 @@ impl FakeController {
         };
         let outcome = self.decide(|image, context| decide::register_broker(image, &request, false, context));
         assert_eq!(outcome.response.error_code, 0, "{:?}", outcome.error_message);
+        if let Some(name) = self.config.controller_listener_names.first() {
+            let listener = controller_registration_request::Listener {
+                name: name.clone(),
+                host: "10.0.0.1".to_string(),
+                port: 9093,
+                security_protocol: 0,
+            };
+            let request =
+                ControllerRegistrationRequest { controller_id: 1, listeners: vec![listener], ..Default::default() };
+            self.decide(|image, _| decide::register_controller(image, &request));
+        }
     }
 
     fn decide<R>(&self, decide: impl FnOnce(&MetadataImage, &DecideContext<'_>) -> ottla_metadata::Decision<R>) -> R {

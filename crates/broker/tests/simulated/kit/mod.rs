@@ -105,6 +105,11 @@ impl Node {
         Node::start(&world, &controller).await
     }
 
+    /// What serves its listeners.
+    pub(crate) fn handler(&self) -> &BrokerHandler {
+        &self.handler
+    }
+
     /// The same node, by another listener's connection.
     pub(crate) fn over(&self, listener: &str) -> Node {
         Node { connection: connection(listener), ..self.clone() }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 pub(in crate::kafka) const METADATA_VERSION: &str = "metadata.version";
 /// The newest that is fit for production.
 pub(in crate::kafka) const LATEST_PRODUCTION: &str = "4.3-IV0";
-const LATEST_PRODUCTION_LEVEL: i16 = 30;
+pub(in crate::kafka) const LATEST_PRODUCTION_LEVEL: i16 = 30;
 
 /// Levels of `metadata.version`, as release and number within it.
 const METADATA_VERSIONS: &[(i16, &str)] = &[
@@ -59,7 +59,7 @@ const FEATURES: &[(&str, &[Level])] = &[
 ];
 
 /// What a level is called: for `metadata.version` by its release.
-pub(super) fn name_of(feature: &str, level: i16) -> String {
+pub(in crate::kafka) fn name_of(feature: &str, level: i16) -> String {
     match (feature == METADATA_VERSION, release_of(level)) {
         (true, Some(release)) => release.to_string(),
         (true, None) => format!("UNKNOWN {level}"),
@@ -67,8 +67,29 @@ pub(super) fn name_of(feature: &str, level: i16) -> String {
     }
 }
 
-fn release_of(level: i16) -> Option<&'static str> {
+/// The release of a level of `metadata.version`.
+pub(in crate::kafka) fn release_of(level: i16) -> Option<&'static str> {
     METADATA_VERSIONS.iter().find(|(known, _)| *known == level).map(|(_, release)| *release)
+}
+
+/// As [`metadata_version`], of those that are fit for production.
+pub(in crate::kafka) fn production_version(text: &str) -> Result<i16, Failure> {
+    match metadata_version(text) {
+        Ok(level) if level <= LATEST_PRODUCTION_LEVEL => Ok(level),
+        _ => Err(unknown_version(text, LATEST_PRODUCTION_LEVEL)),
+    }
+}
+
+fn unknown_version(text: &str, highest: i16) -> Failure {
+    let known = METADATA_VERSIONS.iter().filter(|(level, _)| *level <= highest).map(|(_, release)| *release);
+    let known: Vec<&str> = known.collect();
+    Failure::new(format!("Unknown metadata.version '{text}'. Supported metadata.version are: {}", known.join(", ")))
+}
+
+/// Whether Kafka has this level of a feature.
+pub(in crate::kafka) fn has_level(feature: &str, level: i16) -> bool {
+    let known = FEATURES.iter().find(|(name, _)| *name == feature);
+    level == 0 || known.is_some_and(|(_, levels)| levels.iter().any(|known| known.level == level))
 }
 
 /// The level of a release: `4.3-IV0`, or `4.3`, `4.3.0` for the newest of it.
@@ -80,10 +101,7 @@ pub(super) fn metadata_version(text: &str) -> Result<i16, Failure> {
         let produced = METADATA_VERSIONS.iter().filter(|(level, _)| *level <= LATEST_PRODUCTION_LEVEL);
         produced.rev().find(|(_, release)| release.split('-').next() == Some(&key))
     };
-    exact.or_else(of_release).map(|(level, _)| *level).ok_or_else(|| {
-        let known: Vec<&str> = METADATA_VERSIONS.iter().map(|(_, release)| *release).collect();
-        Failure::new(format!("Unknown metadata.version '{text}'. Supported metadata.version are: {}", known.join(", ")))
-    })
+    exact.or_else(of_release).map(|(level, _)| *level).ok_or_else(|| unknown_version(text, i16::MAX))
 }
 
 /// The default level of every other feature at a `metadata.version`.
@@ -131,7 +149,7 @@ pub(in crate::kafka) fn dependencies(features: &[String]) -> Result<String, Fail
 }
 
 /// `name=level`.
-pub(super) fn parse(text: &str) -> Result<(String, i16), Failure> {
+pub(in crate::kafka) fn parse(text: &str) -> Result<(String, i16), Failure> {
     let begin = format!("Can't parse feature=level string {text}: ");
     let (name, level) = text.split_once('=').ok_or_else(|| Failure::new(format!("{begin}equals sign not found.")))?;
     let level = level.trim();
