@@ -43,11 +43,11 @@ impl FetchRoom {
         FetchRoom { taken: Arc::default(), limit }
     }
 
-    /// Room for this many partitions, if there is.
+    /// Room for this many partitions, if there is; for none of them there always is.
     pub(crate) fn take(&self, partitions: usize) -> Option<FetchShare> {
         let before = self.taken.fetch_add(partitions, Ordering::Relaxed);
         let share = FetchShare { taken: Arc::clone(&self.taken), partitions };
-        (before.saturating_add(partitions) <= self.limit).then_some(share)
+        (partitions == 0 || before.saturating_add(partitions) <= self.limit).then_some(share)
     }
 }
 
@@ -67,6 +67,10 @@ mod tests {
         let one = room.take(6).unwrap();
         assert!(room.take(5).is_none(), "a refused share takes nothing");
         let other = room.take(4).unwrap();
+        // Somebody who is refused just now has added what he wanted for a moment.
+        room.taken.fetch_add(1, Ordering::Relaxed);
+        assert!(room.take(0).is_some(), "acknowledgements and ends are never refused");
+        room.taken.fetch_sub(1, Ordering::Relaxed);
         drop(one);
         assert!(room.take(6).is_some());
         drop(other);

@@ -164,11 +164,12 @@ impl Reading {
             // Who lost the partition meanwhile commits nothing for it anyway.
             let _ = self.consumer.seek(&partition, offset);
         }
-        Ok(match self.is_stopped {
+        match self.is_stopped {
             // Somebody waits for the end.
             true => self.consumer.close_within(STOP_MAX).await?,
             false => self.consumer.close().await?,
-        })
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,9 @@
 //! what changes.
 //!
 //! A session is opened by epoch 0, goes on with the next epoch in every request, and ends with epoch -1, when its connection
-//! is gone, or when its member opens another one. There are at most `group.share.max.share.sessions`.
+//! is gone, or when its member opens another one. Its connection is that of its last request: a member that lost one and goes
+//! on over another keeps its session, since the epoch shows that it has missed nothing. There are at most
+//! `group.share.max.share.sessions`.
 
 use ottla_types::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,11 +55,12 @@ pub enum SessionError {
     AcknowledgesFirst,
 }
 
-/// A session that was opened. What the member acquired in an earlier one it still has: it may only have lost an answer.
+/// A session that was opened. What the member acquired in an earlier one over the same connection it still has: it may only have
+/// lost an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opened {
-    /// The partitions of the member's earlier session, which is gone.
-    pub replaced: Option<Vec<TopicIdPartition>>,
+pub struct Opened<C> {
+    /// The partitions of the member's earlier session, which is gone, and the connection that it had.
+    pub replaced: Option<(Vec<TopicIdPartition>, C)>,
 }
 
 #[derive(Debug)]
@@ -108,7 +111,7 @@ impl<C> ShareSessions<C> {
         partitions: &[TopicIdPartition],
         acknowledges: bool,
         connection: C,
-    ) -> Result<Opened, SessionError> {
+    ) -> Result<Opened<C>, SessionError> {
         if acknowledges {
             return Err(SessionError::AcknowledgesFirst);
         }
@@ -120,12 +123,13 @@ impl<C> ShareSessions<C> {
         }
         let mut session = Session { epoch: 1, partitions: Vec::new(), known: BTreeSet::new(), connection };
         session.add(partitions);
-        let replaced = self.sessions.insert(key.clone(), session).map(|session| session.partitions);
+        let replaced = self.sessions.insert(key.clone(), session);
+        let replaced = replaced.map(|session| (session.partitions, session.connection));
         Ok(Opened { replaced })
     }
 
-    /// A request of an open session: takes what is new and forgets what is not wanted any more. All partitions of the
-    /// session; those of an ending session (epoch -1) too, which [`ShareSessions::close`] then ends.
+    /// A request of an open session, over this connection: takes what is new and forgets what is not wanted any more. All
+    /// partitions of the session; those of an ending session (epoch -1) too, which [`ShareSessions::close`] then ends.
     ///
     /// # Errors
     /// [`SessionError::NotFound`], [`SessionError::WrongEpoch`], [`SessionError::TooManyPartitions`].
@@ -133,8 +137,8 @@ impl<C> ShareSessions<C> {
         &mut self,
         key: &SessionKey,
         epoch: i32,
-        added: &[TopicIdPartition],
-        forgotten: &[TopicIdPartition],
+        (added, forgotten): (&[TopicIdPartition], &[TopicIdPartition]),
+        connection: C,
     ) -> Result<Vec<TopicIdPartition>, SessionError> {
         let session = self.sessions.get_mut(key).ok_or(SessionError::NotFound)?;
         if epoch != FINAL_EPOCH {
@@ -148,6 +152,7 @@ impl<C> ShareSessions<C> {
             session.forget(forgotten);
             session.epoch = next_epoch(epoch);
         }
+        session.connection = connection;
         // The next request begins with another one, so that none is left behind.
         if !session.partitions.is_empty() {
             session.partitions.rotate_left(1);
@@ -195,6 +200,8 @@ mod tests {
     use super::*;
 
     const FOO: Uuid = Uuid([1; 16]);
+    /// Nothing added, nothing forgotten.
+    const NONE: (&[TopicIdPartition], &[TopicIdPartition]) = (&[], &[]);
 
     fn key(member: &str) -> SessionKey {
         SessionKey { group_id: Arc::from("g"), member_id: Arc::from(member) }
@@ -203,16 +210,16 @@ mod tests {
     #[test]
     fn epochs_follow_one_another() {
         let mut sessions = ShareSessions::new(10);
-        assert_eq!(sessions.go_on(&key("a"), 1, &[], &[]), Err(SessionError::NotFound));
+        assert_eq!(sessions.go_on(&key("a"), 1, NONE, 1), Err(SessionError::NotFound));
         assert_eq!(sessions.open(&key("a"), &[(FOO, 0)], true, 1), Err(SessionError::AcknowledgesFirst));
         assert_eq!(sessions.open(&key("a"), &[(FOO, 0)], false, 1), Ok(Opened { replaced: None }));
-        assert_eq!(sessions.go_on(&key("a"), 1, &[(FOO, 1)], &[(FOO, 0)]), Ok(vec![(FOO, 1)]));
+        assert_eq!(sessions.go_on(&key("a"), 1, (&[(FOO, 1)], &[(FOO, 0)]), 1), Ok(vec![(FOO, 1)]));
         let wrong = SessionError::WrongEpoch { expected: 2, found: 1 };
-        assert_eq!(sessions.go_on(&key("a"), 1, &[], &[]), Err(wrong));
-        assert_eq!(sessions.go_on(&key("a"), 2, &[], &[]), Ok(vec![(FOO, 1)]));
-        assert_eq!(sessions.go_on(&key("a"), FINAL_EPOCH, &[], &[]), Ok(vec![(FOO, 1)]));
+        assert_eq!(sessions.go_on(&key("a"), 1, NONE, 1), Err(wrong));
+        assert_eq!(sessions.go_on(&key("a"), 2, NONE, 1), Ok(vec![(FOO, 1)]));
+        assert_eq!(sessions.go_on(&key("a"), FINAL_EPOCH, NONE, 1), Ok(vec![(FOO, 1)]));
         assert_eq!(sessions.close(&key("a")), Some(vec![(FOO, 1)]));
-        assert_eq!(sessions.go_on(&key("a"), FINAL_EPOCH, &[], &[]), Err(SessionError::NotFound));
+        assert_eq!(sessions.go_on(&key("a"), FINAL_EPOCH, NONE, 1), Err(SessionError::NotFound));
         assert_eq!(next_epoch(i32::MAX), 1);
     }
 
@@ -224,7 +231,7 @@ mod tests {
         }
         assert_eq!(sessions.open(&key("d"), &[], false, "d"), Err(SessionError::LimitReached(3)));
         let replaced = sessions.open(&key("a"), &[], false, "a").expect("its own place");
-        assert_eq!(replaced.replaced, Some(vec![(FOO, 0)]));
+        assert_eq!(replaced.replaced, Some((vec![(FOO, 0)], "a")));
         let gone = sessions.close_where(|connection| *connection == "b");
         assert_eq!(gone, [(key("b"), vec![(FOO, 0)])]);
         assert!(sessions.open(&key("d"), &[], false, "d").is_ok());
@@ -233,12 +240,27 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_goes_on_over_another_connection_does_not_end_with_the_first() {
+        let mut sessions = ShareSessions::new(3);
+        for member in ["a", "b"] {
+            sessions.open(&key(member), &[(FOO, 0)], false, "old").expect("there is room");
+        }
+        let wrong = SessionError::WrongEpoch { expected: 1, found: 7 };
+        assert_eq!(sessions.go_on(&key("b"), 7, NONE, "new"), Err(wrong));
+        assert_eq!(sessions.go_on(&key("a"), 1, NONE, "new"), Ok(vec![(FOO, 0)]));
+        let gone = sessions.close_where(|connection| *connection == "old");
+        assert_eq!(gone, [(key("b"), vec![(FOO, 0)])], "a request of another session moves nothing");
+        assert_eq!(sessions.go_on(&key("a"), 2, NONE, "new"), Ok(vec![(FOO, 0)]));
+        assert_eq!(sessions.close_where(|connection| *connection == "new").len(), 1);
+    }
+
+    #[test]
     fn every_partition_comes_first_in_turn() {
         let mut sessions = ShareSessions::new(1);
         let all: Vec<TopicIdPartition> = (0..3).map(|index| (FOO, index)).collect();
         sessions.open(&key("a"), &all, false, ()).expect("there is room");
         let first = |sessions: &mut ShareSessions<()>, epoch| {
-            sessions.go_on(&key("a"), epoch, &[], &[]).expect("a session")[0].1
+            sessions.go_on(&key("a"), epoch, NONE, ()).expect("a session")[0].1
         };
         let firsts: Vec<i32> = (1..=4).map(|epoch| first(&mut sessions, epoch)).collect();
         assert_eq!(firsts, [1, 2, 0, 1]);

@@ -43,7 +43,7 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     };
     let key = SessionKey { group_id, member_id };
     let epoch = body.share_session_epoch;
-    if let Err(error) = broker.share_partitions().admit_acknowledge(&key, epoch) {
+    if let Err(error) = broker.share_partitions().admit_acknowledge(&key, epoch, &request.connection) {
         return refuse(session_code(error), &error.to_string());
     }
     let is_renew_ack = header.api_version >= RENEWAL_FROM && body.is_renew_ack;

@@ -6,7 +6,8 @@
 //! has waited; unlike in Kafka nothing is acquired for it meanwhile. Errors: UNSUPPORTED_VERSION where share groups are
 //! switched off, INVALID_REQUEST, SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED (after
 //! `max_wait_ms`, so that clients do not spin); by partition UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
-//! NOT_LEADER_OR_FOLLOWER, COORDINATOR_NOT_AVAILABLE, KAFKA_STORAGE_ERROR, and for acknowledgements INVALID_RECORD_STATE.
+//! NOT_LEADER_OR_FOLLOWER, COORDINATOR_NOT_AVAILABLE, GROUP_ID_NOT_FOUND, KAFKA_STORAGE_ERROR, UNKNOWN_SERVER_ERROR, and for
+//! acknowledgements INVALID_RECORD_STATE.
 
 mod respond;
 
@@ -64,18 +65,19 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
         }
         Err(error) => return refuse(session_code(error), &error.to_string()),
     };
-    let acknowledgements = acknowledgements(&body, is_renew_ack);
-    let acknowledging = sessions.acknowledge(&key, acknowledgements);
     let wait_ms = broker.quotas.share_fetch_wait_ms(&header);
     let wants_none =
         wait_ms > 0 || is_renew_ack || epoch == FINAL_EPOCH || body.max_records <= 0 || body.max_bytes <= 0;
     let places = if wants_none { Vec::new() } else { places };
-    let wanted = wanted(broker, &key, &body, &header);
-    // Neither frame nor charge is kept while the fetch waits.
-    drop((request.body, request.charge));
+    // Before acknowledgements are taken: who is refused is told that they failed.
     let Some(share) = broker.fetch_room.take(places.len()) else {
         return refuse(ErrorCode::ThrottlingQuotaExceeded, "too many fetches wait already; try again");
     };
+    let acknowledgements = acknowledgements(&body, is_renew_ack);
+    let acknowledging = sessions.acknowledge(&key, acknowledgements);
+    let wanted = wanted(broker, &key, &body, &header);
+    // Neither frame nor charge is kept while the fetch waits.
+    drop((request.body, request.charge));
     let (broker, listener) = (Arc::clone(broker), Arc::clone(&request.connection.listener));
     Ok(Outcome::Later(Box::pin(async move {
         let acknowledged = acknowledging.await;

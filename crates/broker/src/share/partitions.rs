@@ -67,7 +67,7 @@ impl SharePartitions {
         connection: &Arc<ConnectionInfo>,
     ) -> Result<Vec<TopicIdPartition>, SessionError> {
         if epoch != INITIAL_EPOCH {
-            let all = self.sessions().go_on(key, epoch, added, forgotten)?;
+            let all = self.sessions().go_on(key, epoch, (added, forgotten), Arc::downgrade(connection))?;
             return Ok(if epoch == FINAL_EPOCH { Vec::new() } else { all });
         }
         let open = || self.sessions().open(key, added, acknowledges, Arc::downgrade(connection));
@@ -79,9 +79,12 @@ impl SharePartitions {
             opened => opened,
         }?;
         self.used.notify_one();
-        if let Some(replaced) = opened.replaced {
-            // As in Kafka the member has what it acquired: it may only have lost an answer.
+        if let Some((replaced, before)) = opened.replaced {
             tracing::debug!(member_id = &*key.member_id, partitions = replaced.len(), "a share session begins anew");
+            // As in Kafka the member has what it acquired, as it may only have lost an answer; with the connection it lost all.
+            if before.strong_count() == 0 {
+                self.release(key, &replaced);
+            }
         }
         Ok(added.to_vec())
     }
@@ -90,11 +93,16 @@ impl SharePartitions {
     ///
     /// # Errors
     /// See [`SessionError`]; it opens no session.
-    pub(crate) fn admit_acknowledge(&self, key: &SessionKey, epoch: i32) -> Result<(), SessionError> {
+    pub(crate) fn admit_acknowledge(
+        &self,
+        key: &SessionKey,
+        epoch: i32,
+        connection: &Arc<ConnectionInfo>,
+    ) -> Result<(), SessionError> {
         if epoch == INITIAL_EPOCH {
             return Err(SessionError::WrongEpoch { expected: 1, found: epoch });
         }
-        self.sessions().go_on(key, epoch, &[], &[]).map(drop)
+        self.sessions().go_on(key, epoch, (&[], &[]), Arc::downgrade(connection)).map(drop)
     }
 
     /// Ends a session; what its member has is available again.
@@ -258,14 +266,35 @@ fn is_fenced(code: ErrorCode) -> bool {
     )
 }
 
-/// What a client is told of a state that could not be read or written (Kafka's `fetchPersisterError`).
+/// What a client is told of a state that could not be read or written: what Kafka's clients expect of a partition, and what
+/// nobody expects is UNKNOWN_SERVER_ERROR, after which they try again.
 pub(super) fn partition_error(error: StateError) -> PartitionError {
+    use ErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, FencedLeaderEpoch, FencedStateEpoch};
+    use ErrorCode::{GroupIdNotFound, InvalidRequest, NotCoordinator, NotLeaderOrFollower, UnknownTopicOrPartition};
     let code = match error.code {
-        ErrorCode::NotCoordinator | ErrorCode::CoordinatorLoadInProgress => ErrorCode::CoordinatorNotAvailable,
-        ErrorCode::FencedLeaderEpoch => ErrorCode::NotLeaderOrFollower,
+        NotCoordinator | CoordinatorNotAvailable | CoordinatorLoadInProgress => CoordinatorNotAvailable,
+        NotLeaderOrFollower | FencedLeaderEpoch | FencedStateEpoch => NotLeaderOrFollower,
         // The group has no such partition, or not yet.
-        ErrorCode::InvalidRequest => ErrorCode::UnknownTopicOrPartition,
-        code => code,
+        UnknownTopicOrPartition | InvalidRequest => UnknownTopicOrPartition,
+        GroupIdNotFound => GroupIdNotFound,
+        _ => ErrorCode::UnknownServerError,
     };
     PartitionError::of(code, error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_told_what_they_expect_of_states() {
+        let told = |code| partition_error(StateError { code, message: String::new() }).code;
+        assert_eq!(told(ErrorCode::FencedStateEpoch), ErrorCode::NotLeaderOrFollower);
+        assert_eq!(told(ErrorCode::FencedLeaderEpoch), ErrorCode::NotLeaderOrFollower);
+        assert_eq!(told(ErrorCode::CoordinatorLoadInProgress), ErrorCode::CoordinatorNotAvailable);
+        assert_eq!(told(ErrorCode::GroupIdNotFound), ErrorCode::GroupIdNotFound);
+        for unexpected in [ErrorCode::RequestTimedOut, ErrorCode::KafkaStorageError, ErrorCode::NotEnoughReplicas] {
+            assert_eq!(told(unexpected), ErrorCode::UnknownServerError);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Every API in every version that is advertised, and what does not concern partitions.
 
 use crate::kit::*;
-use ottla_net::{Handler, Outcome};
+use ottla_net::Outcome;
 use ottla_protocol::generated::alter_configs_request::AlterConfigsRequest;
 use ottla_protocol::generated::api_versions_request::ApiVersionsRequest;
 use ottla_protocol::generated::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};

@@ -177,6 +177,44 @@ fn sessions_of_lost_connections_end() {
 }
 
 #[test]
+fn who_lost_the_connection_and_begins_anew_gets_the_records_again_at_once() {
+    with_node(910, &[], |node| async move {
+        let mut a = prepared(&node, &["one"]).await;
+        let other = node.over("PLAINTEXT");
+        assert_eq!(a.fetch(&other, 0).await.acquired, [(0, 0, 1)]);
+        a.session_epoch = 0;
+        assert_eq!(a.fetch(&other, 0).await.acquired, [], "it has them");
+        drop(other);
+        a.session_epoch = 0;
+        assert_eq!(a.fetch(&node, 0).await.acquired, [(0, 0, 2)]);
+    });
+}
+
+#[test]
+fn a_session_goes_on_over_another_connection() {
+    with_node(909, &[], |node| async move {
+        let mut a = prepared(&node, &["one", "two"]).await;
+        for is_by_fetch in [true, false] {
+            let other = node.over("PLAINTEXT");
+            a.session_epoch = 0;
+            let count = a.fetch(&other, 0).await.acquired[0].2;
+            drop(other);
+            // Before anybody has seen that the connection is gone.
+            match is_by_fetch {
+                true => assert_eq!(a.fetch(&node, 0).await.acquired, []),
+                false => assert_eq!(a.acknowledge(&node, (0, 0), &[ACCEPT]).await, "NONE"),
+            }
+            node.runtime.sleep(Duration::from_secs(5)).await;
+            let mut b = ShareMember::new("b", "t");
+            assert_eq!(b.fetch(&node, 0).await.acquired, [], "delivered {count} times, and a has it still");
+            b.close(&node).await;
+            a.close(&node).await;
+        }
+        assert_eq!(a.fetch(&node, 0).await.acquired, [(1, 1, 3)]);
+    });
+}
+
+#[test]
 fn share_groups_are_shown_altered_and_deleted() {
     with_node(906, &[], |node| async move {
         let mut a = prepared(&node, &["one", "two", "three", "four"]).await;
