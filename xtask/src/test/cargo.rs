@@ -71,13 +71,6 @@ pub(crate) fn test(arguments: &[&str]) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Runs `cargo build ARGUMENTS`: one thing that passes or fails.
-pub(crate) fn compiles(arguments: &[&str]) -> Result<Tally> {
-    let status = cargo().args(["build", "--quiet"]).args(arguments).stdin(Stdio::null()).status()?;
-    let name = format!("cargo build {}", arguments.join(" "));
-    Ok(if status.success() { Tally::passed(1) } else { Tally::one_failed(&name, &status.to_string()) })
-}
-
 /// Runs `cargo run ARGUMENTS`, passing its output through; its line `N passed, N failed` is what counts.
 pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<Tally> {
     let mut child =

@@ -18,7 +18,10 @@ pub(super) async fn run(tool: &Configs, admin: &Admin, entities: &Entities) -> R
 /// The outer error is a broker's, to be said as Kafka's tool says it.
 async fn resources(tool: &Configs, admin: &Admin, entities: &Entities) -> Result<Result<(), Failure>, ClientError> {
     let kind = entities.kinds[0];
+    // A controller does not list topics; of one that is missing it says so itself.
+    let is_listed = tool.bootstrap_controller.is_none() || kind != Kind::Topics;
     let names = match entities.names.first() {
+        Some(name) if !is_listed => vec![name.clone()],
         Some(name) if tool.all || name.is_empty() && kind == Kind::Brokers => vec![name.clone()],
         Some(name) if existing(admin, kind).await?.contains(name) => vec![name.clone()],
         Some(name) => {
