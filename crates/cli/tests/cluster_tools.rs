@@ -111,5 +111,5 @@ fn a_cluster_is_administered_through_its_controller() {
     let mistaken = node.ottla(&format!("kafka-cluster cluster-id --bootstrap-controller {}", node.address));
     assert!(!mistaken.status.success() && stderr(&mistaken).contains("MISMATCHED_ENDPOINT_TYPE"), "{mistaken:?}");
     let mistaken = node.ottla(&format!("kafka-cluster cluster-id --bootstrap-server {controller}"));
-    assert!(!mistaken.status.success() && stderr(&mistaken).contains("controller"), "{mistaken:?}");
+    assert!(!mistaken.status.success() && stderr(&mistaken).contains("endpoint of type CONTROLLER"), "{mistaken:?}");
 }
