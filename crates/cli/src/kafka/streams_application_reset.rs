@@ -95,9 +95,12 @@ impl StreamsApplicationReset {
     async fn reset(&self, admin: &Admin, application: &str) -> Result<(), Failure> {
         self.end_members(admin, application).await?;
         let cluster = admin.list_topics().await.map_err(java)?;
-        let topics: BTreeSet<String> = cluster.topics.values().filter(|t| !t.is_internal).map(|t| t.name.clone()).collect();
+        let topics: BTreeSet<String> =
+            cluster.topics.values().filter(|t| !t.is_internal).map(|t| t.name.clone()).collect();
         if self.dry_run {
-            write_out("----Dry run displays the actions which will be performed when running Streams Reset Tool----\n")?;
+            write_out(
+                "----Dry run displays the actions which will be performed when running Streams Reset Tool----\n",
+            )?;
         }
         let were_found = self.move_offsets(admin, application, &topics).await?;
         self.delete_internal(admin, application, &topics).await?;
@@ -138,12 +141,7 @@ impl StreamsApplicationReset {
     }
 
     /// Whether all topics that were named exist.
-    async fn move_offsets(
-        &self,
-        admin: &Admin,
-        application: &str,
-        topics: &BTreeSet<String>,
-    ) -> Result<bool, Failure> {
+    async fn move_offsets(&self, admin: &Admin, application: &str, topics: &BTreeSet<String>) -> Result<bool, Failure> {
         if !self.intermediate_topics.is_empty() {
             write_out("WARN: `--intermediate-topics` is deprecated and will be removed in a future release\n")?;
         }
@@ -277,7 +275,9 @@ mod tests {
             assert!(is_internal("app", topic), "{topic}");
             assert!(!is_internal("ap", topic), "{topic}");
         }
-        for topic in ["app-input", "app-changelogs", "other-store-changelog", "app-KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-x-topic"] {
+        for topic in
+            ["app-input", "app-changelogs", "other-store-changelog", "app-KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-x-topic"]
+        {
             assert!(!is_internal("app", topic), "{topic}");
         }
     }

@@ -153,7 +153,8 @@ async fn listed(admin: &Admin, partitions: &BTreeSet<TopicPartition>, spec: Offs
 /// The first records at or after this time; the ends where there is none, which is said.
 async fn since(admin: &Admin, partitions: &BTreeSet<TopicPartition>, timestamp: i64) -> Result<Offsets, Failure> {
     let mut offsets = listed(admin, partitions, OffsetSpec::AtTimestamp(timestamp)).await?;
-    let nothing = offsets.iter().filter(|(_, offset)| **offset < 0).map(|(partition, _)| partition.clone()).collect();
+    let nothing: BTreeSet<TopicPartition> =
+        offsets.iter().filter(|(_, offset)| **offset < 0).map(|(partition, _)| partition.clone()).collect();
     for partition in &nothing {
         let TopicPartition { topic, partition } = partition;
         write_out(&format!(
