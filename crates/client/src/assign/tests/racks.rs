@@ -183,29 +183,45 @@ fn random_group(runtime: &Runtime) -> (Members, Topics) {
     (members, topics)
 }
 
+fn loads(assignments: &Assignments, topic: Option<&str>) -> Vec<usize> {
+    let counts = |owned: &BTreeSet<ottla_types::TopicPartition>| {
+        owned.iter().filter(|partition| topic.is_none_or(|topic| *partition.topic == *topic)).count()
+    };
+    let mut loads: Vec<usize> = assignments.values().map(counts).collect();
+    loads.sort_unstable();
+    loads
+}
+
 #[test]
 fn any_group_with_racks_gets_every_partition_once_as_evenly_as_without() {
     let world = World::new(7);
     let runtime = world.node("client");
+    let (mut far, mut far_without) = (0, 0);
     for _ in 0..500 {
         let (members, topics) = random_group(&runtime);
         let mut unracked = members.clone();
         unracked.values_mut().for_each(|member| member.rack = None);
+        let same = members.values().all(|member| member.topics == members["m0"].topics);
         for assignor in ALL {
             let assigned = assignor.assign(&members, &topics);
             check_complete(&assigned, &members, &topics, false);
-            let before = assignor.assign(&unracked, &topics);
-            let loads = |assigned: &Assignments| {
-                let mut loads: Vec<usize> = assigned.values().map(BTreeSet::len).collect();
-                loads.sort_unstable();
-                loads
-            };
-            let same = members.values().all(|member| member.topics == members["m0"].topics);
-            assert!(!same || loads(&assigned) == loads(&before), "{assignor:?}: {assigned:?} {before:?}");
-            let far = mismatches(&assigned, &members, &topics);
-            assert!(assignor == Assignor::RoundRobin || !same || far <= mismatches(&before, &members, &topics));
+            let without = assignor.assign(&unracked, &topics);
+            match assignor {
+                Assignor::Range => topics.keys().for_each(|topic| {
+                    assert_eq!(loads(&assigned, Some(topic)), loads(&without, Some(topic)), "{assigned:?}");
+                }),
+                Assignor::RoundRobin => assert_eq!(assigned, without, "it knows no racks"),
+                Assignor::Sticky | Assignor::CooperativeSticky => {
+                    assert!(!same || loads(&assigned, None) == loads(&without, None), "{assigned:?} {without:?}");
+                }
+            }
+            if assignor != Assignor::RoundRobin {
+                far += mismatches(&assigned, &members, &topics);
+                far_without += mismatches(&without, &members, &topics);
+            }
         }
     }
+    assert!(far * 4 < far_without * 3, "{far} instead of {far_without} partitions are far from their members");
 }
 
 #[test]
@@ -224,13 +240,11 @@ fn cooperative_groups_with_racks_come_to_rest() {
                 assert!(round < 20, "it does not come to rest");
                 let next = Assignor::CooperativeSticky.assign(&members, &topics);
                 check_complete(&next, &members, &topics, true);
-                let revokes = members.iter().any(|(id, member)| !member.owned.is_subset(&next[id]));
+                let is_at_rest = members.iter().all(|(id, member)| member.owned == next[id]);
                 own(&mut members, &next, generation);
                 generation += 1;
-                if !revokes {
+                if is_at_rest {
                     check_complete(&next, &members, &topics, false);
-                    let again = Assignor::CooperativeSticky.assign(&members, &topics);
-                    assert_eq!(again, next, "nothing changed, nothing moves");
                     break;
                 }
             }
