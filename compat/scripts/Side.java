@@ -31,6 +31,7 @@ final class Side {
         Map.entry("kafka-consumer-groups", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"),
         Map.entry("kafka-share-groups", "org.apache.kafka.tools.consumer.group.ShareGroupCommand"),
         Map.entry("kafka-streams-groups", "org.apache.kafka.tools.streams.StreamsGroupCommand"),
+        Map.entry("kafka-streams-application-reset", "org.apache.kafka.tools.StreamsResetter"),
         Map.entry("kafka-groups", "org.apache.kafka.tools.GroupsCommand"),
         Map.entry("kafka-configs", "kafka.admin.ConfigCommand"),
         Map.entry("kafka-log-dirs", "org.apache.kafka.tools.LogDirsCommand"),

@@ -136,6 +136,9 @@ fn quota_changes(changes: Vec<ConfigChange>) -> Result<BTreeMap<String, Option<f
                 _ => Err(Failure::new(format!("{name}={value} is no number"))
                     .then("write bytes or percent, such as 1048576")),
             },
+            ConfigChange::Append { name, .. } | ConfigChange::Subtract { name, .. } => {
+                Err(Failure::new(format!("the quota {name} is no list")))
+            }
         };
     changes.into_iter().map(change).collect()
 }

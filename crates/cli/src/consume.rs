@@ -8,6 +8,7 @@ mod format;
 mod jq;
 mod plan;
 pub(crate) mod show;
+mod watched;
 
 use crate::cluster::ClusterArgs;
 use crate::executor::{self, Threads};
@@ -20,6 +21,7 @@ use ottla_types::TopicPartition;
 use show::{Show, ShowArgs};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use watched::Watched;
 
 /// How often it is looked whether the ends are reached, while nothing comes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
@@ -121,6 +123,7 @@ async fn print(
 ) -> Result<(), Failure> {
     let max = args.max_messages.unwrap_or(u64::MAX);
     let (mut count, begun) = (0, Instant::now());
+    let mut watched = Watched::begin(args, reading, ends.as_ref()).await?;
     while count < max {
         if ends.is_some() && reading.consumer().assignment().is_empty() && begun.elapsed() > ASSIGNMENT_MAX {
             let next_step = Some("see who has them with `ottla group describe`".to_string());
@@ -141,7 +144,9 @@ async fn print(
         if end.is_some_and(|end| record.offset >= *end) {
             continue;
         }
-        count += u64::from(show.print(&record, sink)?);
+        let is_printed = show.print(&record, sink)?;
+        watched.read(&record, is_printed);
+        count += u64::from(is_printed);
         if !sink.take(reading.has_more())? {
             // Nobody reads any more: `| head`.
             return Ok(());

@@ -33,8 +33,9 @@ pub(crate) struct Hanging {
 pub(crate) async fn find(admin: &Admin, scope: &Scope) -> Result<Vec<Hanging>, Failure> {
     let mut candidates = Vec::new();
     let age_ms = i64::try_from(scope.older_than.as_millis()).unwrap_or(i64::MAX);
-    for partition in partitions(admin, scope).await? {
-        for producer in admin.describe_producers(&partition, scope.broker_id).await? {
+    let partitions: BTreeSet<TopicPartition> = partitions(admin, scope).await?.into_iter().collect();
+    for (partition, producers) in admin.describe_producers(&partitions, scope.broker_id).await {
+        for producer in producers? {
             let Some(start_offset) = producer.current_txn_start_offset else { continue };
             if now_ms() - producer.last_timestamp <= age_ms {
                 continue;
@@ -65,8 +66,10 @@ pub(crate) async fn starting_at(
     partition: &TopicPartition,
     start_offset: i64,
 ) -> Result<OpenTransaction, Failure> {
-    let producers = admin.describe_producers(partition, None).await?;
-    let found = producers.into_iter().find(|producer| producer.current_txn_start_offset == Some(start_offset));
+    let described = admin.describe_producers(&[partition.clone()].into(), None).await;
+    let producers = described.into_values().collect::<Result<Vec<_>, _>>()?;
+    let found =
+        producers.into_iter().flatten().find(|producer| producer.current_txn_start_offset == Some(start_offset));
     let found = found.ok_or_else(|| {
         let what =
             format!("Could not find any open transactions starting at offset {start_offset} on partition {partition}");

@@ -1,7 +1,9 @@
 //! Lines of a file or of standard input, read on a thread of their own so that waiting for a person stops nothing else.
 
 use crate::failure::Failure;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 use tokio::sync::mpsc;
 
@@ -24,7 +26,7 @@ impl Lines {
         let file = file.map(Path::to_path_buf);
         let open = move || -> std::io::Result<Box<dyn Read>> {
             Ok(match file {
-                Some(file) => Box::new(std::fs::File::open(file)?),
+                Some(file) => Box::new(File::open(file)?),
                 None => Box::new(std::io::stdin()),
             })
         };
@@ -68,6 +70,17 @@ impl Lines {
     }
 }
 
+/// Bytes of a file that has an end; nothing for pipes, devices and what cannot be looked at.
+pub(crate) fn size(file: &Path) -> Option<u64> {
+    std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file).map(|found| found.len())
+}
+
+/// The same of standard input: `< file`.
+pub(crate) fn size_of_stdin() -> Option<u64> {
+    let opened = File::from(std::io::stdin().as_fd().try_clone_to_owned().ok()?);
+    opened.metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len())
+}
+
 /// Bytes up to the delimiter, without it; nothing at the end of the input.
 fn next_piece(input: &mut impl BufRead, delimiter: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
     let mut piece = Vec::new();
@@ -102,5 +115,14 @@ mod tests {
         assert_eq!(pieces(b"a;\xff;;b;;", b";;"), [b"a;\xff".to_vec(), b"b".to_vec()]);
         assert_eq!(pieces(b"a\nb", b""), [b"a\nb".to_vec()]);
         assert!(pieces(b"", b"\n").is_empty());
+    }
+
+    #[test]
+    fn only_files_have_a_size() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"12345").unwrap();
+        assert_eq!(size(file.path()), Some(5));
+        assert_eq!(size(Path::new("/dev/null")), None);
+        assert_eq!(size(Path::new("/no/such/file")), None);
     }
 }

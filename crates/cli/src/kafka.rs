@@ -33,6 +33,7 @@ mod share_consumer_perf;
 mod share_groups;
 mod shared;
 mod storage;
+mod streams_application_reset;
 mod streams_groups;
 mod topics;
 mod transactions;
@@ -110,6 +111,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool::of::<share_consumer_perf::ShareConsumerPerf>(),
     Tool::of::<share_groups::ShareGroups>(),
     Tool::of::<storage::Storage>(),
+    Tool::of::<streams_application_reset::StreamsApplicationReset>(),
     Tool::of::<streams_groups::StreamsGroups>(),
     Tool::of::<topics::Topics>(),
     Tool::of::<transactions::Transactions>(),

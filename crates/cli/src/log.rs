@@ -6,6 +6,7 @@ mod verify;
 
 use crate::failure::Failure;
 use crate::output::OutputArgs;
+use crate::segment::Kind;
 use clap::Subcommand;
 use ottla_runtime::{RealOptions, Runtime};
 use ottla_storage::{LogError, lock_dir};
@@ -85,6 +86,20 @@ fn is_partition(path: &Path) -> bool {
         entries.into_iter().any(|entry| entry.path().extension().is_some_and(|suffix| suffix == "log"))
     };
     is_named && path.is_dir() && has_segment()
+}
+
+/// The segments of a partition directory, in order.
+fn segments(partition: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(partition).into_iter().flatten().filter_map(Result::ok);
+    let paths = entries.map(|entry| entry.path());
+    let mut segments: Vec<PathBuf> = paths.filter(|path| Kind::of(path) == Some(Kind::Log)).collect();
+    segments.sort();
+    segments
+}
+
+/// Bytes of a file; 0 where it cannot be told.
+fn size(file: PathBuf) -> u64 {
+    std::fs::metadata(file).map_or(0, |found| found.len())
 }
 
 /// Refuses a directory that a node uses.

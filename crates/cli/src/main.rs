@@ -22,6 +22,7 @@ mod perf;
 mod processes;
 mod produce;
 mod profile;
+mod progress;
 mod quota;
 mod reading;
 mod record;

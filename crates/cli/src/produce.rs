@@ -3,8 +3,9 @@
 use crate::cluster::ClusterArgs;
 use crate::executor::{self, Threads};
 use crate::failure::Failure;
-use crate::input::Lines;
+use crate::input::{self, Lines};
 use crate::output::{Output, OutputArgs, Sink};
+use crate::progress::{Progress, Unit};
 use crate::record::JsonRecord;
 use crate::topic::explain_unknown_topic;
 use bytes::Bytes;
@@ -93,6 +94,7 @@ struct Outbox<'a> {
     untold: VecDeque<Delivery>,
     sink: Sink,
     acknowledged: u64,
+    progress: Progress,
 }
 
 /// Runs the command.
@@ -114,9 +116,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         reach_leader(&client, &args.topic).await?;
         let producer = Producer::new(&client, options)?;
         let (untold, sink) = (VecDeque::new(), Sink::new());
-        let mut outbox = Outbox { args, producer, untold, sink, acknowledged: 0 };
+        let mut outbox = Outbox { args, producer, untold, sink, acknowledged: 0, progress: args.progress() };
         let sent = outbox.send_all(&template).await;
         let told = outbox.finish().await;
+        outbox.progress = Progress::hidden();
         if !args.quiet && args.output.output == Output::Table {
             let plural = if outbox.acknowledged == 1 { "" } else { "s" };
             eprintln!("Produced {} record{plural} to {}.", outbox.acknowledged, args.topic);
@@ -153,6 +156,19 @@ impl Args {
             value: None,
             headers: headers?,
         })
+    }
+
+    /// Of the bytes of the input, where all of it are files.
+    fn progress(&self) -> Progress {
+        if self.quiet || self.tombstone {
+            return Progress::hidden();
+        }
+        let bytes = match self.files.is_empty() {
+            true => input::size_of_stdin(),
+            false => self.files.iter().map(|file| input::size(file)).sum(),
+        };
+        let progress = bytes.map_or_else(Progress::hidden, |bytes| Progress::of(bytes, Unit::Bytes));
+        if self.output.output == Output::Table { progress } else { progress.unless_printing() }
     }
 
     /// The record that a piece of the input means.
@@ -219,6 +235,11 @@ impl Outbox<'_> {
         Ok(())
     }
 
+    /// What was read of the input.
+    fn advance(&self, piece: usize, delimiter: &[u8]) {
+        self.progress.advance((piece + delimiter.len()) as u64);
+    }
+
     async fn send_pieces(
         &mut self,
         file: Option<&Path>,
@@ -241,6 +262,7 @@ impl Outbox<'_> {
             let piece = piece.map_err(|failure| Failure::new(format!("{source}: {}", failure.cause)))?;
             let Some(piece) = piece else { return Ok(()) };
             number += 1;
+            self.advance(piece.len(), delimiter);
             if self.args.json && piece.trim_ascii().is_empty() {
                 continue;
             }

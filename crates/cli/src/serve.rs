@@ -23,6 +23,8 @@ const LISTEN_DEFAULT: &str = "127.0.0.1:9092";
 const IN_MEMORY: &str = ":memory:";
 /// Path of the log directory on the disk in memory.
 const IN_MEMORY_DIR: &str = "/ottla";
+/// How log lines look, where no option says it.
+const LOG_FORMAT_VARIABLE: &str = "OTTLA_LOG_FORMAT";
 /// For tests that make a power loss without a reboot: used instead of the machine's boot id.
 const BOOT_ID_VARIABLE: &str = "OTTLA_BOOT_ID";
 
@@ -42,12 +44,14 @@ pub(crate) struct Args {
     /// One broker config by Kafka's name; may be given several times.
     #[arg(short = 'o', long = "override", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// error, warn, info, debug or trace, or a list such as info,ottla_storage=debug. [default: $RUST_LOG, or info]
+    /// error, warn, info, debug or trace, or a list such as info,ottla_storage=debug (config logging.level).
+    /// [default: $RUST_LOG, or what --config says, or info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// How log lines look: text for people, json for machines.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
-    log_format: Format,
+    /// How log lines look: text for people, json for machines (config logging.format).
+    /// [default: $OTTLA_LOG_FORMAT, or what --config says, or text]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    log_format: Option<Format>,
     /// Serve /metrics, /healthz, /readyz and /debug here (config http.listener); port 0 takes a free port.
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<String>,
@@ -60,9 +64,8 @@ pub(crate) struct Args {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Format {
-    #[default]
     Text,
     Json,
 }
@@ -86,12 +89,27 @@ impl Args {
 /// Runs the node; returns after a clean shutdown.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
-    ottla_telemetry::init_logs_as(args.log_level.as_deref(), args.log_format.into())?;
-    allow_open_files();
     let config = BrokerConfig::parse(configs(args)?)?;
+    let format = log_format(args, &config)?;
+    ottla_telemetry::init_logs_as(args.log_level.as_deref(), &config.logging.level, format.into())?;
+    allow_open_files();
     let in_memory = args.data_dir.as_deref() == Some(IN_MEMORY);
     let executor = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("ottla").build()?;
     executor.block_on(serve(config, in_memory, args, started))
+}
+
+/// The option, else the variable, else the config.
+fn log_format(args: &Args, config: &BrokerConfig) -> Result<Format> {
+    let configured = if config.logging.is_json { Format::Json } else { Format::Text };
+    let from_environment = std::env::var(LOG_FORMAT_VARIABLE).ok().filter(|format| !format.is_empty());
+    match (args.log_format, from_environment) {
+        (Some(format), _) => Ok(format),
+        (None, None) => Ok(configured),
+        (None, Some(text)) => {
+            let wrong = |_| anyhow::anyhow!("{LOG_FORMAT_VARIABLE} is '{text}': write text or json");
+            <Format as clap::ValueEnum>::from_str(&text, true).map_err(wrong)
+        }
+    }
 }
 
 /// Raises the soft limit of open files to the hard one: partitions and connections need them, and nothing here uses `select`.
@@ -247,7 +265,7 @@ mod tests {
             config: None,
             overrides: overrides.iter().map(ToString::to_string).collect(),
             log_level: None,
-            log_format: Format::Text,
+            log_format: None,
             http: None,
             print_address: false,
             stop_with_stdin: false,

@@ -7,7 +7,7 @@ use crate::cluster::ClusterArgs;
 use crate::failure::Failure;
 use crate::output::OutputArgs;
 use clap::Subcommand;
-use ottla_client::{Admin, Client, ClientError, ConfigChange, NewTopic};
+use ottla_client::{Admin, Client, ClientError, ConfigChange, NewPartitions, NewTopic};
 use ottla_types::ErrorCode;
 use serde::Serialize;
 
@@ -159,7 +159,7 @@ impl Alter {
             explain_unknown_topic(admin, &self.name, altered).await?;
         }
         if let Some(total) = self.partitions {
-            let enlarged = admin.create_partitions(&self.name, total).await;
+            let enlarged = admin.create_partitions(&self.name, &NewPartitions::increase_to(total), false).await;
             explain_unknown_topic(admin, &self.name, enlarged).await?;
         }
         let view = Changed { partitions: self.partitions, ..Changed::new(&self.name, true) };

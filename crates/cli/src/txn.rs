@@ -7,7 +7,7 @@ use crate::output::OutputArgs;
 use crate::table;
 use crate::times::{now_ms, parse_duration};
 use clap::Subcommand;
-use ottla_client::{Admin, Client, TransactionDescription, TransactionFilter};
+use ottla_client::{ActiveProducer, Admin, Client, TransactionDescription, TransactionFilter};
 use ottla_types::{ErrorCode, TopicPartition};
 use serde::Serialize;
 use std::time::Duration;
@@ -164,10 +164,11 @@ async fn holder(admin: &Admin, id: &str) -> Result<Holder, Failure> {
         }
         Err(error) => return Err(error.into()),
     };
-    let mut partitions = Vec::new();
-    for partition in &described.partitions {
-        partitions.push(held(admin, partition, &described).await);
-    }
+    let mut producers = admin.describe_producers(&described.partitions, None).await;
+    // What a partition's leader knows is left out where it cannot be asked: the coordinator's word is enough to go on.
+    let mut known = |partition| producers.remove(partition).and_then(Result::ok).unwrap_or_default();
+    let partitions = described.partitions.iter();
+    let partitions = partitions.map(|partition| held(partition, known(partition), &described)).collect();
     Ok(Holder {
         transactional_id: described.transactional_id,
         state: described.state,
@@ -181,9 +182,7 @@ async fn holder(admin: &Admin, id: &str) -> Result<Holder, Failure> {
     })
 }
 
-/// What the partition's leader knows is left out where it cannot be asked: the coordinator's word is enough to go on.
-async fn held(admin: &Admin, partition: &TopicPartition, described: &TransactionDescription) -> Held {
-    let producers = admin.describe_producers(partition, None).await.unwrap_or_default();
+fn held(partition: &TopicPartition, producers: Vec<ActiveProducer>, described: &TransactionDescription) -> Held {
     let ours = producers.into_iter().find(|producer| producer.producer_id == described.producer_id);
     Held {
         topic: partition.topic.to_string(),

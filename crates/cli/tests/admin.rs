@@ -198,3 +198,41 @@ fn kafkas_tools_for_share_groups_and_streams_groups_answer() {
     let refused = good(&tool("kafka-streams-groups --delete --group g"));
     assert!(refused.contains("Group 'g' does not exist or is not a streams group.\n"), "{refused}");
 }
+
+#[test]
+fn kafkas_tool_resets_an_application() {
+    let node = Node::start();
+    good(&node.ottla("topic create in --partitions 1"));
+    good(&node.ottla("topic create app-store-changelog --partitions 1"));
+    good(&node.feed("produce in", b"a\nb\nc\n"));
+    let tool = |rest: &str| {
+        let words = "kafka-streams-application-reset --application-id app";
+        node.ottla(&format!("{words} --bootstrap-server {} {rest}", node.address))
+    };
+    let moved = |offset: i64| {
+        format!(
+            "Reset-offsets for input topics [in]\n\
+             Following input topics offsets will be reset to (for consumer group app)\n\
+             Topic: in Partition: 0 Offset: {offset}\nDone.\n"
+        )
+    };
+    let deleted = |topics: &str| format!("Deleting inferred internal topics [{topics}]\nDone.\n");
+    let dry = good(&tool("--input-topics in --to-latest --dry-run"));
+    let heading = "----Dry run displays the actions which will be performed when running Streams Reset Tool----\n";
+    assert_eq!(dry, format!("{heading}{}{}", moved(3), deleted("app-store-changelog")));
+    assert!(good(&node.ottla("topic list")).contains("app-store-changelog"));
+    assert_eq!(node.ottla("group describe app").status.code(), Some(4), "a dry run makes no group");
+
+    let refused = tool("--internal-topics in");
+    assert!(stderr(&refused).starts_with("ERROR: java.lang.IllegalArgumentException: Invalid topic specified"));
+    assert_eq!(good(&tool("--input-topics in --to-offset 1")), moved(1) + &deleted("app-store-changelog"));
+    assert!(!good(&node.ottla("topic list")).contains("app-store-changelog"));
+    assert!(good(&node.ottla("group describe app")).contains("lag 2"));
+    assert_eq!(good(&tool("--input-topics in --shift-by 1")), moved(2) + &deleted(""));
+    let high = "New offset (9) is higher than latest offset. Value will be set to 3\n";
+    assert!(good(&tool("--input-topics in --to-offset 9")).contains(high));
+    let missing = tool("--input-topics in,none");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stdout(&missing).contains("Following input topics are not found, skipping them\nTopic: none\n"));
+    assert!(stdout(&missing).ends_with(&deleted("")), "the rest is done all the same");
+}

@@ -61,3 +61,14 @@ fn records_go_through_the_console_tools() {
     let failed = node.ottla(&tool("kafka-delete-records --offset-json-file /nonexistent.json"));
     assert_eq!(failed.status.code(), Some(1));
 }
+
+#[test]
+fn partitions_that_come_are_placed_by_the_rest_of_the_assignment() {
+    let node = Node::start();
+    let tool = |line: &str| node.ottla(&format!("kafka-topics --bootstrap-server {} {line}", node.address));
+    good(&tool("--create --topic t --partitions 1"));
+    let too_few = tool("--alter --topic t --partitions 3 --replica-assignment 1,1");
+    assert_eq!(too_few.status.code(), Some(1), "one of two that come: {}", stdout(&too_few));
+    good(&tool("--alter --topic t --partitions 3 --replica-assignment 1,1,1"));
+    assert!(good(&tool("--describe --topic t")).contains("PartitionCount: 3"));
+}

@@ -161,3 +161,32 @@ fn print_address_prints_one_line_and_the_end_of_stdin_stops_the_node() {
     assert_eq!(more, "", "one line and nothing else");
     assert!(node.wait().unwrap().success(), "a clean end");
 }
+
+/// The first line of the log of a node that starts with these words and this variable, and ends at once.
+fn first_line_of_the_log(words: &[&str], variable: Option<&str>) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    command.args(["serve", "--data-dir", ":memory:", "--listen", "127.0.0.1:0", "--stop-with-stdin"]).args(words);
+    command.env_remove("RUST_LOG").env_remove("OTTLA_LOG_FORMAT").stdin(Stdio::null());
+    command.envs(variable.map(|value| ("OTTLA_LOG_FORMAT", value)));
+    let output = command.output().expect("the binary runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    told.lines().next().unwrap_or_default().to_string()
+}
+
+#[test]
+fn the_log_is_json_by_option_variable_or_config_and_its_level_is_a_config_too() {
+    let is_json = |line: &str| {
+        let read: Option<serde_json::Value> = serde_json::from_str(line).ok();
+        read.is_some_and(|event| event["level"] == "INFO" && event["message"].is_string())
+    };
+    let config = ["-o", "logging.format=json"];
+    assert!(is_json(&first_line_of_the_log(&config, None)));
+    assert!(is_json(&first_line_of_the_log(&[], Some("json"))));
+    assert!(is_json(&first_line_of_the_log(&["--log-format", "json"], Some("text"))));
+    let text = first_line_of_the_log(&config, Some("text"));
+    assert!(!is_json(&text) && text.contains("INFO"), "the variable wins over the config: {text}");
+    assert_eq!(first_line_of_the_log(&["-o", "logging.level=error"], None), "");
+    let refused = ottla("localhost:1", "serve --data-dir :memory: -o logging.format=xml");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("logging.format"), "{refused:?}");
+}

@@ -66,6 +66,21 @@ fn what_nobody_could_read_is_given_back() {
     assert_eq!(good(&node.ottla("share consume workers jobs -n 3 --format %s/%d;")), "1/2;2/2;3/2;");
 }
 
+#[cfg(feature = "jq")]
+#[test]
+fn records_that_a_filter_leaves_out_are_accepted_or_given_back() {
+    let node = node_with("jobs", b"1\n2\n3\n4\n");
+    let filtered = |rest: &str| {
+        let mut words = vec!["share", "consume", "workers", "jobs", "--jq", "select(.value > 1) | .value"];
+        words.extend(rest.split_whitespace());
+        good(&common::run(&node.address, &words, b""))
+    };
+    assert_eq!(filtered("--from-beginning -n 1 --left-out release"), "");
+    assert_eq!(filtered("-n 2"), "2\n", "the first one came again, and was accepted");
+    assert_eq!(good(&node.ottla("share consume workers jobs -n 2 --format %s/%d;")), "3/1;4/1;");
+    assert_eq!(lag(&node, "workers"), 0);
+}
+
 #[test]
 fn acknowledgements_that_fail_are_told() {
     // Too much for a pipe that nobody empties.

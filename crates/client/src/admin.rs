@@ -1,5 +1,5 @@
-//! Administration: topics, configs, quotas, partitions, groups and their offsets, transactions, records, log directories,
-//! producers, features, the cluster, its quorum, reassignments.
+//! Administration: topics, configs, quotas, partitions, groups, their members and their offsets, transactions, records, log
+//! directories, producers, features, the cluster, its quorum, reassignments.
 //!
 //! An operation is retried only where a broker said that it did nothing and a later try may succeed.
 
@@ -7,14 +7,17 @@ mod cluster;
 mod configs;
 mod elections;
 mod features;
+mod group_members;
 mod group_offsets;
 mod groups;
+mod leaders;
 mod partitions;
 mod quorum;
 mod quotas;
 mod reassignments;
 mod share_groups;
 mod streams_groups;
+mod topic_partitions;
 mod topics;
 mod transactions;
 
@@ -22,6 +25,7 @@ pub use cluster::{LogDir, ReplicaLog};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym};
 pub use elections::Election;
 pub use features::FeatureChange;
+pub use group_members::{MembersToRemove, RemovedMember};
 pub use groups::{GroupDescription, GroupListing, MemberDescription};
 pub use partitions::ActiveProducer;
 pub use quorum::{QuorumInfo, QuorumReplica, RaftVoterEndpoint};
@@ -29,7 +33,7 @@ pub use quotas::{QuotaEntity, QuotaFilter, QuotaMatch};
 pub use reassignments::PartitionReassignment;
 pub use share_groups::{ShareGroupDescription, ShareMemberDescription, ShareOffsets, SharePartitionOffset};
 pub use streams_groups::{StreamsGroupDescription, StreamsMemberDescription, StreamsTasks, Subtopology};
-pub use topics::{CreatedTopic, NewTopic, TopicDescription};
+pub use topics::{CreatedTopic, NewPartitions, NewTopic, TopicDescription};
 pub use transactions::{OpenTransaction, TransactionDescription, TransactionFilter, TransactionListing};
 
 use crate::client::Client;

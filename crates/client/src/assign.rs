@@ -2,11 +2,13 @@
 //!
 //! Members speak Kafka's embedded consumer protocol, so groups may be mixed with Java and librdkafka clients.
 
+mod racks;
 mod range;
 mod round_robin;
 mod sticky;
 mod wire;
 
+pub(crate) use racks::Racks;
 pub(crate) use wire::{decode_assignment, decode_member, encode_assignment, encode_subscription};
 
 use ottla_types::TopicPartition;
@@ -33,12 +35,14 @@ pub(crate) struct GroupMember {
     pub(crate) owned: BTreeSet<TopicPartition>,
     /// The generation in which `owned` was assigned, or -1.
     pub(crate) generation_id: i32,
+    /// `client.rack`.
+    pub(crate) rack: Option<String>,
 }
 
 /// Members by member id.
 pub(crate) type Members = BTreeMap<String, GroupMember>;
-/// Number of partitions by topic.
-pub(crate) type PartitionCounts = BTreeMap<String, i32>;
+/// The partitions of each topic, in order, and where their replicas are.
+pub(crate) type Topics = BTreeMap<String, Vec<Racks>>;
 /// Partitions by member id; every member has an entry.
 pub(crate) type Assignments = BTreeMap<String, BTreeSet<TopicPartition>>;
 
@@ -64,13 +68,13 @@ impl Assignor {
     }
 
     /// Divides the partitions of the topics that exist.
-    pub(crate) fn assign(self, members: &Members, counts: &PartitionCounts) -> Assignments {
+    pub(crate) fn assign(self, members: &Members, topics: &Topics) -> Assignments {
         match self {
-            Assignor::Range => range::assign(members, counts),
-            Assignor::RoundRobin => round_robin::assign(members, counts),
-            Assignor::Sticky => sticky::assign(members, counts),
+            Assignor::Range => range::assign(members, topics),
+            Assignor::RoundRobin => round_robin::assign(members, topics),
+            Assignor::Sticky => sticky::assign(members, topics),
             Assignor::CooperativeSticky => {
-                let mut assignments = sticky::assign(members, counts);
+                let mut assignments = sticky::assign(members, topics);
                 sticky::hold_back_what_moves(&mut assignments, members);
                 assignments
             }

@@ -33,11 +33,11 @@ mod versions;
 
 pub use admin::{
     ActiveProducer, Admin, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, CreatedTopic,
-    Election, FeatureChange, GroupDescription, GroupListing, LogDir, MemberDescription, NewTopic, OpenTransaction,
-    PartitionReassignment, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch, RaftVoterEndpoint,
-    ReplicaLog, ShareGroupDescription, ShareMemberDescription, ShareOffsets, SharePartitionOffset,
-    StreamsGroupDescription, StreamsMemberDescription, StreamsTasks, Subtopology, TopicDescription,
-    TransactionDescription, TransactionFilter, TransactionListing,
+    Election, FeatureChange, GroupDescription, GroupListing, LogDir, MemberDescription, MembersToRemove, NewPartitions,
+    NewTopic, OpenTransaction, PartitionReassignment, QuorumInfo, QuorumReplica, QuotaEntity, QuotaFilter, QuotaMatch,
+    RaftVoterEndpoint, RemovedMember, ReplicaLog, ShareGroupDescription, ShareMemberDescription, ShareOffsets,
+    SharePartitionOffset, StreamsGroupDescription, StreamsMemberDescription, StreamsTasks, Subtopology,
+    TopicDescription, TransactionDescription, TransactionFilter, TransactionListing,
 };
 pub use assign::Assignor;
 pub use backoff::Backoff;

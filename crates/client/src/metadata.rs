@@ -44,7 +44,7 @@ pub struct TopicMetadata {
 }
 
 /// One partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartitionMetadata {
     /// Partition index.
     pub partition: i32,
@@ -58,6 +58,10 @@ pub struct PartitionMetadata {
     pub isr: Vec<i32>,
     /// Replicas that are offline.
     pub offline_replicas: Vec<i32>,
+    /// Replicas that have everything committed although they are not in sync (KIP-966); `None` where that is not told.
+    pub eligible_leader_replicas: Option<Vec<i32>>,
+    /// Replicas that were in sync or eligible when the last of these was lost; `None` where that is not told.
+    pub last_known_elr: Option<Vec<i32>>,
 }
 
 impl BrokerAddress {
@@ -93,7 +97,7 @@ impl TopicMetadata {
     }
 }
 
-fn topic(topic: MetadataResponseTopic) -> TopicMetadata {
+pub(crate) fn topic(topic: MetadataResponseTopic) -> TopicMetadata {
     let name = topic.name.unwrap_or_else(|| topic.topic_id.to_string());
     let mut partitions: Vec<PartitionMetadata> = topic
         .partitions
@@ -105,6 +109,7 @@ fn topic(topic: MetadataResponseTopic) -> TopicMetadata {
             replicas: partition.replica_nodes,
             isr: partition.isr_nodes,
             offline_replicas: partition.offline_replicas,
+            ..PartitionMetadata::default()
         })
         .collect();
     partitions.sort_by_key(|partition| partition.partition);

@@ -7,7 +7,7 @@
 mod rules;
 mod views;
 
-pub use views::{FetchConfig, NetworkConfig, QuorumConfig, Roles, StorageConfig, TopicDefaults, Voter};
+pub use views::{FetchConfig, LoggingConfig, NetworkConfig, QuorumConfig, Roles, StorageConfig, TopicDefaults, Voter};
 
 use crate::catalog::{self, BrokerName, Scope};
 use crate::error::{ConfigError, ConfigErrors};
@@ -40,6 +40,8 @@ pub struct BrokerConfig {
     pub quorum: QuorumConfig,
     /// Connections and requests.
     pub network: NetworkConfig,
+    /// The node's own log.
+    pub logging: LoggingConfig,
     /// Where and how logs are kept.
     pub storage: StorageConfig,
     /// What new topics get.
@@ -110,6 +112,7 @@ impl BrokerConfig {
             inter_broker_listener_name: listeners.inter_broker,
             quorum: QuorumConfig::read(&reader)?,
             network: NetworkConfig::read(&reader)?,
+            logging: LoggingConfig::read(&reader),
             storage: StorageConfig::read(&reader),
             topics: TopicDefaults::read(&reader),
             fetch: FetchConfig::read(&reader),

@@ -68,8 +68,8 @@ pub struct RepairDone {
     pub to_be_rebuilt: Vec<PathBuf>,
 }
 
-/// Checks every batch of the partition directory `directory`.
-pub async fn plan(rt: &Runtime, directory: &Path) -> Result<RepairPlan, LogError> {
+/// Checks every batch of the partition directory `directory`. `checked` is told the bytes of each batch that is valid.
+pub async fn plan(rt: &Runtime, directory: &Path, mut checked: impl FnMut(u64)) -> Result<RepairPlan, LogError> {
     let disk = rt.disk();
     let inventory = Inventory::take(disk, directory).await?;
     let mut plan = RepairPlan {
@@ -91,7 +91,7 @@ pub async fn plan(rt: &Runtime, directory: &Path) -> Result<RepairPlan, LogError
             break;
         }
         previous = Some((base_offset, size));
-        let found = check_segment(disk, directory, base_offset, size, &mut end_offset).await?;
+        let found = check_segment(disk, directory, (base_offset, size), &mut end_offset, &mut checked).await?;
         plan.valid_bytes += found.as_ref().map_or(size, |(position, _)| *position);
         if let Some((position, reason)) = found {
             let offset = end_offset.unwrap_or(base_offset);
@@ -204,9 +204,9 @@ async fn cleaned_offset_of(disk: &Disk, directory: &Path) -> Result<Option<i64>,
 async fn check_segment(
     disk: &Disk,
     directory: &Path,
-    base_offset: i64,
-    size: u64,
+    (base_offset, size): (i64, u64),
     end_offset: &mut Option<i64>,
+    checked: &mut impl FnMut(u64),
 ) -> Result<Option<(u64, String)>, LogError> {
     if end_offset.is_some_and(|end_offset| end_offset > base_offset) {
         return Ok(Some((0, format!("the segment starts before offset {}, where the last one ends", base_offset))));
@@ -220,7 +220,10 @@ async fn check_segment(
             Ok(Some(batch)) if batch.header.base_offset < expected => {
                 break Some((batch.position, format!("offset {} comes again", batch.header.base_offset)));
             }
-            Ok(Some(batch)) => expected = batch.header.next_offset(),
+            Ok(Some(batch)) => {
+                expected = batch.header.next_offset();
+                checked(batch.header.total_len() as u64);
+            }
             Ok(None) => break None,
             Err(ScanStop::Invalid { position, reason, .. }) => break Some((position, reason)),
             Err(ScanStop::Io(source)) => return Err(LogError::Io { action: "read", path, source }),

@@ -73,17 +73,17 @@ pub fn log_levels() -> Option<&'static LogLevels> {
 /// # Errors
 /// The level is none, or logging was set up before.
 pub fn init_logs(level: Option<&str>) -> Result<(), LogSetupError> {
-    init_logs_as(level, LogFormat::Text)
+    init_logs_as(level, "info", LogFormat::Text)
 }
 
-/// As [`init_logs`], in this format.
+/// As [`init_logs`], in this format, and with this level where neither `level` nor the variable says one.
 ///
 /// # Errors
 /// As [`init_logs`].
-pub fn init_logs_as(level: Option<&str>, format: LogFormat) -> Result<(), LogSetupError> {
+pub fn init_logs_as(level: Option<&str>, otherwise: &str, format: LogFormat) -> Result<(), LogSetupError> {
     let from_environment = std::env::var(LEVEL_VARIABLE).ok();
     let given = level.map(str::to_string).or(from_environment);
-    let level = given.filter(|level| !level.is_empty()).unwrap_or_else(|| "info".to_string());
+    let level = given.filter(|level| !level.is_empty()).unwrap_or_else(|| otherwise.to_string());
     let levels = Levels::parse(&level)?;
     let (filter, handle) = reload::Layer::new(levels.to_targets());
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {

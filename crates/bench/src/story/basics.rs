@@ -3,8 +3,8 @@
 use crate::broker::Broker;
 use crate::stage::{Outcome, PATIENCE, Stage, equal, poll_until, text};
 use ottla_client::{
-    Compression, ConfigChange, ConfigResource, Consumer, ConsumerOptions, Isolation, OffsetReset, OffsetSpec, Producer,
-    ProducerOptions, ProducerRecord,
+    Compression, ConfigChange, ConfigResource, Consumer, ConsumerOptions, Isolation, NewPartitions, OffsetReset,
+    OffsetSpec, Producer, ProducerOptions, ProducerRecord,
 };
 use ottla_types::{ErrorCode, TopicPartition};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) async fn topics(stage: &Stage) -> Outcome {
             return Err(format!("retention.ms is {found:?}").into());
         }
     }
-    stage.admin.create_partitions(&name, 5).await?;
+    stage.admin.create_partitions(&name, &NewPartitions::increase_to(5), false).await?;
     stage.admin.delete_topic(&name).await?;
     let gone = stage.admin.delete_topic(&name).await;
     equal("deleted twice", gone.err().and_then(|error| error.code()), Some(ErrorCode::UnknownTopicOrPartition))

@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod administration;
 mod basics;
 mod broker;
 mod cluster;
@@ -60,6 +61,12 @@ async fn story() -> Result<bool, Box<dyn std::error::Error>> {
     stage.ready().await?;
     cases!(stage, all_passed,
         "admin_makes_changes_and_deletes_topics" => basics::topics(&stage),
+        "admin_appends_to_lists_and_takes_out_of_them" => administration::lists(&stage),
+        "admin_describes_and_deletes_topics_by_id_and_in_pages" => administration::topics(&stage),
+        "admin_asks_leaders_for_many_partitions" => administration::batches(&stage),
+        "admin_places_new_partitions" => administration::placement(&stage),
+        "admin_fences_producers" => administration::fencing(&stage),
+        "admin_takes_members_out_of_groups" => administration::members(&stage),
         "admin_knows_cluster_features_and_log_directories" => basics::cluster(&stage),
         "admin_describes_the_quorum" => cluster::quorum(&stage),
         "admin_cannot_make_the_voters_invalid" => cluster::voters(&stage),

@@ -254,7 +254,7 @@ pub(super) mod tests {
             leader_epoch: 0,
             replicas: replicas.to_vec(),
             isr: isr.to_vec(),
-            offline_replicas: vec![],
+            ..PartitionMetadata::default()
         };
         let topic = |name: &str, partitions| {
             let partitions = Ok(partitions);

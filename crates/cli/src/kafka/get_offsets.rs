@@ -105,14 +105,15 @@ impl GetOffsets {
         // Kafka's order: that of the names with their numbers.
         partitions.sort_by_key(ToString::to_string);
         let mut text = String::new();
+        let wanted = partitions.iter().map(|partition| (partition.clone(), spec)).collect();
+        let mut listed = admin.list_offsets_each(&wanted, Isolation::ReadUncommitted).await;
         for partition in partitions {
-            let listed = admin.list_offsets(&[(partition.clone(), spec)].into(), Isolation::ReadUncommitted).await;
-            match listed.map(|listed| listed.get(&partition).map_or(-1, |found| found.offset)) {
-                Ok(-1) => {}
-                Ok(offset) => {
+            match listed.remove(&partition).map(|listed| listed.map(|found| found.offset)) {
+                None | Some(Ok(-1)) => {}
+                Some(Ok(offset)) => {
                     let _ = writeln!(text, "{}:{}:{offset}", partition.topic, partition.partition);
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     eprintln!("Skip getting offsets for topic-partition {partition} due to error: {error}");
                 }
             }
@@ -158,15 +159,15 @@ fn partition_set(text: Option<&str>) -> Result<Partitions, Failure> {
     })
 }
 
-/// The offset that a `--time` means. There is no tiered storage: what is local is all there is.
+/// The offset that a `--time` means.
 fn offset_spec(text: &str) -> Result<OffsetSpec, Failure> {
     Ok(match text {
         "latest" | "-1" => OffsetSpec::Latest,
-        "earliest" | "-2" | "earliest-local" | "-4" => OffsetSpec::Earliest,
+        "earliest" | "-2" => OffsetSpec::Earliest,
         "max-timestamp" | "-3" => OffsetSpec::MaxTimestamp,
-        "latest-tiered" | "-5" | "earliest-pending-upload" | "-6" => {
-            return Err(Failure::new("there is no tiered storage yet: latest-tiered and earliest-pending-upload mean nothing"));
-        }
+        "earliest-local" | "-4" => OffsetSpec::EarliestLocal,
+        "latest-tiered" | "-5" => OffsetSpec::LatestTiered,
+        "earliest-pending-upload" | "-6" => OffsetSpec::EarliestPendingUpload,
         timestamp => OffsetSpec::AtTimestamp(timestamp.parse().map_err(|_| {
             Failure::new(format!(
                 "Malformed time argument {timestamp}. Please use -1 or latest / -2 or earliest / -3 or max-timestamp / -4 \

@@ -8,7 +8,7 @@ use super::shared::{Cluster, TopicPattern, matching_topics};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
-use ottla_client::{Admin, Client, ClientError, NewTopic};
+use ottla_client::{Admin, Client, ClientError, NewPartitions, NewTopic};
 use ottla_types::ErrorCode;
 use std::path::PathBuf;
 
@@ -54,7 +54,7 @@ pub(super) struct Topics {
     /// Replicas of each partition of the topic to create.
     #[arg(long, value_name = "replication factor")]
     replication_factor: Option<i32>,
-    /// Brokers of each partition of the topic to create: 1:2,2:3 for two partitions.
+    /// Brokers of each partition of the topic to create or alter: 1:2,2:3 for two partitions.
     #[arg(long, value_name = "broker:broker,...")]
     replica_assignment: Option<String>,
     /// When describing, only show under-replicated partitions.
@@ -145,8 +145,15 @@ impl Topics {
 
     async fn alter(&self, admin: &Admin) -> Result<(), Failure> {
         let total = self.partitions.unwrap_or_default();
+        let assignments = self.assignments()?;
         for topic in self.existing(admin).await? {
-            admin.create_partitions(&topic, total).await.map_err(in_kafkas_words)?;
+            let mut wanted = NewPartitions::increase_to(total);
+            if !assignments.is_empty() {
+                // The list begins with the partitions that are there.
+                let now = admin.describe_topic(&topic).await?.metadata.partitions?.len();
+                wanted = wanted.on(assignments.iter().skip(now).cloned().collect());
+            }
+            admin.create_partitions(&topic, &wanted, false).await.map_err(in_kafkas_words)?;
         }
         Ok(())
     }

@@ -189,9 +189,12 @@ async fn describe(admin: &Admin, transactional_id: &str) -> Result<(), Failure> 
 async fn describe_producers(admin: &Admin, partition: &TopicPartition, broker_id: Option<i32>) -> Result<(), Failure> {
     let whom = broker_id.map_or("leader".to_string(), |id| format!("broker {id}"));
     let what = format!("Failed to describe producers for partition {partition} on {whom}");
-    let found = admin.describe_producers(partition, broker_id).await.map_err(|error| failed(&what, &error))?;
+    let found = admin.describe_producers(&[partition.clone()].into(), broker_id).await;
+    let found: Result<Vec<_>, ClientError> = found.into_values().collect();
     let rows: Vec<Vec<String>> = found
+        .map_err(|error| failed(&what, &error))?
         .into_iter()
+        .flatten()
         .map(|producer| {
             vec![
                 producer.producer_id.to_string(),

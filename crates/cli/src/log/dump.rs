@@ -1,8 +1,9 @@
 //! `ottla log dump`. Works on files of a running node and of Apache Kafka too.
 
-use super::partitions;
+use super::{partitions, segments, size};
 use crate::failure::Failure;
 use crate::output::{Output, OutputArgs, write_out};
+use crate::progress::{Progress, Unit};
 use crate::segment::decode::{Decoder, Plain, control};
 use crate::segment::{Batch, Kind, Segment};
 use ottla_records::{DECOMPRESSED_BATCH_BYTES_MAX, Records};
@@ -69,12 +70,12 @@ struct Content {
 }
 
 pub(super) fn run(args: &Args, output: OutputArgs) -> Result<(), Failure> {
+    let mut wanted = Vec::new();
     for path in &args.paths {
-        for file in files(path)? {
-            dump(args, &file, output)?;
-        }
+        wanted.extend(files(path)?);
     }
-    Ok(())
+    let progress = Progress::of(wanted.iter().cloned().map(size).sum(), Unit::Bytes).unless_printing();
+    wanted.iter().try_for_each(|file| dump(args, file, output, &progress))
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -87,14 +88,12 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     let mut files = Vec::new();
     for partition in partitions(path)? {
-        let entries = std::fs::read_dir(&partition).into_iter().flatten().filter_map(Result::ok);
-        files.extend(entries.map(|entry| entry.path()).filter(|path| Kind::of(path) == Some(Kind::Log)));
+        files.extend(segments(&partition));
     }
-    files.sort();
     Ok(files)
 }
 
-fn dump(args: &Args, path: &Path, output: OutputArgs) -> Result<(), Failure> {
+fn dump(args: &Args, path: &Path, output: OutputArgs, progress: &Progress) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
     let mut segment = Segment::open(path).map_err(unreadable)?;
     let is_table = output.output == Output::Table;
@@ -110,6 +109,7 @@ fn dump(args: &Args, path: &Path, output: OutputArgs) -> Result<(), Failure> {
                 format!("---\n{}", serde_yaml_ng::to_string(&shown).map_err(|error| Failure::new(error.to_string()))?)
             }
         })?;
+        progress.advance(batch.bytes.len() as u64);
     }
     let trailing = segment.size() - segment.position();
     if trailing > 0 {

@@ -1,8 +1,9 @@
 //! `ottla log verify`.
 
-use super::{check_stopped, label, partitions, refused};
+use super::{check_stopped, label, partitions, refused, segments, size};
 use crate::failure::Failure;
 use crate::output::OutputArgs;
+use crate::progress::{Progress, Unit};
 use ottla_runtime::Runtime;
 use ottla_storage::repair::{Damage, RepairPlan, plan};
 use serde::Serialize;
@@ -44,12 +45,15 @@ pub(super) async fn run(runtime: &Runtime, directories: &[PathBuf], output: Outp
 
 /// What a check of every partition finds; refuses those of a running node.
 pub(super) async fn plans(runtime: &Runtime, directories: &[PathBuf]) -> Result<Vec<RepairPlan>, Failure> {
-    let mut plans = Vec::new();
+    let mut wanted = Vec::new();
     for directory in directories {
-        for partition in partitions(Path::new(directory))? {
-            check_stopped(runtime, &partition).await?;
-            plans.push(plan(runtime, &partition).await.map_err(refused)?);
-        }
+        wanted.extend(partitions(Path::new(directory))?);
+    }
+    let progress = Progress::of(wanted.iter().flat_map(|partition| segments(partition)).map(size).sum(), Unit::Bytes);
+    let mut plans = Vec::new();
+    for partition in wanted {
+        check_stopped(runtime, &partition).await?;
+        plans.push(plan(runtime, &partition, |bytes| progress.advance(bytes)).await.map_err(refused)?);
     }
     Ok(plans)
 }

@@ -2,11 +2,11 @@
 
 use crate::failure::Failure;
 use crate::output::OutputArgs;
+use crate::progress::{self, grouped};
 use hdrhistogram::Histogram;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::fmt::Write;
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -169,16 +169,12 @@ impl Meter {
     }
 
     fn bar(&self) -> ProgressBar {
-        if !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
         let length = match self.end {
             Some(end) => (end - self.begun).as_millis() as u64,
             None => self.records_max,
         };
-        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{wide_bar} {percent}%  {msg}  {eta} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = ProgressBar::with_draw_target(Some(length), progress::target());
+        bar.set_style(progress::style("{msg}"));
         bar
     }
 
@@ -256,19 +252,6 @@ impl Report {
     }
 }
 
-/// A whole number with commas: 1,234,567.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,7 +285,5 @@ mod tests {
         let meter = Meter::new(1, None, Duration::ZERO, &[]);
         meter.count_error("no leader".to_string());
         assert_eq!(meter.report().unwrap_err().cause, "no leader");
-        assert_eq!(grouped(1_234_567.4), "1,234,567");
-        assert_eq!(grouped(12.0), "12");
     }
 }

@@ -53,9 +53,36 @@ pub(super) struct Args {
     max_messages: Option<usize>,
     #[command(flatten)]
     show: ShowArgs,
+    /// What becomes of records that --jq leaves out. Released ones come again, perhaps to this member, as often as the group
+    /// delivers a record. [default: as --ack]
+    #[cfg(feature = "jq")]
+    #[arg(long, value_name = "WORD", value_enum, requires = "jq")]
+    left_out: Option<Ack>,
     /// A consumer config by Kafka's name; may be given several times.
     #[arg(long = "property", short = 'X', value_name = "KEY=VALUE")]
     properties: Vec<String>,
+}
+
+impl Args {
+    /// What becomes of a record that was printed, or left out.
+    fn ack_of(&self, is_printed: bool) -> Ack {
+        #[cfg(feature = "jq")]
+        if let (false, Some(left_out)) = (is_printed, self.left_out) {
+            return left_out;
+        }
+        let _ = is_printed;
+        self.ack
+    }
+}
+
+impl Ack {
+    fn kind(self) -> AcknowledgeType {
+        match self {
+            Ack::Accept => AcknowledgeType::Accept,
+            Ack::Release => AcknowledgeType::Release,
+            Ack::Reject => AcknowledgeType::Reject,
+        }
+    }
 }
 
 /// Runs the command.
@@ -112,19 +139,14 @@ async fn take(
     (sink, unwritten): (&mut Sink, &mut Vec<ConsumerRecord>),
 ) -> Result<bool, Failure> {
     let wait = (!args.follow).then(|| Duration::from_secs(args.wait));
-    let kind = match args.ack {
-        Ack::Accept => AcknowledgeType::Accept,
-        Ack::Release => AcknowledgeType::Release,
-        Ack::Reject => AcknowledgeType::Reject,
-    };
     let max = args.max_messages.unwrap_or(usize::MAX);
     if max > 0 {
         reading.join(JOIN_MAX, max).await?;
     }
     for left in (1..=max).rev() {
         let Next::Record(record) = reading.next(wait, left).await? else { break };
-        show.print(&record, sink)?;
-        reading.acknowledge(&record, kind)?;
+        let is_printed = show.print(&record, sink)?;
+        reading.acknowledge(&record, args.ack_of(is_printed).kind())?;
         unwritten.push(record);
         if !sink.take(reading.has_more())? {
             return Ok(false);

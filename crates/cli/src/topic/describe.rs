@@ -117,7 +117,7 @@ mod tests {
             leader_epoch: 4,
             replicas: vec![1, 2],
             isr: vec![1],
-            offline_replicas: vec![],
+            ..PartitionMetadata::default()
         };
         let metadata = TopicMetadata {
             name: "orders".to_string(),

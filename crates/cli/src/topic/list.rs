@@ -74,7 +74,7 @@ mod tests {
             leader_epoch: 0,
             replicas: vec![1],
             isr: leader.iter().copied().collect(),
-            offline_replicas: vec![],
+            ..PartitionMetadata::default()
         });
         let partitions = Ok(partitions.collect());
         (name.to_string(), TopicMetadata { name: name.to_string(), topic_id: Uuid::ZERO, is_internal, partitions })

@@ -12,6 +12,8 @@ use std::fmt;
 /// `AlterConfigOp.OpType`.
 const SET: i8 = 0;
 const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
 
 /// What has configs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -197,6 +199,47 @@ pub enum ConfigChange {
         /// Name.
         name: String,
     },
+    /// Adds entries to a config that is a list, and leaves those that it has.
+    Append {
+        /// Name.
+        name: String,
+        /// The entries, separated by commas.
+        value: String,
+    },
+    /// Takes entries out of a config that is a list; those that it lacks are passed over.
+    Subtract {
+        /// Name.
+        name: String,
+        /// The entries, separated by commas.
+        value: String,
+    },
+}
+
+impl ConfigChange {
+    /// Sets a value.
+    pub fn set(name: impl Into<String>, value: impl Into<String>) -> ConfigChange {
+        ConfigChange::Set { name: name.into(), value: value.into() }
+    }
+
+    /// Adds entries to a list.
+    pub fn append(name: impl Into<String>, value: impl Into<String>) -> ConfigChange {
+        ConfigChange::Append { name: name.into(), value: value.into() }
+    }
+
+    /// Takes entries out of a list.
+    pub fn subtract(name: impl Into<String>, value: impl Into<String>) -> ConfigChange {
+        ConfigChange::Subtract { name: name.into(), value: value.into() }
+    }
+
+    fn to_wire(&self) -> AlterableConfig {
+        let (name, config_operation, value) = match self {
+            ConfigChange::Set { name, value } => (name, SET, Some(value)),
+            ConfigChange::Delete { name } => (name, DELETE, None),
+            ConfigChange::Append { name, value } => (name, APPEND, Some(value)),
+            ConfigChange::Subtract { name, value } => (name, SUBTRACT, Some(value)),
+        };
+        AlterableConfig { name: name.clone(), config_operation, value: value.cloned() }
+    }
 }
 
 impl Admin {
@@ -245,25 +288,17 @@ impl Admin {
     /// Changes configs of a resource; those that are not named stay. With `validate_only` only says whether it could be done.
     ///
     /// # Errors
-    /// INVALID_CONFIG, UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
+    /// INVALID_CONFIG, also for an entry appended to or subtracted from what is no list, UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
     pub async fn alter_configs(
         &self,
         resource: &ConfigResource,
         changes: &[ConfigChange],
         validate_only: bool,
     ) -> Result<(), ClientError> {
-        let configs = changes.iter().map(|change| match change {
-            ConfigChange::Set { name, value } => {
-                AlterableConfig { name: name.clone(), config_operation: SET, value: Some(value.clone()) }
-            }
-            ConfigChange::Delete { name } => {
-                AlterableConfig { name: name.clone(), config_operation: DELETE, value: None }
-            }
-        });
         let wanted = AlterConfigsResource {
             resource_type: resource.code(),
             resource_name: resource.name(),
-            configs: configs.collect(),
+            configs: changes.iter().map(ConfigChange::to_wire).collect(),
         };
         let request = IncrementalAlterConfigsRequest { resources: vec![wanted], validate_only };
         self.patiently(|| async {

@@ -1,13 +1,12 @@
-//! Groups: list, describe, delete, and take members out.
+//! Groups: list, describe, delete.
 
 use super::Admin;
 use crate::assign::{decode_assignment, decode_member};
 use crate::coordinator::Coordinated;
 use crate::error::ClientError;
-use ottla_protocol::leave_group_request::MemberIdentity;
 use ottla_protocol::{
-    ApiKey, ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, LeaveGroupRequest,
-    ListGroupsRequest, consumer_group_describe_response, describe_groups_response,
+    ApiKey, ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest,
+    consumer_group_describe_response, describe_groups_response,
 };
 use ottla_types::{ErrorCode, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,29 +194,6 @@ impl Admin {
         .await
     }
 
-    /// Takes static members out of a classic group, by `group.instance.id` (KIP-345).
-    ///
-    /// # Errors
-    /// UNKNOWN_MEMBER_ID ... and those of the connection.
-    pub async fn remove_static_members(&self, group_id: &str, instance_ids: &[&str]) -> Result<(), ClientError> {
-        let member = |instance: &&str| MemberIdentity {
-            group_instance_id: Some((*instance).to_string()),
-            reason: Some("removed by an administrator".to_string()),
-            ..Default::default()
-        };
-        let members = instance_ids.iter().map(member).collect();
-        let request = LeaveGroupRequest { group_id: group_id.to_string(), member_id: String::new(), members };
-        self.group_operation(group_id, || async {
-            let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
-            ClientError::check(response.error_code, None, || subject(group_id))?;
-            response.members.iter().try_for_each(|member| {
-                let instance = member.group_instance_id.as_deref().unwrap_or_default();
-                ClientError::check(member.error_code, None, || format!("member '{instance}' of {}", subject(group_id)))
-            })
-        })
-        .await
-    }
-
     /// Repeats `operation` while the coordinator is elsewhere, away or loads.
     pub(super) async fn group_operation<T, F>(
         &self,
@@ -273,6 +249,6 @@ fn classic_member(member: describe_groups_response::DescribedGroupMember) -> Mem
     }
 }
 
-fn subject(group_id: &str) -> String {
+pub(super) fn subject(group_id: &str) -> String {
     format!("group '{group_id}'")
 }

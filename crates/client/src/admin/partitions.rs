@@ -1,14 +1,15 @@
 //! What is asked of a partition's leader: deleting records, listing offsets, its producers.
 
 use super::Admin;
+use super::leaders::{Led, may_move};
 use crate::error::ClientError;
 use crate::fetch::Isolation;
-use crate::offsets::{ListedOffset, OffsetSpec};
+use crate::offsets::{self, ListedOffset, OffsetSpec};
 use ottla_protocol::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use ottla_protocol::describe_producers_request::TopicRequest;
-use ottla_protocol::{DeleteRecordsRequest, DescribeProducersRequest};
-use ottla_types::{ErrorCode, TopicPartition};
-use std::collections::BTreeMap;
+use ottla_protocol::{DeleteRecordsRequest, DescribeProducersRequest, DescribeProducersResponse};
+use ottla_types::TopicPartition;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Deletes up to the high watermark.
 const TO_THE_END: i64 = -1;
@@ -52,57 +53,65 @@ impl Admin {
         .await
     }
 
-    /// One offset of each partition; offset -1 where nothing was found.
+    /// One offset of each partition; offset -1 where nothing was found. Each leader gets one request.
     ///
     /// # Errors
-    /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
+    /// The first of [`Admin::list_offsets_each`].
     pub async fn list_offsets(
         &self,
         wanted: &BTreeMap<TopicPartition, OffsetSpec>,
         isolation: Isolation,
     ) -> Result<BTreeMap<TopicPartition, ListedOffset>, ClientError> {
-        let is_worth_it = |error: &ClientError| may_move(error) || self.outlasts(error);
-        let mut listed = BTreeMap::new();
-        for (partition, spec) in wanted {
-            let ask = || self.client.list_offset(&partition.topic, partition.partition, *spec, isolation);
-            listed.insert(partition.clone(), crate::backoff::patiently(&self.client, is_worth_it, ask).await?);
-        }
-        Ok(listed)
+        let listed = self.list_offsets_each(wanted, isolation).await;
+        listed.into_iter().map(|(partition, found)| Ok((partition, found?))).collect()
     }
 
-    /// The idempotent and transactional producers that a partition remembers: its leader, or the replica on a broker.
-    ///
-    /// # Errors
-    /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
+    /// The same, with an outcome for each partition: UNKNOWN_TOPIC_OR_PARTITION, `NoCommonVersion` where a leader does not
+    /// serve what is wanted ... and the errors of the connections.
+    pub async fn list_offsets_each(
+        &self,
+        wanted: &BTreeMap<TopicPartition, OffsetSpec>,
+        isolation: Isolation,
+    ) -> BTreeMap<TopicPartition, Result<ListedOffset, ClientError>> {
+        // Where a leader is too old for some of them, the others are still answered.
+        let mut by_version: BTreeMap<i16, BTreeSet<TopicPartition>> = BTreeMap::new();
+        for (partition, spec) in wanted {
+            by_version.entry(spec.least_version()).or_default().insert(partition.clone());
+        }
+        let mut listed = BTreeMap::new();
+        for (least_version, partitions) in by_version {
+            let request = |led: &[Led]| {
+                let rows = led.iter().map(|led| (&led.partition, led.leader_epoch, wanted[&led.partition]));
+                offsets::request(rows, isolation, self.timeout_ms())
+            };
+            listed.extend(self.at_leaders(partitions, least_version, request, offsets::read).await);
+        }
+        listed
+    }
+
+    /// The idempotent and transactional producers that partitions remember: of their leaders, which get one request each, or
+    /// of the replicas on one broker. Each partition has its outcome: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER where
+    /// that broker has no replica ... and the errors of the connections.
     pub async fn describe_producers(
         &self,
-        partition: &TopicPartition,
+        partitions: &BTreeSet<TopicPartition>,
         node_id: Option<i32>,
-    ) -> Result<Vec<ActiveProducer>, ClientError> {
-        let (name, partition_indexes) = (partition.topic.to_string(), vec![partition.partition]);
-        let request = DescribeProducersRequest { topics: vec![TopicRequest { name, partition_indexes }] };
-        let ask = |broker: crate::Connection| {
-            let request = &request;
-            async move {
-                let response = broker.send(request).await?;
-                let found = response.topics.into_iter().flat_map(|topic| topic.partitions).next();
-                let found = found.ok_or_else(|| ClientError::missing("DescribeProducers", &partition.to_string()))?;
-                ClientError::check(found.error_code, found.error_message.as_deref(), || partition.to_string())?;
-                let producers = found.active_producers.into_iter().map(|producer| ActiveProducer {
-                    producer_id: producer.producer_id,
-                    producer_epoch: producer.producer_epoch,
-                    last_sequence: producer.last_sequence,
-                    last_timestamp: producer.last_timestamp,
-                    coordinator_epoch: producer.coordinator_epoch,
-                    current_txn_start_offset: Some(producer.current_txn_start_offset).filter(|offset| *offset >= 0),
-                });
-                Ok(producers.collect())
-            }
+    ) -> BTreeMap<TopicPartition, Result<Vec<ActiveProducer>, ClientError>> {
+        let Some(node_id) = node_id else {
+            let request = |led: &[Led]| producers_request(led.iter().map(|led| &led.partition));
+            return self.at_leaders(partitions.clone(), 0, request, read_producers).await;
         };
-        match node_id {
-            Some(node_id) => ask(self.client.broker(node_id).await?).await,
-            None => self.at_leader(partition, ask).await,
-        }
+        let asked = async { self.client.broker(node_id).await?.send(&producers_request(partitions)).await }.await;
+        let (mut told, otherwise) = match asked {
+            Ok(response) => (read_producers(response).into_iter().collect(), None),
+            Err(error) => (BTreeMap::new(), Some(error)),
+        };
+        let outcome = |partition: &TopicPartition| {
+            let missing = || ClientError::missing("DescribeProducers", &partition.to_string());
+            let found = told.remove(partition);
+            (partition.clone(), found.unwrap_or_else(|| Err(otherwise.clone().unwrap_or_else(missing))))
+        };
+        partitions.iter().map(outcome).collect()
     }
 
     /// Repeats `operation` at the leader, with fresh metadata, while leaders move.
@@ -127,9 +136,33 @@ impl Admin {
     }
 }
 
-/// Errors that mean: the leader is another one, or not there yet.
-fn may_move(error: &ClientError) -> bool {
-    use ErrorCode::{FencedLeaderEpoch, LeaderNotAvailable, NotLeaderOrFollower, UnknownLeaderEpoch};
-    let codes = [NotLeaderOrFollower, LeaderNotAvailable, FencedLeaderEpoch, UnknownLeaderEpoch];
-    error.code().is_some_and(|code| codes.contains(&code))
+fn producers_request<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> DescribeProducersRequest {
+    let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+    for partition in partitions {
+        topics.entry(partition.topic.to_string()).or_default().push(partition.partition);
+    }
+    let topics = topics.into_iter().map(|(name, partition_indexes)| TopicRequest { name, partition_indexes });
+    DescribeProducersRequest { topics: topics.collect() }
+}
+
+fn read_producers(
+    response: DescribeProducersResponse,
+) -> Vec<(TopicPartition, Result<Vec<ActiveProducer>, ClientError>)> {
+    let mut read = Vec::new();
+    for topic in response.topics {
+        for row in topic.partitions {
+            let partition = TopicPartition::new(topic.name.as_str(), row.partition_index);
+            let checked = ClientError::check(row.error_code, row.error_message.as_deref(), || partition.to_string());
+            let producers = row.active_producers.into_iter().map(|producer| ActiveProducer {
+                producer_id: producer.producer_id,
+                producer_epoch: producer.producer_epoch,
+                last_sequence: producer.last_sequence,
+                last_timestamp: producer.last_timestamp,
+                coordinator_epoch: producer.coordinator_epoch,
+                current_txn_start_offset: Some(producer.current_txn_start_offset).filter(|offset| *offset >= 0),
+            });
+            read.push((partition, checked.map(|()| producers.collect())));
+        }
+    }
+    read
 }

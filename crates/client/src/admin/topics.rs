@@ -3,10 +3,12 @@
 use super::{Admin, ConfigEntry};
 use crate::error::ClientError;
 use crate::metadata::{ClusterMetadata, TopicMetadata};
-use ottla_protocol::create_partitions_request::CreatePartitionsTopic;
+use ottla_protocol::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use ottla_protocol::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use ottla_protocol::delete_topics_request::DeleteTopicState;
-use ottla_protocol::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
+use ottla_protocol::{
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DeleteTopicsResponse, Message,
+};
 use ottla_types::{ErrorCode, Uuid};
 
 /// From this version on, DeleteTopics has a structure for each topic (KIP-516).
@@ -38,6 +40,32 @@ impl NewTopic {
     pub fn config(mut self, name: impl Into<String>, value: impl ToString) -> NewTopic {
         self.configs.push((name.into(), value.to_string()));
         self
+    }
+}
+
+/// What a topic's partitions are to become.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewPartitions {
+    /// How many there are to be in all.
+    pub total: i32,
+    /// Brokers of each partition that comes, the preferred leader first; `None` leaves it to the broker.
+    pub assignments: Option<Vec<Vec<i32>>>,
+}
+
+impl NewPartitions {
+    /// So many in all, wherever the broker puts those that come.
+    ///
+    /// ```text
+    /// NewPartitions::increase_to(6)                      // where the broker likes
+    /// NewPartitions::increase_to(6).on(vec![vec![2, 3]]) // the sixth on brokers 2 and 3
+    /// ```
+    pub fn increase_to(total: i32) -> NewPartitions {
+        NewPartitions { total, assignments: None }
+    }
+
+    /// The same with those that come on these brokers.
+    pub fn on(self, assignments: Vec<Vec<i32>>) -> NewPartitions {
+        NewPartitions { assignments: Some(assignments), ..self }
     }
 }
 
@@ -114,8 +142,8 @@ impl Admin {
     pub async fn describe_topic(&self, name: &str) -> Result<TopicDescription, ClientError> {
         let metadata = self
             .patiently(|| async {
-                let mut cluster = self.client.fetch_metadata(Some(&[name]), false).await?;
-                let topic = cluster.topics.remove(name).ok_or_else(|| ClientError::missing("Metadata", name))?;
+                let topic = self.describe_once(&[name]).await?.remove(name);
+                let topic = topic.ok_or_else(|| ClientError::missing("DescribeTopicPartitions", name))?;
                 topic.partitions.clone()?;
                 Ok(topic)
             })
@@ -124,14 +152,20 @@ impl Admin {
         Ok(TopicDescription { metadata, configs })
     }
 
-    /// Raises the number of partitions to `total`.
+    /// Raises the number of partitions; with `validate_only` only says whether it could be done.
     ///
     /// # Errors
-    /// INVALID_PARTITIONS when that is not more than now ... and those of the connection.
-    pub async fn create_partitions(&self, name: &str, total: i32) -> Result<(), ClientError> {
-        let wanted = CreatePartitionsTopic { name: name.to_string(), count: total, assignments: None };
-        let (topics, timeout_ms) = (vec![wanted], self.timeout_ms());
-        let request = CreatePartitionsRequest { topics, timeout_ms, validate_only: false };
+    /// INVALID_PARTITIONS when that is not more than now, INVALID_REPLICA_ASSIGNMENT ... and those of the connection.
+    pub async fn create_partitions(
+        &self,
+        name: &str,
+        wanted: &NewPartitions,
+        validate_only: bool,
+    ) -> Result<(), ClientError> {
+        let assignment = |broker_ids: &Vec<i32>| CreatePartitionsAssignment { broker_ids: broker_ids.clone() };
+        let assignments = wanted.assignments.as_ref().map(|rows| rows.iter().map(assignment).collect());
+        let wanted = CreatePartitionsTopic { name: name.to_string(), count: wanted.total, assignments };
+        let request = CreatePartitionsRequest { topics: vec![wanted], timeout_ms: self.timeout_ms(), validate_only };
         self.patiently(|| async {
             let response = self.client.controller().await?.send(&request).await?;
             let result = response.results.into_iter().next();
@@ -157,15 +191,41 @@ impl Admin {
                 topic_names: if by_state { Vec::new() } else { vec![name.to_string()] },
                 timeout_ms: self.timeout_ms(),
             };
-            let response = controller.send(&request).await?;
-            let result = response.responses.into_iter().next();
-            let result = result.ok_or_else(|| ClientError::missing("DeleteTopics", name))?;
-            ClientError::check(result.error_code, result.error_message.as_deref(), || subject(name))
+            deleted(controller.send(&request).await?, &subject(name)).map(|_| ())
         })
         .await?;
         self.client.forget_topic(name);
         Ok(())
     }
+
+    /// Deletes the topic with this id and its records: no other one that got the name meanwhile.
+    ///
+    /// # Errors
+    /// UNKNOWN_TOPIC_ID, TOPIC_DELETION_DISABLED, `NoCommonVersion` with brokers before Kafka 2.8 ... and those of the
+    /// connection.
+    pub async fn delete_topic_by_id(&self, topic_id: Uuid) -> Result<(), ClientError> {
+        let topics = vec![DeleteTopicState { name: None, topic_id }];
+        let request = DeleteTopicsRequest { topics, topic_names: Vec::new(), timeout_ms: self.timeout_ms() };
+        let name = self
+            .patiently(|| async {
+                let controller = self.client.controller().await?;
+                let versions = (DELETE_BY_STATE_VERSION, DeleteTopicsRequest::MAX_VERSION);
+                let version = controller.version_within::<DeleteTopicsRequest>(versions)?;
+                let response = controller.begin(&request, version, &[]).await?.wait().await?;
+                deleted(response, &format!("topic with id {topic_id}"))
+            })
+            .await?;
+        name.iter().for_each(|name| self.client.forget_topic(name));
+        Ok(())
+    }
+}
+
+/// The name of the topic that was deleted, where it is told.
+fn deleted(response: DeleteTopicsResponse, subject: &str) -> Result<Option<String>, ClientError> {
+    let result = response.responses.into_iter().next();
+    let result = result.ok_or_else(|| ClientError::missing("DeleteTopics", subject))?;
+    ClientError::check(result.error_code, result.error_message.as_deref(), || subject.to_string())?;
+    Ok(result.name)
 }
 
 impl ClientError {

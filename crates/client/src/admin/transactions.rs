@@ -3,19 +3,18 @@
 use super::Admin;
 use crate::coordinator::Coordinated;
 use crate::error::ClientError;
+use crate::simple_producer::ProducerIdentity;
 use ottla_protocol::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use ottla_protocol::{
     DescribeTransactionsRequest, InitProducerIdRequest, ListTransactionsRequest, WriteTxnMarkersRequest,
 };
-use ottla_types::TopicPartition;
-use std::collections::BTreeSet;
+use ottla_types::{ProducerEpoch, ProducerId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The first versions with a filter by duration (KIP-994), and by pattern (KIP-1152).
 const DURATION_VERSION: i16 = 1;
 const PATTERN_VERSION: i16 = 2;
-/// How long the transaction may last that ends another one; nothing is written in it.
-const TERMINATING_TIMEOUT_MS: i32 = 1;
 
 /// Which transactional ids are wanted; all, when nothing is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -150,14 +149,34 @@ impl Admin {
     /// # Errors
     /// TRANSACTIONAL_ID_AUTHORIZATION_FAILED ... and those of the connection.
     pub async fn terminate_transaction(&self, transactional_id: &str) -> Result<(), ClientError> {
+        self.fence_producer(transactional_id).await.map(|_| ())
+    }
+
+    /// Fences every producer that has one of these transactional ids now: its open transaction is aborted, and it can do
+    /// nothing more. Of each id the identity that holds it from now on, or why it could not be taken over.
+    pub async fn fence_producers(
+        &self,
+        transactional_ids: &[&str],
+    ) -> BTreeMap<String, Result<ProducerIdentity, ClientError>> {
+        let mut fenced = BTreeMap::new();
+        for transactional_id in transactional_ids {
+            fenced.insert((*transactional_id).to_string(), self.fence_producer(transactional_id).await);
+        }
+        fenced
+    }
+
+    async fn fence_producer(&self, transactional_id: &str) -> Result<ProducerIdentity, ClientError> {
         let request = InitProducerIdRequest {
             transactional_id: Some(transactional_id.to_string()),
-            transaction_timeout_ms: TERMINATING_TIMEOUT_MS,
+            // Kafka's coordinator waits so long for its log when it takes the id away.
+            transaction_timeout_ms: self.timeout_ms(),
             ..Default::default()
         };
         self.transaction_operation(transactional_id, || async {
             let response = self.client.transaction_coordinator(transactional_id).await?.send(&request).await?;
-            ClientError::check(response.error_code, None, || subject(transactional_id))
+            ClientError::check(response.error_code, None, || subject(transactional_id))?;
+            let (id, epoch) = (response.producer_id, response.producer_epoch);
+            Ok(ProducerIdentity { producer_id: ProducerId(id), producer_epoch: ProducerEpoch(epoch) })
         })
         .await
     }

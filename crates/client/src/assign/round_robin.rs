@@ -1,17 +1,17 @@
-//! `roundrobin`: all partitions in a row, dealt in turn to the members that subscribe to them.
+//! `roundrobin`: all partitions in a row, dealt in turn to the members that subscribe to them, wherever they are.
 
-use super::{Assignments, Members, PartitionCounts, in_order, nothing};
+use super::{Assignments, Members, Topics, in_order, nothing};
 use ottla_types::TopicPartition;
 
-pub(super) fn assign(members: &Members, counts: &PartitionCounts) -> Assignments {
+pub(super) fn assign(members: &Members, topics: &Topics) -> Assignments {
     let mut assignments = nothing(members);
     let order = in_order(members);
     let mut next = 0;
-    for (topic, count) in counts {
+    for (topic, partitions) in topics {
         if !members.values().any(|member| member.topics.contains(topic)) {
             continue;
         }
-        for partition in 0..*count {
+        for partition in (0..).take(partitions.len()) {
             while !members[order[next % order.len()]].topics.contains(topic) {
                 next += 1;
             }

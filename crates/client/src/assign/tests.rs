@@ -1,5 +1,7 @@
 //! Properties that hold for any group, and Kafka's examples.
 
+mod racks;
+
 use super::*;
 use bytes::Bytes;
 use ottla_runtime::Runtime;
@@ -20,8 +22,8 @@ fn group(topics: &[(&str, &[&str])]) -> Members {
     topics.iter().map(|(id, topics)| (id.to_string(), member(topics))).collect()
 }
 
-fn counts(topics: &[(&str, i32)]) -> PartitionCounts {
-    topics.iter().map(|(topic, count)| (topic.to_string(), *count)).collect()
+fn counts(topics: &[(&str, usize)]) -> Topics {
+    topics.iter().map(|(topic, count)| (topic.to_string(), vec![Racks::new(); *count])).collect()
 }
 
 fn shown(assignments: &Assignments) -> Vec<String> {
@@ -52,10 +54,10 @@ fn static_members_keep_their_order_when_member_ids_change() {
     assert_eq!(shown(&assigned), ["a: t1", "z: t0"]);
 }
 
-fn random_group(runtime: &Runtime) -> (Members, PartitionCounts) {
+fn random_group(runtime: &Runtime) -> (Members, Topics) {
     let below = |limit: u64| runtime.random_range(0..limit);
     let topics: Vec<String> = (0..1 + below(4)).map(|n| format!("t{n}")).collect();
-    let counts = topics.iter().map(|topic| (topic.clone(), below(9) as i32)).collect();
+    let counts = topics.iter().map(|topic| (topic.clone(), vec![Racks::new(); below(9) as usize])).collect();
     let same = below(2) == 0;
     let mut members = Members::new();
     for id in 0..1 + below(6) {
@@ -73,7 +75,7 @@ fn own(members: &mut Members, assignments: &Assignments, generation_id: i32) {
 }
 
 /// Every partition that somebody wants has one owner, who wants it. `may_lack`: some wait for their owner to give them up.
-fn check_complete(assignments: &Assignments, members: &Members, counts: &PartitionCounts, may_lack: bool) {
+fn check_complete(assignments: &Assignments, members: &Members, counts: &Topics, may_lack: bool) {
     let mut seen = BTreeSet::new();
     for (id, owned) in assignments {
         for partition in owned {
@@ -83,7 +85,7 @@ fn check_complete(assignments: &Assignments, members: &Members, counts: &Partiti
     }
     for (topic, count) in counts {
         if !may_lack && members.values().any(|member| member.topics.contains(topic)) {
-            (0..*count)
+            (0..count.len() as i32)
                 .for_each(|index| assert!(seen.contains(&partition(topic, index)), "{topic}-{index} is nobody's"));
         }
     }
@@ -166,8 +168,9 @@ fn subscriptions_and_assignments_survive_the_wire() {
     let mut told = member(&["t", "u"]);
     told.owned.extend([partition("t", 3), partition("u", 0)]);
     told.generation_id = 7;
+    told.rack = Some("r1".to_string());
     for assignor in [Assignor::Sticky, Assignor::CooperativeSticky] {
-        let bytes = encode_subscription(assignor, &told, Some("r1")).unwrap();
+        let bytes = encode_subscription(assignor, &told).unwrap();
         assert_eq!(decode_member(None, &bytes).unwrap(), told, "{assignor:?}");
     }
     assert_eq!(decode_assignment(&encode_assignment(&told.owned).unwrap()).unwrap(), told.owned);

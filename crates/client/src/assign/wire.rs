@@ -11,11 +11,7 @@ use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A member's subscription, in the newest version.
-pub(crate) fn encode_subscription(
-    assignor: Assignor,
-    member: &GroupMember,
-    rack: Option<&str>,
-) -> Result<Bytes, ClientError> {
+pub(crate) fn encode_subscription(assignor: Assignor, member: &GroupMember) -> Result<Bytes, ClientError> {
     let owned = by_topic(&member.owned);
     let user_data = (assignor == Assignor::Sticky).then(|| sticky_user_data(&owned, member.generation_id));
     let kept = if assignor.is_cooperative() { owned } else { BTreeMap::new() };
@@ -27,7 +23,7 @@ pub(crate) fn encode_subscription(
             .map(|(topic, partitions)| consumer_protocol_subscription::TopicPartition { topic, partitions })
             .collect(),
         generation_id: member.generation_id,
-        rack_id: rack.map(str::to_string),
+        rack_id: member.rack.clone(),
     };
     versioned(&subscription)
 }
@@ -46,7 +42,8 @@ pub(crate) fn decode_member(instance_id: Option<String>, metadata: &Bytes) -> Re
         generation_id = generation_id.max(generation);
     }
     let topics = read.topics.into_iter().collect();
-    Ok(GroupMember { group_instance_id: instance_id, topics, owned, generation_id })
+    let rack = read.rack_id.filter(|rack| !rack.is_empty());
+    Ok(GroupMember { group_instance_id: instance_id, topics, owned, generation_id, rack })
 }
 
 /// What a member gets.

@@ -67,7 +67,8 @@ pub struct ConsumerOptions {
     pub fetch_wait_max: Duration,
     /// `isolation.level`.
     pub isolation: Isolation,
-    /// `client.rack`: near replicas are read from when the broker offers one (KIP-392).
+    /// `client.rack`: near replicas are read from when the broker offers one (KIP-392), and the group's leader or the broker
+    /// prefers partitions that have one (KIP-881).
     pub rack: Option<String>,
     /// `check.crcs`.
     pub check_crcs: bool,

@@ -1,9 +1,11 @@
 //! Topics and configs.
 
 use crate::broker::{Fate, broker_and_client};
-use ottla_client::{Admin, Client, ClientError, ClientOptions, ConfigChange, NewTopic};
+use ottla_client::{
+    Admin, Client, ClientError, ClientOptions, ConfigChange, Isolation, NewPartitions, NewTopic, OffsetSpec,
+};
 use ottla_runtime::sim::World;
-use ottla_types::ErrorCode;
+use ottla_types::{ErrorCode, TopicPartition};
 use std::time::Duration;
 
 #[test]
@@ -22,7 +24,7 @@ fn a_topic_lives_and_dies() {
         let listed = admin.list_topics().await.unwrap();
         assert_eq!(listed.topics.keys().collect::<Vec<_>>(), ["events", "orders"]);
 
-        admin.create_partitions("orders", 5).await.unwrap();
+        admin.create_partitions("orders", &NewPartitions::increase_to(5), false).await.unwrap();
         let change = |name: &str, value: &str| ConfigChange::Set { name: name.to_string(), value: value.to_string() };
         let delete = ConfigChange::Delete { name: "cleanup.policy".to_string() };
         admin.alter_topic_configs("orders", &[change("retention.ms", "1000"), delete]).await.unwrap();
@@ -99,5 +101,69 @@ fn cautious_administration_ends_with_the_connection() {
         let new = NewTopic { name: "one".to_string(), partitions: Some(1), ..NewTopic::default() };
         let lost = Admin::cautious(&client).create_topic(&new, false).await.unwrap_err();
         assert!(lost.is_outcome_unknown(), "{lost}");
+    });
+}
+
+#[test]
+fn a_leader_is_asked_once_for_all_its_offsets_and_again_only_for_what_moved() {
+    let world = World::new(75);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        let admin = Admin::new(&client);
+        let of = |partition| TopicPartition::new("events", partition);
+        broker.inside.lock().unwrap().moved.insert(("events".to_string(), 1));
+        let wanted = [(of(0), OffsetSpec::Latest), (of(1), OffsetSpec::Latest)].into();
+        let listed = admin.list_offsets(&wanted, Isolation::ReadUncommitted).await.unwrap();
+        assert_eq!(listed.values().map(|found| found.offset).collect::<Vec<_>>(), [0, 0]);
+        assert_eq!(broker.inside.lock().unwrap().listed, [2, 1]);
+
+        let wanted = [(of(0), OffsetSpec::Earliest), (of(7), OffsetSpec::Earliest)].into();
+        let listed = admin.list_offsets_each(&wanted, Isolation::ReadUncommitted).await;
+        assert_eq!(listed[&of(0)].as_ref().map(|found| found.offset), Ok(0));
+        let unknown = listed[&of(7)].as_ref().unwrap_err();
+        assert_eq!(unknown.to_string(), "events-7: UNKNOWN_TOPIC_OR_PARTITION");
+        assert_eq!(broker.inside.lock().unwrap().listed, [2, 1, 1]);
+    });
+}
+
+#[test]
+fn topics_are_described_in_pages() {
+    let world = World::new(76);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        broker.add_topic("large", 7);
+        broker.add_topic("small", 1);
+        let described = Admin::new(&client).describe_topics(&["small", "none", "large", "events"]).await.unwrap();
+        let count = |name: &str| described[name].partitions.as_ref().map(Vec::len).map_err(ClientError::code);
+        assert_eq!(["events", "large", "small"].map(count), [Ok(2), Ok(7), Ok(1)]);
+        assert_eq!(count("none"), Err(Some(ErrorCode::UnknownTopicOrPartition)));
+        let large = described["large"].partitions.as_ref().unwrap();
+        assert!(large.iter().map(|partition| partition.partition).eq(0..7));
+        assert_eq!(broker.inside.lock().unwrap().pages, 4);
+    });
+}
+
+#[test]
+fn lists_grow_and_shrink_and_partitions_come_where_they_are_wanted() {
+    let world = World::new(77);
+    world.run(async {
+        let (_server, broker, client) = broker_and_client(&world).await;
+        let admin = Admin::new(&client);
+        let policy = || broker.inside.lock().unwrap().topics["events"].configs.get("cleanup.policy").cloned();
+        for (change, expected) in [
+            (ConfigChange::set("cleanup.policy", "delete"), "delete"),
+            (ConfigChange::append("cleanup.policy", "compact"), "delete,compact"),
+            (ConfigChange::subtract("cleanup.policy", "delete"), "compact"),
+        ] {
+            admin.alter_topic_configs("events", &[change]).await.unwrap();
+            assert_eq!(policy().as_deref(), Some(expected));
+        }
+
+        let wanted = NewPartitions::increase_to(3).on(vec![vec![0]]);
+        admin.create_partitions("events", &wanted, true).await.unwrap();
+        assert_eq!(broker.inside.lock().unwrap().made, (Some(vec![vec![0]]), false));
+        assert_eq!(broker.inside.lock().unwrap().topics["events"].partitions.len(), 2);
+        admin.create_partitions("events", &wanted, false).await.unwrap();
+        assert_eq!(broker.inside.lock().unwrap().topics["events"].partitions.len(), 3);
     });
 }

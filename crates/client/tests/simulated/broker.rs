@@ -11,6 +11,9 @@ use ottla_protocol::api_versions_response::ApiVersion;
 use ottla_protocol::create_topics_response::CreatableTopicResult;
 use ottla_protocol::delete_topics_response::DeletableTopicResult;
 use ottla_protocol::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
+use ottla_protocol::describe_topic_partitions_response::{
+    Cursor as NextCursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+};
 use ottla_protocol::fetch_request::{FetchPartition, FetchTopic};
 use ottla_protocol::fetch_response::{FetchableTopicResponse, PartitionData};
 use ottla_protocol::find_coordinator_response::Coordinator;
@@ -26,17 +29,18 @@ use ottla_protocol::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use ottla_protocol::{
     AnyRequest, AnyResponse, ApiKey, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsRequest,
-    CreateTopicsResponse, DeleteTopicsResponse, DescribeConfigsResponse, FetchResponse, FindCoordinatorResponse,
-    IncrementalAlterConfigsResponse, InitProducerIdResponse, ListOffsetsResponse, MetadataResponse,
-    OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpochResponse,
-    ProduceResponse, Records, frame, versions,
+    CreateTopicsResponse, DeleteTopicsResponse, DescribeConfigsResponse, DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse, FetchResponse, FindCoordinatorResponse, IncrementalAlterConfigsResponse,
+    InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataResponse, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpochResponse, ProduceResponse,
+    Records, frame, versions,
 };
 use ottla_records::BatchHeader;
 use ottla_runtime::Runtime;
 use ottla_runtime::sim::World;
 use ottla_telemetry::NetMetrics;
 use ottla_types::{ErrorCode, LeaderEpoch, Uuid};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 /// What happens to the next Produce requests, one after another.
@@ -84,6 +88,14 @@ pub(crate) struct Inside {
     pub(crate) makes_topics: bool,
     /// What happens to the next requests of administration.
     pub(crate) admin_fates: VecDeque<Fate>,
+    /// Partitions that were asked for in each ListOffsets.
+    pub(crate) listed: Vec<usize>,
+    /// Partitions whose offsets another broker must be asked for, the next time.
+    pub(crate) moved: BTreeSet<(String, i32)>,
+    /// DescribeTopicPartitions requests.
+    pub(crate) pages: usize,
+    /// Brokers of the partitions that were made last, and whether it was meant.
+    pub(crate) made: (Option<Vec<Vec<i32>>>, bool),
 }
 
 pub(crate) struct FakeBroker {
@@ -182,18 +194,8 @@ impl FakeBroker {
                 let responses = request.topics.iter().map(|topic| fetch_topic(inside, topic)).collect();
                 FetchResponse { responses, ..Default::default() }.into()
             }
-            AnyRequest::ListOffsets(request) => {
-                let topic = &request.topics[0];
-                let wanted = &topic.partitions[0];
-                let end = inside.topics[&topic.name].partitions[wanted.partition_index as usize].end;
-                let offset = if wanted.timestamp == -1 { end } else { 0 };
-                let partition_index = wanted.partition_index;
-                let leader_epoch = -1;
-                let partition =
-                    ListOffsetsPartitionResponse { partition_index, offset, leader_epoch, ..Default::default() };
-                let topic = ListOffsetsTopicResponse { name: topic.name.clone(), partitions: vec![partition] };
-                ListOffsetsResponse { topics: vec![topic], ..Default::default() }.into()
-            }
+            AnyRequest::ListOffsets(request) => list_offsets(inside, &request),
+            AnyRequest::DescribeTopicPartitions(request) => describe_topic_partitions(inside, &request),
             AnyRequest::FindCoordinator(request) => {
                 let (key, host, port) =
                     (request.coordinator_keys[0].clone(), self.host.clone(), *self.port.lock().unwrap());
@@ -348,6 +350,71 @@ fn produce_topic(inside: &mut Inside, topic: &TopicProduceData, fate: Fate) -> T
     TopicProduceResponse { name: topic.name.clone(), topic_id: topic.topic_id, partition_responses }
 }
 
+fn list_offsets(inside: &mut Inside, request: &ListOffsetsRequest) -> AnyResponse {
+    inside.listed.push(request.topics.iter().map(|topic| topic.partitions.len()).sum());
+    let mut topics = Vec::new();
+    for topic in &request.topics {
+        let mut partitions = Vec::new();
+        for wanted in &topic.partitions {
+            let partition_index = wanted.partition_index;
+            let end = inside.topics[&topic.name].partitions[partition_index as usize].end;
+            let has_moved = inside.moved.remove(&(topic.name.clone(), partition_index));
+            let error = if has_moved { ErrorCode::NotLeaderOrFollower } else { ErrorCode::None };
+            let offset = if wanted.timestamp == -1 { end } else { 0 };
+            partitions.push(ListOffsetsPartitionResponse {
+                partition_index,
+                error_code: error.code(),
+                offset,
+                leader_epoch: -1,
+                ..Default::default()
+            });
+        }
+        topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
+    }
+    ListOffsetsResponse { topics, ..Default::default() }.into()
+}
+
+/// Pages of at most three partitions.
+fn describe_topic_partitions(inside: &mut Inside, request: &DescribeTopicPartitionsRequest) -> AnyResponse {
+    const PAGE: usize = 3;
+    inside.pages += 1;
+    let begin = request.cursor.as_ref().map_or(("", 0), |cursor| (&*cursor.topic_name, cursor.partition_index));
+    let mut names: Vec<&str> = request.topics.iter().map(|topic| topic.name.as_str()).collect();
+    names.sort_unstable();
+    let (mut room, mut topics, mut next_cursor) = (PAGE, Vec::new(), None);
+    for name in names.into_iter().filter(|name| *name >= begin.0) {
+        let first = if name == begin.0 { begin.1 } else { 0 };
+        if room == 0 {
+            next_cursor = Some(NextCursor { topic_name: name.to_string(), partition_index: 0 });
+            break;
+        }
+        let topic = inside.topics.get(name);
+        let error = if topic.is_some() { ErrorCode::None } else { ErrorCode::UnknownTopicOrPartition };
+        let count = topic.map_or(0, |topic| topic.partitions.len() as i32);
+        let row = |partition_index| DescribeTopicPartitionsResponsePartition {
+            partition_index,
+            replica_nodes: vec![0],
+            isr_nodes: vec![0],
+            ..Default::default()
+        };
+        let partitions: Vec<_> = (first..count).take(room).map(row).collect();
+        room -= partitions.len();
+        let told = first + partitions.len() as i32;
+        topics.push(DescribeTopicPartitionsResponseTopic {
+            error_code: error.code(),
+            name: Some(name.to_string()),
+            topic_id: topic_id(name),
+            partitions,
+            ..Default::default()
+        });
+        if told < count {
+            next_cursor = Some(NextCursor { topic_name: name.to_string(), partition_index: told });
+            break;
+        }
+    }
+    DescribeTopicPartitionsResponse { topics, next_cursor, ..Default::default() }.into()
+}
+
 fn expects_no_answer(request: &AnyRequest) -> bool {
     matches!(request, AnyRequest::Produce(produce) if produce.acks == 0)
 }
@@ -381,8 +448,13 @@ fn administer(inside: &mut Inside, request: AnyRequest) -> AnyResponse {
         }
         AnyRequest::CreatePartitions(request) => {
             let wanted = &request.topics[0];
-            let topic = inside.topics.get_mut(&wanted.name).unwrap();
-            topic.partitions.resize_with(wanted.count as usize, Partition::default);
+            let assignments = wanted.assignments.as_ref();
+            let assignments = assignments.map(|rows| rows.iter().map(|row| row.broker_ids.clone()).collect());
+            inside.made = (assignments, !request.validate_only);
+            if !request.validate_only {
+                let topic = inside.topics.get_mut(&wanted.name).unwrap();
+                topic.partitions.resize_with(wanted.count as usize, Partition::default);
+            }
             let result = ottla_protocol::create_partitions_response::CreatePartitionsTopicResult {
                 name: wanted.name.clone(),
                 ..Default::default()
@@ -406,9 +478,20 @@ fn administer(inside: &mut Inside, request: AnyRequest) -> AnyResponse {
             let resource = &request.resources[0];
             let topic = inside.topics.get_mut(&resource.resource_name).unwrap();
             for change in &resource.configs {
-                match &change.value {
-                    Some(value) => topic.configs.insert(change.name.clone(), value.clone()),
-                    None => topic.configs.remove(&change.name),
+                let value = change.value.clone().unwrap_or_default();
+                let list = topic.configs.get(&change.name).map(|list| list.split(',').map(str::to_string).collect());
+                let mut list: Vec<String> = list.unwrap_or_default();
+                // AlterConfigOp.OpType.
+                match change.config_operation {
+                    0 => list = vec![value],
+                    1 => list.clear(),
+                    2 => list.push(value),
+                    3 => list.retain(|entry| !value.split(',').any(|out| out == entry)),
+                    other => panic!("operation {other}"),
+                }
+                match list.is_empty() {
+                    true => topic.configs.remove(&change.name),
+                    false => topic.configs.insert(change.name.clone(), list.join(",")),
                 };
             }
             let resource_name = resource.resource_name.clone();

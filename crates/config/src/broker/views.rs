@@ -195,6 +195,21 @@ impl NetworkConfig {
     }
 }
 
+/// The node's own log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggingConfig {
+    /// `logging.format`: whether lines are JSON objects.
+    pub is_json: bool,
+    /// `logging.level`: a level, or a list of levels by module.
+    pub level: String,
+}
+
+impl LoggingConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> LoggingConfig {
+        LoggingConfig { is_json: reader.string("logging.format") == "json", level: reader.string("logging.level") }
+    }
+}
+
 fn parse_http_listener(text: &str) -> Result<String, ConfigError> {
     let address = text.trim();
     match split_host_port(address) {

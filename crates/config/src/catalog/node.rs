@@ -56,6 +56,11 @@ keys! { pub(super) KEYS
         "Segment size of the metadata log in tests.";
     "internal.metadata.max.batch.size.in.bytes" Int "8388608" any Internal ReadOnly Accepted
         "Largest batch of the metadata log.";
+    "logging.format" String "text" one_of("text", "json") Medium ReadOnly Implemented
+        "How lines of the node's own log look: text for people, or a JSON object each." = ours;
+    "logging.level" String "info" non_empty Medium ReadOnly Implemented
+        "What the node logs when it starts: error, warn, info, debug or trace, or a list such as info,ottla_storage=debug."
+        = ours;
     "metadata.log.dir" String null any High ReadOnly Implemented
         "Directory of the metadata log; without it the first log directory.";
     "metadata.log.max.record.bytes.between.snapshots" Long "20971520" min(1) High ReadOnly Implemented

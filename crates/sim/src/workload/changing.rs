@@ -2,7 +2,7 @@
 
 use super::Actor;
 use crate::oracle::Check;
-use ottla_client::{Admin, ClientError, ConfigChange};
+use ottla_client::{Admin, ClientError, ConfigChange, NewPartitions};
 use ottla_types::ErrorCode;
 
 /// The topic whose `write.caching` is changed.
@@ -65,7 +65,8 @@ async fn grow(actor: &Actor) -> Check<bool> {
     actor.oracle.growing(GROWING, total);
     let mut is_first_try = true;
     loop {
-        match Admin::cautious(&actor.client).create_partitions(GROWING, total).await {
+        let wanted = NewPartitions::increase_to(total);
+        match Admin::cautious(&actor.client).create_partitions(GROWING, &wanted, false).await {
             Ok(()) => break,
             // Our own earlier try.
             Err(ClientError::Broker { code: ErrorCode::InvalidPartitions, .. }) if !is_first_try => break,

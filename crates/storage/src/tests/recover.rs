@@ -364,7 +364,7 @@ fn a_sealed_segment_that_is_missing_is_damage() {
             three_segments(&rt, is_closed).await;
             remove_segment(&rt, 12).await;
             assert_damaged(recover(&rt).await, 4 * batch_bytes(), 12);
-            let plan = crate::repair::plan(&rt, &partition_path()).await.unwrap();
+            let plan = crate::repair::plan(&rt, &partition_path(), |_| {}).await.unwrap();
             let damage = plan.damage.clone().unwrap();
             assert_eq!((damage.base_offset, damage.position, damage.offset), (0, 4 * batch_bytes(), 12));
             assert_eq!((damage.lost_segments, damage.lost_bytes), (1, 2 * batch_bytes()));
@@ -387,7 +387,7 @@ fn a_gap_between_segments_that_were_compacted_is_none() {
         let checkpoint = open_file(&rt, &Path::new(DATA).join("cleaner-offset-checkpoint")).await;
         checkpoint.set_len(0).unwrap();
         checkpoint.write_at(0, &[b"0\n1\ntopic 0 12\n"]).unwrap();
-        assert_eq!(crate::repair::plan(&rt, &partition_path()).await.unwrap().damage, None);
+        assert_eq!(crate::repair::plan(&rt, &partition_path(), |_| {}).await.unwrap().damage, None);
         assert_eq!(end_of(recover(&rt).await).0, 30);
     });
 }

@@ -21,7 +21,9 @@ fn a_damaged_log_is_cut_where_the_plan_says_and_opens_again() {
         }
         log.close().await.unwrap();
         dirs.shutdown().await;
-        let whole = repair::plan(&rt, &partition_path()).await.unwrap();
+        let mut told = 0;
+        let whole = repair::plan(&rt, &partition_path(), |bytes| told += bytes).await.unwrap();
+        assert_eq!(told, whole.valid_bytes, "every valid byte is told once");
         assert_eq!((whole.damage.clone(), whole.valid_bytes), (None, 10 * batch_bytes));
         assert_eq!(repair::apply(&rt, &whole).await.unwrap(), None);
 
@@ -29,7 +31,7 @@ fn a_damaged_log_is_cut_where_the_plan_says_and_opens_again() {
         let file = rt.disk().open(&damaged, OpenMode::ReadWrite).await.unwrap();
         file.write_at(batch_bytes + 80, &[b"!!"]).unwrap();
         let before = rt.disk().read(&damaged, 1 << 20).await.unwrap();
-        let plan = repair::plan(&rt, &partition_path()).await.unwrap();
+        let plan = repair::plan(&rt, &partition_path(), |_| {}).await.unwrap();
         let damage = plan.damage.clone().unwrap();
         assert_eq!((damage.segment.clone(), damage.position, damage.offset), (damaged.clone(), batch_bytes, 15));
         assert_eq!((damage.lost_bytes, damage.lost_segments, damage.lost_up_to), (5 * batch_bytes, 1, Some(24)));
@@ -54,7 +56,7 @@ fn a_directory_in_use_is_not_repaired() {
         append(&mut log, &batch(3)).await;
         let file = rt.disk().open(&SegmentFile::Log.path(&partition_path(), 0), OpenMode::ReadWrite).await.unwrap();
         file.write_at(70, &[b"!!"]).unwrap();
-        let plan = repair::plan(&rt, &partition_path()).await.unwrap();
+        let plan = repair::plan(&rt, &partition_path(), |_| {}).await.unwrap();
         assert!(plan.damage.is_some());
         assert!(repair::apply(&rt, &plan).await.is_err());
     });
@@ -89,7 +91,7 @@ fn a_repair_that_loses_power_is_finished_by_the_next_one() {
             let config = damaged_log(&rt).await;
             let damaged = SegmentFile::Log.path(&partition_path(), 12);
             let before = rt.disk().read(&damaged, 1 << 20).await.unwrap();
-            let plan = repair::plan(&rt, &partition_path()).await.unwrap();
+            let plan = repair::plan(&rt, &partition_path(), |_| {}).await.unwrap();
             let position = plan.damage.clone().unwrap().position as usize;
             world.disk_faults(node).plan_outage(1 + seed % 40, Outage::PowerLoss);
             let repairing = rt.spawn("repair", {
@@ -107,7 +109,7 @@ fn a_repair_that_loses_power_is_finished_by_the_next_one() {
             world.take_down(node, Outage::PowerLoss);
             world.disk_faults(node).cancel_outage();
             let rt = world.node(node);
-            let again = repair::plan(&rt, &partition_path()).await.unwrap();
+            let again = repair::plan(&rt, &partition_path(), |_| {}).await.unwrap();
             repair::apply(&rt, &again).await.unwrap();
             let mut is_kept = false;
             for entry in rt.disk().list(&partition_path()).await.unwrap() {
@@ -145,7 +147,7 @@ fn a_transaction_index_that_cannot_be_read_is_built_anew() {
         let file = rt.disk().open(&index, OpenMode::ReadWrite).await.unwrap();
         file.set_len(before.len() as u64 - 1).unwrap();
 
-        let plan = repair::plan(&rt, &partition_path()).await.unwrap();
+        let plan = repair::plan(&rt, &partition_path(), |_| {}).await.unwrap();
         assert_eq!((plan.damage.clone(), plan.unreadable_indexes.len()), (None, 1));
         let done = repair::apply(&rt, &plan).await.unwrap().unwrap();
         assert_eq!((done.end_offset, done.to_be_rebuilt), (None, vec![index.clone()]));
@@ -153,7 +155,7 @@ fn a_transaction_index_that_cannot_be_read_is_built_anew() {
         let (log, _) = open_found(&dirs, config).await.unwrap();
         assert_eq!(rt.disk().read(&index, 1 << 20).await.unwrap(), before);
         drop((log, dirs));
-        assert!(repair::plan(&rt, &partition_path()).await.unwrap().is_sound());
+        assert!(repair::plan(&rt, &partition_path(), |_| {}).await.unwrap().is_sound());
     });
 }
 

@@ -93,16 +93,19 @@ impl Report<'_> {
     }
 }
 
-/// One partition. The cluster keeps no eligible leader replicas (KIP-966), so those columns are empty.
+/// One partition. Eligible leader replicas (KIP-966) are told by brokers that keep them.
 fn line(topic: &str, partition: &PartitionMetadata, text: &mut String) {
     let ids = |nodes: &[i32]| nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let told = |nodes: &Option<Vec<i32>>| nodes.as_deref().map_or("N/A".to_string(), ids);
     let leader = partition.leader.map_or("none".to_string(), |leader| leader.to_string());
     let _ = writeln!(
         text,
-        "\tTopic: {topic}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}\tElr: \tLastKnownElr: ",
+        "\tTopic: {topic}\tPartition: {}\tLeader: {leader}\tReplicas: {}\tIsr: {}\tElr: {}\tLastKnownElr: {}",
         partition.partition,
         ids(&partition.replicas),
         ids(&partition.isr),
+        told(&partition.eligible_leader_replicas),
+        told(&partition.last_known_elr),
     );
 }
 
@@ -119,7 +122,9 @@ mod tests {
             leader_epoch: 0,
             replicas: vec![1, 2],
             isr: isr.to_vec(),
-            offline_replicas: vec![],
+            eligible_leader_replicas: Some(if leader.is_none() { vec![1] } else { vec![] }),
+            last_known_elr: Some(vec![]),
+            ..PartitionMetadata::default()
         };
         let config = |name: &str, source| ConfigEntry {
             name: name.to_string(),
@@ -141,7 +146,7 @@ mod tests {
     #[test]
     fn partitions_are_shown_as_kafka_shows_them() {
         let first = "\tTopic: t\tPartition: 0\tLeader: 1\tReplicas: 1,2\tIsr: 1,2\tElr: \tLastKnownElr: \n";
-        let second = "\tTopic: t\tPartition: 1\tLeader: none\tReplicas: 1,2\tIsr: 2\tElr: \tLastKnownElr: \n";
+        let second = "\tTopic: t\tPartition: 1\tLeader: none\tReplicas: 1,2\tIsr: 2\tElr: 1\tLastKnownElr: \n";
         let head = "Topic: t\tPartitionCount: 2\tReplicationFactor: 2\tConfigs: min.insync.replicas=2\n";
         assert_eq!(described(""), format!("{head}{first}{second}"));
         assert_eq!(described("--topics-with-overrides"), head);

@@ -6,8 +6,7 @@
 use super::topics::Lookout;
 use super::{Member, Round, Step, subscription_changes};
 use crate::assign::{
-    Assignor, GroupMember, Members, PartitionCounts, decode_assignment, decode_member, encode_assignment,
-    encode_subscription,
+    Assignor, GroupMember, Members, Topics, decode_assignment, decode_member, encode_assignment, encode_subscription,
 };
 use crate::backoff::Backoff;
 use crate::error::ClientError;
@@ -35,8 +34,8 @@ struct Classic {
     topics: BTreeSet<String>,
     /// What it looks at: those, and as the group's leader the topics of all members.
     watched: BTreeSet<String>,
-    /// Partition counts of the topics when this member assigned, as the group's leader.
-    counts: Option<PartitionCounts>,
+    /// The topics when this member assigned, as the group's leader.
+    assigned: Option<Topics>,
 }
 
 impl Member {
@@ -130,17 +129,18 @@ impl Member {
         drop(self.wanted.borrow_and_update());
         classic.topics = self.topics_now().await?;
         classic.watched = classic.topics.clone();
-        classic.counts = None;
+        classic.assigned = None;
         let options = &self.shared.options;
         let member = GroupMember {
             group_instance_id: options.group_instance_id.clone(),
             topics: classic.topics.clone(),
             owned: self.owned.clone(),
             generation_id: classic.generation_id,
+            rack: options.rack.clone(),
         };
         let mut protocols = Vec::new();
         for assignor in assignors {
-            let metadata = encode_subscription(*assignor, &member, options.rack.as_deref())?;
+            let metadata = encode_subscription(*assignor, &member)?;
             protocols.push(JoinGroupRequestProtocol { name: assignor.name().to_string(), metadata });
         }
         let mut request = JoinGroupRequest {
@@ -187,9 +187,9 @@ impl Member {
             members.insert(row.member_id.clone(), member);
         }
         classic.watched.extend(members.values().flat_map(|member| member.topics.iter().cloned()));
-        let counts = self.look_at(&classic.watched).await?.counts;
-        let assignments = assignor.assign(&members, &counts);
-        classic.counts = Some(counts);
+        let topics = self.look_at(&classic.watched).await?.topics;
+        let assignments = assignor.assign(&members, &topics);
+        classic.assigned = Some(topics);
         let encode = |(member_id, partitions)| {
             let assignment: Bytes = encode_assignment(&partitions)?;
             Ok(SyncGroupRequestAssignment { member_id, assignment })
@@ -260,9 +260,9 @@ impl Member {
     /// The group's leader has just looked; others look so that their topics are made.
     fn first_look(&self, classic: &Classic) -> Lookout {
         let mut lookout = Lookout::at_once(&self.shared);
-        match &classic.counts {
-            Some(counts) => {
-                let missing = classic.watched.iter().filter(|topic| !counts.contains_key(*topic));
+        match &classic.assigned {
+            Some(topics) => {
+                let missing = classic.watched.iter().filter(|topic| !topics.contains_key(*topic));
                 lookout.looked(&self.shared, &missing.cloned().collect::<Vec<_>>());
             }
             None if self.may_create() => {}
@@ -284,7 +284,8 @@ impl Member {
             Ok(None) => Ok(true),
             Ok(Some(seen)) => {
                 lookout.looked(&self.shared, &seen.missing);
-                Ok(classic.counts.as_ref().is_some_and(|before| seen.counts != *before))
+                let by_racks = self.shared.options.rack.is_some();
+                Ok(classic.assigned.as_ref().is_some_and(|before| have_changed(before, &seen.topics, by_racks)))
             }
             Err(error) if error.is_transient() => {
                 self.shared.client.tell(&error);
@@ -326,6 +327,12 @@ impl Member {
             }
         }
     }
+}
+
+/// Whether partitions came, or, for a leader that has a rack, went to other racks.
+fn have_changed(before: &Topics, now: &Topics, by_racks: bool) -> bool {
+    let counts = |topics: &Topics| topics.values().map(Vec::len).collect::<Vec<_>>();
+    if by_racks { before != now } else { !before.keys().eq(now.keys()) || counts(before) != counts(now) }
 }
 
 /// Errors of a member that lead to another round; the others are the caller's.

@@ -4,11 +4,12 @@
 //! (`allow.auto.create.topics`); one that is there is looked at once in `metadata.max.age.ms`.
 
 use super::Member;
-use crate::assign::PartitionCounts;
+use crate::assign::{Racks, Topics};
 use crate::backoff::{Backoff, later};
 use crate::consumer::Shared;
 use crate::consumer::subscription::Wanted;
 use crate::error::ClientError;
+use crate::metadata::PartitionMetadata;
 use ottla_runtime::Instant;
 use std::collections::BTreeSet;
 
@@ -27,8 +28,8 @@ pub(super) struct Lookout {
 /// What a look has shown.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// Partitions of the topics that are there.
-    pub(super) counts: PartitionCounts,
+    /// The topics that are there.
+    pub(super) topics: Topics,
     /// Those that may come soon.
     pub(super) missing: Vec<String>,
 }
@@ -81,7 +82,7 @@ impl Member {
     /// TOPIC_AUTHORIZATION_FAILED).
     pub(super) async fn look_at(&self, topics: &BTreeSet<String>) -> Result<Seen, ClientError> {
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-        let mut seen = Seen { counts: PartitionCounts::default(), missing: Vec::new() };
+        let mut seen = Seen { topics: Topics::default(), missing: Vec::new() };
         if names.is_empty() {
             return Ok(seen);
         }
@@ -93,8 +94,9 @@ impl Member {
         for (name, topic) in metadata.topics {
             match topic.partitions {
                 Ok(partitions) => {
-                    let count = i32::try_from(partitions.len()).expect("partitions are numbered by i32");
-                    seen.counts.insert(name, count);
+                    let rack = |broker: &i32| metadata.brokers.get(broker)?.rack.clone();
+                    let racks = |partition: &PartitionMetadata| partition.replicas.iter().filter_map(rack).collect();
+                    seen.topics.insert(name, partitions.iter().map(racks).collect::<Vec<Racks>>());
                 }
                 Err(error) if error.is_transient() => seen.missing.push(name),
                 Err(error) if own.contains(&name) => return Err(error),
