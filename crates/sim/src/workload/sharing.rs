@@ -264,6 +264,7 @@ impl Member {
             self.topic_id = topic.topic_id;
             self.assigned.extend(topic.partitions.iter().copied());
         }
+        self.actor.oracle.tell(self.actor.now(), format!("{GROUP}: {} is assigned {:?}", self.id, self.assigned));
         if self.assigned.iter().any(|partition| !(0..SHARED_PARTITIONS).contains(partition)) {
             return broken(format!("{GROUP} assigned {:?}", self.assigned));
         }

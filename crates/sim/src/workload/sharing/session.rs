@@ -202,6 +202,8 @@ impl Member {
             group_id: Some(GROUP.to_string()),
             member_id: Some(self.id.clone()),
             is_renew_ack: renews,
+            // A request that renews locks asks for no records.
+            max_bytes: 0,
             ..ShareFetchRequest::default()
         };
         if !renews {
@@ -271,6 +273,8 @@ impl Member {
             let code = ErrorCode::from_code(data.error_code).unwrap_or(ErrorCode::UnknownServerError);
             if code != ErrorCode::None {
                 let message = data.error_message.as_deref();
+                let partition = data.partition_index;
+                self.tell(format!("{} gets none of partition {partition}: {} ({message:?})", self.id, code.name()));
                 self.actor.expect_code("ShareFetch of a partition", code, message, PASSING)?;
             }
             self.acquired(sent, logs, &data)?;
@@ -299,6 +303,10 @@ impl Member {
             }
         }
         Ok(())
+    }
+
+    fn tell(&self, line: String) {
+        self.actor.oracle.tell(self.actor.now(), line);
     }
 
     /// Whether the session took the request; otherwise it begins anew.
