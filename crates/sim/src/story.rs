@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Lines that are kept.
-const LINES_MAX: usize = 100000;
+const LINES_MAX: usize = 100;
 
 /// A bounded list of lines.
 #[derive(Debug, Default)]

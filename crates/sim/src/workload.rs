@@ -93,19 +93,11 @@ const TRANSACTION_ROLES: &[Role] = &[
 ];
 
 /// The same under the load of share groups.
-const SHARE_ROLES: &[Role] = &[
-    Role::SetUp,
-    Role::ProduceIdempotently,
-    Role::Send,
-    Role::Share,
-    Role::Share,
-    Role::Share,
-    Role::Share,
-];
+const SHARE_ROLES: &[Role] =
+    &[Role::SetUp, Role::ProduceIdempotently, Role::Send, Role::Share, Role::Share, Role::Share, Role::Share];
 
 /// The same under the load of streams groups.
-const STREAMS_ROLES: &[Role] =
-    &[Role::SetUp, Role::Send, Role::Stream, Role::Stream, Role::Stream, Role::Stream];
+const STREAMS_ROLES: &[Role] = &[Role::SetUp, Role::Send, Role::Stream, Role::Stream, Role::Stream, Role::Stream];
 
 #[derive(Debug, Clone, Copy)]
 enum Role {

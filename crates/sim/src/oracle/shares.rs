@@ -171,8 +171,7 @@ impl Oracle {
             }
             let is_newest = record.held.as_ref().is_none_or(|held| sent.turn > held.since);
             let until = sent.at + LOCK - ROUNDING;
-            record.held =
-                (locks && is_newest).then(|| Held { member: member.to_string(), since: turn, until });
+            record.held = (locks && is_newest).then(|| Held { member: member.to_string(), since: turn, until });
             if count >= record.count {
                 (record.count, record.lost_before) = (count, lost_before);
             }

@@ -29,8 +29,7 @@ const SAID_AT_ONCE_MAX: u64 = 12;
 const CATCH_UP_MAX: Duration = Duration::from_secs(60);
 
 /// What a member is told that is not one any more.
-const FENCED: &[ErrorCode] =
-    &[ErrorCode::UnknownMemberId, ErrorCode::FencedMemberEpoch, ErrorCode::GroupIdNotFound];
+const FENCED: &[ErrorCode] = &[ErrorCode::UnknownMemberId, ErrorCode::FencedMemberEpoch, ErrorCode::GroupIdNotFound];
 
 /// What a member has to say: by partition offset, delivery count, what.
 type Words = BTreeMap<i32, Vec<(i64, i16, Said)>>;
@@ -121,7 +120,9 @@ impl Member {
         let now = self.actor.now();
         let Some((partition, offset)) = self.actor.oracle.open_share(&ends, now) else { return Ok(false) };
         if now > *self.ends_at.get_or_insert(now + CATCH_UP_MAX) {
-            return broken(format!("offset {offset} of {SHARED}-{partition} does not come to the share group any more"));
+            return broken(format!(
+                "offset {offset} of {SHARED}-{partition} does not come to the share group any more"
+            ));
         }
         Ok(true)
     }

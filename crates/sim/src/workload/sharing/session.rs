@@ -114,10 +114,7 @@ impl Member {
                 last_offset,
                 acknowledge_types,
             };
-            AcknowledgePartition {
-                partition_index,
-                acknowledgement_batches: batches.into_iter().map(batch).collect(),
-            }
+            AcknowledgePartition { partition_index, acknowledgement_batches: batches.into_iter().map(batch).collect() }
         });
         let topic = AcknowledgeTopic { topic_id: self.topic_id, partitions: topics.collect() };
         let request = ShareAcknowledgeRequest {
@@ -340,13 +337,7 @@ impl Member {
         sayings.iter().try_for_each(|saying| oracle.said(sent, &self.id, saying, answer, now))
     }
 
-    fn said_by_partition(
-        &self,
-        what: &str,
-        sent: &ShareSent,
-        sayings: &[Saying],
-        codes: &BTreeMap<i32, i16>,
-    ) -> Check {
+    fn said_by_partition(&self, what: &str, sent: &ShareSent, sayings: &[Saying], codes: &BTreeMap<i32, i16>) -> Check {
         for saying in sayings {
             let Some(code) = codes.get(&saying.partition()) else {
                 return broken(format!("{what} did not answer for {SHARED}-{}", saying.partition()));

@@ -139,8 +139,7 @@ impl Producer {
         let Some((producer_id, epoch)) = self.identity else { return Ok(false) };
         let place = (topic.to_string(), partition);
         if self.version == 1 && !self.added.contains(&place) {
-            let is_left_out =
-                self.actor.has(TransactionError::MarkerSkipped) && self.actor.chance(30);
+            let is_left_out = self.actor.has(TransactionError::MarkerSkipped) && self.actor.chance(30);
             if !is_left_out && !self.add(topic, partition, (producer_id, epoch)).await? {
                 return Ok(false);
             }
