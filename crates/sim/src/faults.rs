@@ -282,6 +282,7 @@ impl Fault {
                 disk.set_capacity(None);
             }
             Fault::Cut { client, time } => {
+                oracle.share_locks_end();
                 world.cut(NODE, client);
                 observer.sleep(*time).await;
                 world.heal(NODE, client);

@@ -136,6 +136,7 @@ impl Stage {
             return Ok(None);
         }
         self.tell("SIGTERM");
+        self.oracle.process_ends();
         self.world.terminate(NODE);
         let has_faults = !plan.is_clean();
         let patience = if has_faults { PATIENCE_WITH_FAULTS } else { SHUTDOWN_MAX };

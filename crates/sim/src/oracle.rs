@@ -156,6 +156,7 @@ impl Oracle {
         state.life += 1;
         state.counts.lives += 1;
         state.health = Health::default();
+        state.shares.life_begins();
         state.partitions.values_mut().for_each(PartitionHistory::life_begins);
         state.life
     }

@@ -5,7 +5,9 @@
 //! records must come again, and the start offset does not pass them.
 //!
 //! A member has a record *for certain* from the answer that brought it until the lock that began no earlier than its question
-//! can end, as long as it does nothing that gives it back and the process runs with a disk that does not fail.
+//! can end, as long as it does nothing that gives it back, its connection is not cut, and the process runs and is not told to end,
+//! with a disk that does not fail. What it says after its lock can have ended may be taken without being written: the record is
+//! given up already, and if that was not written, comes again.
 
 use super::{Check, Oracle, broken};
 use ottla_runtime::Instant;
@@ -72,6 +74,8 @@ pub(crate) enum ShareAnswer {
 pub(super) struct ShareHistory {
     /// Whether its configs are set.
     has_begun: bool,
+    /// The process was told to end: sessions end with their connections.
+    is_ending: bool,
     turn: u64,
     /// Fetches that are not answered yet, by turn: when they were sent.
     fetches: BTreeMap<u64, Instant>,
@@ -94,6 +98,8 @@ struct SharedRecord {
     count: i16,
     lost_before: usize,
     held: Option<Held>,
+    /// Who got it last, and before when the lock of that cannot have ended.
+    locked: Option<(String, Instant)>,
     /// Since this turn the group is done with it.
     done: Option<u64>,
     /// It was given back, and since this turn the group knows that it had been delivered so often.
@@ -152,7 +158,7 @@ impl Oracle {
         self.tell(now, format!("{member} has {offsets:?} of partition {partition}, delivery {count}"));
         let state = &mut *self.state();
         state.counts.share_deliveries += u64::try_from(offsets.end() - offsets.start() + 1).unwrap_or(0);
-        let locks = !state.health.is_failing && sent.process == state.life + state.ends;
+        let locks = !state.health.is_failing && !state.shares.is_ending && sent.process == state.life + state.ends;
         let turn = state.shares.turn;
         let shared = state.shares.partitions.entry(partition).or_default();
         if !(1..=DELIVERIES_MAX).contains(&count) {
@@ -172,6 +178,7 @@ impl Oracle {
             let is_newest = record.held.as_ref().is_none_or(|held| sent.turn > held.since);
             let until = sent.at + LOCK - ROUNDING;
             record.held = (locks && is_newest).then(|| Held { member: member.to_string(), since: turn, until });
+            record.locked = Some((member.to_string(), until));
             if count >= record.count {
                 (record.count, record.lost_before) = (count, lost_before);
             }
@@ -243,6 +250,10 @@ impl Oracle {
         state.counts.share_acknowledgements += saying.records.len() as u64;
         for (offset, count, said) in &saying.records {
             let record = shared.records.entry(*offset).or_default();
+            let in_time = record.locked.as_ref().is_some_and(|(of, until)| of == member && now < *until);
+            if !in_time {
+                continue;
+            }
             if said.ends(*count) {
                 record.done.get_or_insert(turn);
             } else if *said == Said::Release {
@@ -250,11 +261,27 @@ impl Oracle {
                 if *count > known {
                     record.given_back = Some((turn, *count));
                 }
-            } else if let Some(held) = record.held.as_mut().filter(|held| held.member == member) {
-                held.until = held.until.max(sent.at + LOCK - ROUNDING);
+            } else {
+                let until = sent.at + LOCK - ROUNDING;
+                record.locked = Some((member.to_string(), until));
+                if let Some(held) = record.held.as_mut().filter(|held| held.member == member) {
+                    held.until = held.until.max(until);
+                }
             }
         }
         Ok(())
+    }
+
+    /// The node may take back what members have, without their doing: a connection is cut.
+    pub(crate) fn share_locks_end(&self) {
+        self.state().shares.forget_locks();
+    }
+
+    /// The process was told to end.
+    pub(crate) fn process_ends(&self) {
+        let shares = &mut self.state().shares;
+        shares.is_ending = true;
+        shares.forget_locks();
     }
 
     /// A member does something that gives back all that it has.
@@ -296,6 +323,11 @@ impl Oracle {
 }
 
 impl ShareHistory {
+    /// A process begins.
+    pub(super) fn life_begins(&mut self) {
+        self.is_ending = false;
+    }
+
     /// The process is gone, or its disk fails: nobody has anything for certain.
     pub(super) fn forget_locks(&mut self) {
         let records = self.partitions.values_mut().flat_map(|shared| shared.records.values_mut());
