@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from clients import Clients
 from data_path import ColdWhileProducing, Fetch, Latency, Produce, Tail
-from disturbed import HalfOfKafka, SlowDisk, WhileCompacting
+from disturbed import HalfOfKafka, WhileCompacting
 from measure import Load
 from nodes import Connections, Partitions, Start
 from transactional import TransactionalIds, Transactions
 
 ONE_KB = Load()
 SMALL = Load(size=100, records=5_000_000, rate=200_000)
+SLOW_DISK = replace(ONE_KB, rate=10_000, records=300_000, partitions=100, acks="all", connections=6)
 HALF = replace(ONE_KB, records=1_500_000, acks="all", connections=6)
 # Segments roll every few seconds, old ones are deleted and what is left is compacted.
 UPKEEP = ("cleanup.policy=compact,delete", "segment.bytes=16777216", "retention.bytes=134217728")
@@ -48,7 +49,7 @@ CASES = {
     "latency": Latency(replace(ONE_KB, rate=2_000, records=60_000, acks="all")),
     "latency-half": HalfOfKafka(HALF),
     "latency-half-upkeep": HalfOfKafka(replace(HALF, records=15_000_000, keys=10_000), UPKEEP),
-    "slow-disk": SlowDisk(replace(ONE_KB, rate=10_000, records=300_000, partitions=100, acks="all", connections=6)),
+    "slow-disk": Produce(SLOW_DISK, ("ottla-slow-disk", "ottla")),
     "compaction": WhileCompacting(2, replace(ONE_KB, acks="all")),
     "transactions-1k": Transactions(),
     "transactions-1000-ids": TransactionalIds(1_000),

@@ -20,10 +20,10 @@ from peers import PEERS, Programs
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ottla", required=True, help="the ottla program, a release build")
-    parser.add_argument("--bench", required=True, help="the ottla-bench program, a release build")
+    parser.add_argument("--ottla", required=True, help="the ottla program, as it is packaged")
+    parser.add_argument("--bench", required=True, help="the ottla-bench program, as it is packaged")
     parser.add_argument("--jars", default="", help="directory with Apache Kafka's jars; without them leave the peer out")
-    parser.add_argument("--librdkafka", default="", help="the program of bench/librdkafka, a release build")
+    parser.add_argument("--librdkafka", default="", help="the program of bench/librdkafka, as it is packaged")
     parser.add_argument("--case", action="append", choices=list(CASES), help="one case; may be given several times")
     parser.add_argument("--peer", action="append", choices=list(PEERS), help="only this one; may be given several times")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each case with each broker")

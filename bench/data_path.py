@@ -95,21 +95,24 @@ class ColdWhileProducing:
         produce(peer, load.part(0.3))
         drop_page_cache()
         reading = lambda: consume(peer, "--records", load.records, topic=f"{TOPIC}-old")
-        reports = []
-        found = measured(peer, lambda: reports.extend(together([lambda: produce(peer, load), reading])) or reports[0])
-        return found | {"read MB/s": reports[1]["megabytes_per_second"]}
+        before = peer.cpu_seconds()
+        written, read = together([lambda: produce(peer, load), reading])
+        found = figures(written, peer.cpu_seconds() - before)
+        return found | {"read MB/s": read["megabytes_per_second"], MEMORY: peer.memory_mb("VmHWM")}
 
 
 class Latency:
     """From the moment a record was due to be sent until it was read, at a rate."""
 
-    def __init__(self, load, peers=("ottla", "ottla-durable", "kafka")):
-        self.load, self.peers = load, peers
+    peers = ("ottla", "ottla-durable", "kafka")
+
+    def __init__(self, load, configs=()):
+        self.load, self.configs = load, configs
 
     def run(self, peer, scale):
         load = self.load.part(scale)
         peer.start()
-        peer.create_topic(TOPIC, load.partitions)
+        peer.create_topic(TOPIC, load.partitions, self.configs)
         latency(peer, load.part(0.25))
         return measured(peer, lambda: latency(peer, load))
 

@@ -1,45 +1,24 @@
-"""Cases with something in the way: a slow disk, compaction, retention, half of what Kafka can do."""
+"""Cases with something in the way: half of what Kafka can do, retention, compaction."""
 
 import os
 import time
 from dataclasses import replace
 
-from data_path import latency
-from measure import TOPIC, measured, produce
+from data_path import Latency
+from measure import TOPIC, produce
 from peers import PEERS
 
 
-class SlowDisk:
-    """An fdatasync that takes 5 ms more than it takes, injected by strace (which must be there), beside the page cache."""
-
-    peers = ("ottla-slow-disk", "ottla")
-
-    def __init__(self, load):
-        self.load = load
-
-    def run(self, peer, scale):
-        load = self.load.part(scale)
-        peer.start()
-        peer.create_topic(TOPIC, load.partitions)
-        produce(peer, load.part(0.3))
-        return measured(peer, lambda: produce(peer, load))
-
-
-class HalfOfKafka:
+class HalfOfKafka(Latency):
     """End to end at half of the rate that Kafka reached in the same run, for all brokers."""
 
-    def __init__(self, load, configs=(), peers=("ottla", "ottla-durable", "kafka")):
-        self.load, self.configs, self.peers = load, configs, peers
-        self.rate = None
+    rate = None
 
     def run(self, peer, scale):
-        self.rate = self.rate or half_of_kafka(peer, self.load, scale)
-        load = replace(self.load, rate=self.rate, records=max(1000, int(self.load.records * scale)))
-        peer.start()
-        peer.create_topic(TOPIC, load.partitions, self.configs)
-        latency(peer, load.part(0.25))
-        found = measured(peer, lambda: latency(peer, load))
-        return found | {"records per s": self.rate}
+        if self.rate is None:
+            self.rate = half_of_kafka(peer, self.load, scale)
+            self.load = replace(self.load, rate=self.rate)
+        return super().run(peer, scale) | {"records per s": self.rate}
 
 
 def half_of_kafka(peer, load, scale):

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -36,6 +37,8 @@ final class Story {
     final String name;
     private final Map<String, StringBuilder> files = new LinkedHashMap<>();
     private final List<Step> steps = new ArrayList<>();
+    /** The members that join a group before a step, by the step's number: protocol, group, topic and configs. */
+    private final Map<Integer, List<String>> members = new LinkedHashMap<>();
 
     private Story(String name) {
         this.name = name;
@@ -66,6 +69,7 @@ final class Story {
         Step step = steps.isEmpty() ? null : steps.get(steps.size() - 1);
         switch (word) {
             case "$" -> steps.add(new Step(rest));
+            case "member" -> members.computeIfAbsent(steps.size(), at -> new ArrayList<>()).add(rest);
             case "file" -> {
                 files.put(rest, new StringBuilder());
                 open[0] = rest;
@@ -106,8 +110,21 @@ final class Story {
             Files.writeString(path, fill(file.getValue().toString(), names, side));
             names.put(file.getKey().replace('.', '_'), path.toString());
         }
+        List<Member> joined = new ArrayList<>();
+        try {
+            return play(side, names, joined);
+        } finally {
+            for (Member member : joined) member.close();
+        }
+    }
+
+    private List<String> play(Side side, Map<String, String> names, List<Member> joined) throws Exception {
         List<String> seen = new ArrayList<>();
         for (Step step : steps) {
+            for (String member : members.getOrDefault(seen.size(), List.of())) {
+                joined.add(join(fill(member, names, side).split(" ")));
+                Cases.eventually(member + " has partitions", () -> !joined.get(joined.size() - 1).assignment().isEmpty());
+            }
             String[] words = split(fill(step.line, names, side));
             String input = fill(step.input.toString(), names, side);
             Side.Outcome[] outcome = {side.run(words[0], input, Arrays.copyOfRange(words, 1, words.length))};
@@ -122,6 +139,13 @@ final class Story {
             seen.add(shown(step, outcome[0], names));
         }
         return seen;
+    }
+
+    /** A consumer that polls until the story ends. */
+    private static Member join(String[] words) {
+        List<String> configs = new ArrayList<>(List.of(Protocol.valueOf(words[0].toUpperCase(Locale.ROOT)).member(words[1])));
+        for (String config : Arrays.copyOfRange(words, 3, words.length)) configs.addAll(List.of(config.split("=", 2)));
+        return Member.join(List.of(words[2]), configs.toArray(new String[0]));
     }
 
     /** Names in braces that nobody has said are names of topics and groups: fresh ones, equally long on both sides. */

@@ -1,4 +1,4 @@
-//! `cargo xtask bench [CASE]...`: builds the release programs and measures.
+//! `cargo xtask bench [CASE]...`: builds the programs as they are packaged and measures.
 //!
 //! Most cases are `bench/compare.py`'s, beside Apache Kafka and beside the floor (see `bench/README.md`); `groups` keeps 10,000
 //! groups with 100,000 members alive over 1,000 connections, in both protocols (`ottla-bench groups`, see
@@ -53,11 +53,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if with_groups { groups(args, &program, &bench) } else { Ok(()) }
 }
 
-/// A release program, built here or named by a variable of the environment.
+/// A program as it is packaged, built here or named by a variable of the environment.
 fn built(variable: &str, package: &str, name: &str) -> Result<PathBuf> {
     match std::env::var_os(variable) {
         Some(path) => Ok(path.into()),
-        None => cargo::build(package, name, "release"),
+        None => cargo::build(package, name, "dist"),
     }
 }
 

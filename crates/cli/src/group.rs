@@ -7,6 +7,7 @@ pub(crate) mod offsets;
 pub(crate) mod reset;
 mod time;
 
+pub(crate) use delete::tell_deleted;
 pub(crate) use list::capitalised;
 
 use crate::cluster::ClusterArgs;

@@ -24,6 +24,7 @@ mod leader_election;
 mod line_reader;
 mod log_dirs;
 mod metadata_quorum;
+mod perf_reading;
 mod pretty;
 mod producer_perf;
 mod reassign_partitions;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::output::OutputArgs;
 use crate::topic::explain_unknown_topic;
 use clap::Subcommand;
-use ottla_client::{Admin, Client, ClientOptions, ClientProperties, NewTopic, TopicMetadata};
+use ottla_client::{Admin, Client, ClientProperties, NewTopic, TopicMetadata};
 use ottla_types::ErrorCode;
 use std::time::Duration;
 
@@ -69,8 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let (bootstrap, mut properties) = args.cluster.resolve()?;
     crate::produce::set_all(&mut properties, &common.properties)?;
-    let base = ClientOptions { client_id: "ottla-perf".to_string(), ..ClientOptions::default() };
-    let options = properties.client_options(base)?;
+    let options = properties.client_options(executor::impatient("ottla-perf"))?;
     executor::run(&bootstrap, options, Threads::Many, async |client: Client| {
         let topic = common.topic(&client).await?;
         let setup = Setup { client, bootstrap: bootstrap.clone(), properties: properties.clone(), topic };

@@ -1,7 +1,7 @@
 //! Records of a consumer, one after another, until there are no more, time is over, or somebody presses Ctrl-C.
 
 use crate::failure::Failure;
-use ottla_client::{Admin, Client, ClientError, Consumer, ConsumerOptions, ConsumerRecord};
+use ottla_client::{Admin, Client, ClientError, Consumer, ConsumerOptions, ConsumerRecord, ConsumerWaker};
 use ottla_types::TopicPartition;
 use regex::Regex;
 use std::collections::{BTreeMap, VecDeque};
@@ -68,13 +68,7 @@ impl Reading {
     /// A reader without partitions; ends when the program is told to stop.
     pub(crate) fn new(client: &Client, options: ConsumerOptions) -> Result<Reading, Failure> {
         let consumer = Consumer::new(client, options)?;
-        let waker = consumer.waker();
-        // Ends with the process.
-        drop(tokio::spawn(async move {
-            if stop_signal().await.is_ok() {
-                waker.wakeup();
-            }
-        }));
+        stop_on_signal(consumer.waker());
         let (pattern, pending) = (None, VecDeque::new());
         Ok(Reading { consumer, client: client.clone(), pattern, pending, is_stopped: false })
     }
@@ -171,6 +165,16 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+/// Ends the polls of a consumer when the program is told to stop.
+pub(crate) fn stop_on_signal(waker: ConsumerWaker) {
+    // Ends with the process.
+    drop(tokio::spawn(async move {
+        if stop_signal().await.is_ok() {
+            waker.wakeup();
+        }
+    }));
 }
 
 /// Waits for SIGINT (Ctrl-C) or SIGTERM. A second one ends the process at once.

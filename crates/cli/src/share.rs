@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             Command::List { state } => list::run(&admin, state, args.output).await,
             Command::Describe { groups } => describe::run(&admin, groups, args.output).await,
             Command::ResetOffsets(reset) => reset::run(&admin, reset, args.output).await,
-            Command::Delete { groups } => delete::groups(&admin, groups).await,
+            Command::Delete { groups } => delete::groups(&admin, groups, args.output).await,
             Command::DeleteOffsets { group, topics } => delete::offsets(&admin, group, topics, args.output).await,
             Command::Consume(_) => Ok(()),
         }

@@ -2,7 +2,7 @@
 //! somebody presses Ctrl-C.
 
 use crate::failure::Failure;
-use crate::reading::{Next, stop_signal};
+use crate::reading::{Next, stop_on_signal};
 use ottla_client::{
     AcknowledgeType, Acknowledged, AcknowledgementMode, AcquireMode, Client, ClientError, ConsumerRecord,
     ShareConsumer, ShareConsumerOptions,
@@ -38,17 +38,6 @@ pub(crate) struct Lost {
 /// A member of a share group that says itself what became of each record.
 pub(crate) fn explicit(options: ShareConsumerOptions) -> ShareConsumerOptions {
     ShareConsumerOptions { acknowledgement_mode: AcknowledgementMode::Explicit, ..options }
-}
-
-/// Ends the consumer's polls when the program is told to stop.
-pub(crate) fn stop_on_signal(consumer: &ShareConsumer) {
-    let waker = consumer.waker();
-    // Ends with the process.
-    drop(tokio::spawn(async move {
-        if stop_signal().await.is_ok() {
-            waker.wakeup();
-        }
-    }));
 }
 
 impl ShareReading {
@@ -146,7 +135,7 @@ fn member(
     consumer.set_acknowledgement_commit_callback(move |acknowledged| {
         note(&mut lost.lock().unwrap_or_else(PoisonError::into_inner), acknowledged);
     });
-    stop_on_signal(&consumer);
+    stop_on_signal(consumer.waker());
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     consumer.subscribe(&topics)?;
     Ok(consumer)

@@ -36,7 +36,7 @@ const TOOLS: &[Need] = &[
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The cargo profile of the binary.
-    #[arg(long, default_value = "release")]
+    #[arg(long, default_value = "dist")]
     profile: String,
     /// A binary that is built already.
     #[arg(long, value_name = "FILE")]

@@ -22,11 +22,15 @@ pub(super) async fn groups(admin: &Admin, groups: &[String], output: OutputArgs)
         if failed.is_err() {
             break;
         }
-        done.push(DeletedGroup { group: group.clone() });
+        done.push(group.as_str());
     }
-    let lines =
-        |done: &Vec<DeletedGroup>| done.iter().map(|row| format!("Deleted group {}.\n", row.group)).collect::<String>();
-    output.print(&done, lines).and(failed)
+    tell_deleted("group", &done, output).and(failed)
+}
+
+/// Says which groups of a kind are gone.
+pub(crate) fn tell_deleted(kind: &str, groups: &[&str], output: OutputArgs) -> Result<(), Failure> {
+    let rows: Vec<DeletedGroup> = groups.iter().map(|group| DeletedGroup { group: group.to_string() }).collect();
+    output.print(&rows, |rows| rows.iter().map(|row| format!("Deleted {kind} {}.\n", row.group)).collect())
 }
 
 /// A group that is gone.

@@ -12,7 +12,7 @@ use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::{Sink, write_out};
 use crate::reading::{Next, Reading, Topics};
-use ottla_client::{Client, ClientProperties, ConsumerOptions, OffsetReset};
+use ottla_client::{Client, ClientProperties, ConsumerOptions, ConsumerRecord, OffsetReset};
 use ottla_types::TopicPartition;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -206,25 +206,9 @@ impl ConsoleConsumer {
         sink: &mut Sink,
         count: &mut i64,
     ) -> Result<(), Failure> {
-        let timeout = self.timeout_ms.and_then(|timeout| u64::try_from(timeout).ok()).map(Duration::from_millis);
-        let max = self.max_messages.filter(|max| *max != -1).unwrap_or(i64::MAX);
+        let (timeout, max) = limits(self.timeout_ms, self.max_messages);
         while *count < max {
-            let record = match reading.next(timeout).await {
-                Ok(Next::Record(record)) => record,
-                // As in Kafka, this is no failure.
-                Ok(Next::Nothing) => {
-                    let timeout_ms = timeout.unwrap_or_default().as_millis();
-                    eprintln!(
-                        "ERROR Error processing message, terminating consumer process: no message for {timeout_ms} ms"
-                    );
-                    return Ok(());
-                }
-                Ok(Next::Stopped) => return Ok(()),
-                Err(failure) => {
-                    eprintln!("ERROR Error processing message, terminating consumer process: {}", failure.cause);
-                    return Ok(());
-                }
-            };
+            let Some(record) = to_print(reading.next(timeout).await, timeout) else { return Ok(()) };
             *count += 1;
             if let Err(why) = formatter.write(&record, sink.buffer()) {
                 if !self.skip_message_on_error {
@@ -286,6 +270,24 @@ impl FormatterArgs {
         properties.extend(with_pairs(None, pairs)?);
         Formatter::new(&self.formatter, &properties)
     }
+}
+
+/// How long to wait for a message, and how many to print at most.
+pub(super) fn limits(timeout_ms: Option<i64>, max_messages: Option<i64>) -> (Option<Duration>, i64) {
+    let timeout = timeout_ms.and_then(|timeout| u64::try_from(timeout).ok()).map(Duration::from_millis);
+    (timeout, max_messages.filter(|max| *max != -1).unwrap_or(i64::MAX))
+}
+
+/// The next message; nothing where the tool ends, which it says: as in Kafka, that is no failure.
+pub(super) fn to_print(next: Result<Next, Failure>, timeout: Option<Duration>) -> Option<ConsumerRecord> {
+    let why = match next {
+        Ok(Next::Record(record)) => return Some(record),
+        Ok(Next::Stopped) => return None,
+        Ok(Next::Nothing) => format!("no message for {} ms", timeout.unwrap_or_default().as_millis()),
+        Err(failure) => failure.cause,
+    };
+    eprintln!("ERROR Error processing message, terminating consumer process: {why}");
+    None
 }
 
 /// Refuses properties that are given under an old and a new option (old, new), and says which option is deprecated.

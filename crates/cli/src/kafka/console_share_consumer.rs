@@ -1,16 +1,14 @@
 //! `kafka-console-share-consumer`.
 
 use super::KafkaTool;
-use super::console_consumer::{Formatter, FormatterArgs, check_properties, one_group};
+use super::console_consumer::{Formatter, FormatterArgs, check_properties, limits, one_group, to_print};
 use super::shared::{Cluster, required, usage};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::{Sink, write_out};
-use crate::reading::Next;
 use crate::share_reading::ShareReading;
 use ottla_client::{AcknowledgeType, Client, ShareConsumerOptions};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Client id and group, where nothing else is said.
 const NAME: &str = "console-share-consumer";
@@ -117,25 +115,9 @@ impl ConsoleShareConsumer {
         sink: &mut Sink,
         count: &mut i64,
     ) -> Result<(), Failure> {
-        let timeout = self.timeout_ms.and_then(|timeout| u64::try_from(timeout).ok()).map(Duration::from_millis);
-        let max = self.max_messages.filter(|max| *max != -1).unwrap_or(i64::MAX);
+        let (timeout, max) = limits(self.timeout_ms, self.max_messages);
         while *count < max {
-            let record = match reading.next(timeout, usize::MAX).await {
-                Ok(Next::Record(record)) => record,
-                // As in Kafka, this is no failure.
-                Ok(Next::Nothing) => {
-                    let timeout_ms = timeout.unwrap_or_default().as_millis();
-                    eprintln!(
-                        "ERROR Error processing message, terminating consumer process: no message for {timeout_ms} ms"
-                    );
-                    return Ok(());
-                }
-                Ok(Next::Stopped) => return Ok(()),
-                Err(failure) => {
-                    eprintln!("ERROR Error processing message, terminating consumer process: {}", failure.cause);
-                    return Ok(());
-                }
-            };
+            let Some(record) = to_print(reading.next(timeout, usize::MAX).await, timeout) else { return Ok(()) };
             *count += 1;
             match formatter.write(&record, sink.buffer()) {
                 Ok(()) => reading.acknowledge(&record, self.kind())?,

@@ -2,7 +2,8 @@
 
 use super::KafkaTool;
 use super::java_text::{date, fixed};
-use super::shared::{Cluster, required, usage};
+use super::perf_reading::{MEGABYTE, PerfReadingArgs};
+use super::shared::usage;
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
@@ -11,18 +12,12 @@ use crate::times::now_ms;
 use ottla_client::{Client, ConsumerOptions, Offsets, RebalanceListener};
 use ottla_types::TopicPartition;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-const MEGABYTE: f64 = 1024.0 * 1024.0;
 
 /// Verify the performance of consumers.
 #[derive(Debug, clap::Parser)]
 pub(super) struct ConsumerPerf {
-    /// REQUIRED: The server(s) to connect to.
-    #[arg(long)]
-    bootstrap_server: Option<String>,
     /// The topic to consume from.
     #[arg(long)]
     topic: Option<String>,
@@ -32,48 +27,11 @@ pub(super) struct ConsumerPerf {
     /// The group id. [default: one of its own]
     #[arg(long, value_name = "gid")]
     group: Option<String>,
-    /// Bytes of a partition in one answer.
-    #[arg(long, default_value_t = 1024 * 1024, value_name = "size")]
-    fetch_size: i32,
-    /// A consumer config; may be given several times.
-    #[arg(long, value_name = "prop1=val1")]
-    command_property: Vec<String>,
     /// Start with new records where the group has committed no offset.
     #[arg(long)]
     from_latest: bool,
-    /// `receive.buffer.bytes`.
-    #[arg(long, default_value_t = 2 * 1024 * 1024, value_name = "size")]
-    socket_buffer_size: i32,
-    /// Deprecated: use --command-config.
-    #[arg(long = "consumer.config", value_name = "config file")]
-    consumer_config: Option<PathBuf>,
-    /// A file of consumer configs.
-    #[arg(long, value_name = "config file")]
-    command_config: Option<PathBuf>,
-    /// Accepted as Kafka's tool accepts it; this client has no such metrics.
-    #[arg(long)]
-    print_metrics: bool,
-    /// Print a line in each reporting interval.
-    #[arg(long)]
-    show_detailed_stats: bool,
-    /// How long there may be no records.
-    #[arg(long, num_args = 0..=1, default_value_t = 10_000, default_missing_value = "10000", value_name = "milliseconds")]
-    timeout: i64,
-    /// Deprecated: use --num-records.
-    #[arg(long, value_name = "count")]
-    messages: Option<i64>,
-    /// REQUIRED: The number of records to consume.
-    #[arg(long, value_name = "count")]
-    num_records: Option<i64>,
-    /// How often progress is printed.
-    #[arg(long, default_value_t = 5000, value_name = "interval_ms")]
-    reporting_interval: i64,
-    /// How times are printed, in the letters of Java's SimpleDateFormat; in UTC.
-    #[arg(long, default_value = "yyyy-MM-dd HH:mm:ss:SSS", value_name = "date format")]
-    date_format: String,
-    /// Leave out the line with the names of the columns.
-    #[arg(long)]
-    hide_header: bool,
+    #[command(flatten)]
+    perf: PerfReadingArgs,
 }
 
 /// What was read so far.
@@ -98,17 +56,15 @@ impl KafkaTool for ConsumerPerf {
     const NAME: &'static str = "kafka-consumer-perf-test";
 
     fn run(&self) -> Result<(), Failure> {
-        let (bootstrap, records) = self.check()?;
-        let file = self.command_config.as_deref().or(self.consumer_config.as_deref());
-        let mut cluster = Cluster::new(bootstrap, file, &self.command_property, "perf-consumer-client")?;
+        let records = self.check()?;
+        let mut cluster = self.perf.cluster("perf-consumer-client")?;
         let group = self.group.clone().unwrap_or_else(|| format!("perf-consumer-{}", std::process::id()));
         cluster.properties.set("group.id", group);
-        cluster.properties.set("max.partition.fetch.bytes", self.fetch_size.to_string());
+        cluster.properties.set("max.partition.fetch.bytes", self.perf.fetch_size.to_string());
         cluster.properties.set("auto.offset.reset", if self.from_latest { "latest" } else { "earliest" });
-        cluster.properties.set("check.crcs", "false");
         let options = cluster.properties.consumer_options(ConsumerOptions::default())?;
-        if !self.hide_header {
-            let first = if self.show_detailed_stats { "time, threadId" } else { "start.time, end.time" };
+        if !self.perf.hide_header {
+            let first = if self.perf.show_detailed_stats { "time, threadId" } else { "start.time, end.time" };
             write_out(&format!(
                 "{first}, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, \
                  fetch.MB.sec, fetch.nMsg.sec\n"
@@ -119,28 +75,14 @@ impl KafkaTool for ConsumerPerf {
 }
 
 impl ConsumerPerf {
-    fn check(&self) -> Result<(&str, i64), Failure> {
-        let bootstrap = required(&self.bootstrap_server, "bootstrap-server")?;
+    fn check(&self) -> Result<i64, Failure> {
+        self.perf.bootstrap()?;
         if self.topic.is_some() == self.include.is_some() {
             return Err(usage("Exactly one of the following arguments is required: [topic], [include]"));
         }
-        let records = match (self.messages, self.num_records) {
-            (Some(records), None) | (None, Some(records)) => records,
-            _ => return Err(usage("Exactly one of the following arguments is required: [messages], [num-records]")),
-        };
-        if self.consumer_config.is_some() && self.command_config.is_some() {
-            return Err(usage("Option \"[consumer.config]\" can't be used with option \"[command-config]\""));
-        }
-        if self.reporting_interval <= 0 {
-            return Err(Failure::new("Reporting interval must be greater than 0."));
-        }
-        if self.messages.is_some() {
-            write_out("Warning: --messages is deprecated. Use --num-records instead.\n")?;
-        }
-        if self.consumer_config.is_some() {
-            write_out("Warning: --consumer.config is deprecated. Use --command-config instead.\n")?;
-        }
-        Ok((bootstrap, records))
+        let records = self.perf.records()?;
+        self.perf.warn()?;
+        Ok(records)
     }
 
     async fn measure(&self, client: &Client, options: ConsumerOptions, records: i64) -> Result<(), Failure> {
@@ -156,7 +98,7 @@ impl ConsumerPerf {
         reading.subscribe(&topics).await?;
         let read = self.read(&mut reading, records, &join).await?;
         let ended = now_ms();
-        if !self.show_detailed_stats {
+        if !self.perf.show_detailed_stats {
             let join_ms = join.lock().unwrap_or_else(PoisonError::into_inner).total_ms;
             write_out(&self.total(read, begun, ended, join_ms))?;
         }
@@ -164,7 +106,7 @@ impl ConsumerPerf {
     }
 
     async fn read(&self, reading: &mut Reading, records: i64, join: &Mutex<JoinTime>) -> Result<Read, Failure> {
-        let timeout = Duration::from_millis(u64::try_from(self.timeout).unwrap_or(0));
+        let timeout = Duration::from_millis(u64::try_from(self.perf.timeout).unwrap_or(0));
         let (mut read, mut reported, mut reported_ms) = (Read::default(), Read::default(), now_ms());
         // What came with the last record that is wanted counts too, as in Kafka.
         while read.records < records || reading.has_more() {
@@ -179,9 +121,9 @@ impl ConsumerPerf {
                 continue;
             }
             let now = now_ms();
-            if now - reported_ms >= self.reporting_interval {
+            if now - reported_ms >= self.perf.reporting_interval {
                 let mut join = join.lock().unwrap_or_else(PoisonError::into_inner);
-                if self.show_detailed_stats {
+                if self.perf.show_detailed_stats {
                     write_out(&self.progress(read, reported, reported_ms, now, join.since_report_ms))?;
                 }
                 join.since_report_ms = 0;
@@ -189,11 +131,7 @@ impl ConsumerPerf {
             }
         }
         if read.records < records {
-            write_out(&format!(
-                "WARNING: Exiting before consuming the expected number of records: timeout ({} ms) exceeded. You can use \
-                 the --timeout option to increase the timeout.\n",
-                self.timeout
-            ))?;
+            self.perf.tell_timeout()?;
         }
         Ok(read)
     }
@@ -203,8 +141,8 @@ impl ConsumerPerf {
         let (megabytes, records) = (read.bytes as f64 / MEGABYTE, read.records as f64);
         let fetch_seconds = fetch_ms as f64 / 1000.0;
         [
-            date(begun, &self.date_format),
-            date(ended, &self.date_format),
+            date(begun, &self.perf.date_format),
+            date(ended, &self.perf.date_format),
             fixed(megabytes, 4),
             fixed(megabytes / seconds, 4),
             read.records.to_string(),
@@ -224,7 +162,7 @@ impl ConsumerPerf {
         let records = (read.records - before.records) as f64;
         let in_fetch = |amount: f64| if fetch_ms <= 0 { 0.0 } else { 1000.0 * amount / fetch_ms as f64 };
         [
-            date(now, &self.date_format),
+            date(now, &self.perf.date_format),
             "0".to_string(),
             fixed(read.bytes as f64 / MEGABYTE, 4),
             fixed(1000.0 * megabytes / elapsed_ms as f64, 4),
@@ -270,7 +208,7 @@ mod tests {
     fn lines_have_kafkas_columns() {
         let line = "--bootstrap-server a:1 --topic t --num-records 5 --timeout";
         let tool = ConsumerPerf::try_parse_from(std::iter::once("x").chain(line.split_whitespace())).unwrap();
-        assert_eq!(tool.check().unwrap(), ("a:1", 5));
+        assert_eq!((tool.perf.bootstrap().unwrap(), tool.check().unwrap()), ("a:1", 5));
         let read = Read { records: 100, bytes: 2 * 1024 * 1024 };
         let expected = "1970-01-01 00:00:01:000, 1970-01-01 00:00:03:000, 2.0000, 1.0000, 100, 50.0000, 1000, 1000, 2.0000, 100.0000\n";
         assert_eq!(tool.total(read, 1000, 3000, 1000), expected);

@@ -2,72 +2,31 @@
 
 use super::KafkaTool;
 use super::java_text::{date, fixed};
-use super::shared::{Cluster, required, usage};
+use super::perf_reading::{MEGABYTE, PerfReadingArgs};
+use super::shared::required;
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
-use crate::share_reading::stop_on_signal;
+use crate::reading::stop_on_signal;
 use crate::times::now_ms;
 use ottla_client::{Client, ClientError, ClientOptions, ShareConsumer, ShareConsumerOptions};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-const MEGABYTE: f64 = 1024.0 * 1024.0;
 const POLL: Duration = Duration::from_millis(100);
 
 /// Verify the performance of share consumers.
 #[derive(Debug, Clone, clap::Parser)]
 pub(super) struct ShareConsumerPerf {
-    /// REQUIRED: The server(s) to connect to.
-    #[arg(long, value_name = "server to connect to")]
-    bootstrap_server: Option<String>,
     /// REQUIRED: The topic to consume from.
     #[arg(long, value_name = "topic")]
     topic: Option<String>,
     /// The group id.
     #[arg(long, default_value = "perf-share-consumer", value_name = "gid")]
     group: String,
-    /// Bytes in one answer.
-    #[arg(long, default_value_t = 1024 * 1024, value_name = "size")]
-    fetch_size: i32,
-    /// A consumer config; may be given several times.
-    #[arg(long, value_name = "prop1=val1")]
-    command_property: Vec<String>,
-    /// `receive.buffer.bytes`.
-    #[arg(long, default_value_t = 2 * 1024 * 1024, value_name = "size")]
-    socket_buffer_size: i32,
-    /// Deprecated: use --command-config.
-    #[arg(long = "consumer.config", value_name = "config file")]
-    consumer_config: Option<PathBuf>,
-    /// A file of consumer configs.
-    #[arg(long, value_name = "config file")]
-    command_config: Option<PathBuf>,
-    /// Accepted as Kafka's tool accepts it; this client has no such metrics.
-    #[arg(long)]
-    print_metrics: bool,
-    /// Print a line in each reporting interval.
-    #[arg(long)]
-    show_detailed_stats: bool,
-    /// How long there may be no records.
-    #[arg(long, num_args = 0..=1, default_value_t = 10_000, default_missing_value = "10000", value_name = "milliseconds")]
-    timeout: i64,
-    /// Deprecated: use --num-records.
-    #[arg(long, value_name = "count")]
-    messages: Option<i64>,
-    /// REQUIRED: The number of records to consume.
-    #[arg(long, value_name = "count")]
-    num_records: Option<i64>,
-    /// How often progress is printed.
-    #[arg(long, default_value_t = 5000, value_name = "interval_ms")]
-    reporting_interval: i64,
-    /// How times are printed, in the letters of Java's SimpleDateFormat; in UTC.
-    #[arg(long, default_value = "yyyy-MM-dd HH:mm:ss:SSS", value_name = "date format")]
-    date_format: String,
-    /// Leave out the line with the names of the columns.
-    #[arg(long)]
-    hide_header: bool,
+    #[command(flatten)]
+    perf: PerfReadingArgs,
     /// Share consumers that work side by side.
     #[arg(long, default_value_t = 1, value_name = "count")]
     threads: usize,
@@ -90,13 +49,11 @@ impl KafkaTool for ShareConsumerPerf {
 
     fn run(&self) -> Result<(), Failure> {
         let (bootstrap, topic, records) = self.check()?;
-        let file = self.command_config.as_deref().or(self.consumer_config.as_deref());
-        let mut cluster = Cluster::new(bootstrap, file, &self.command_property, "perf-share-consumer-client")?;
+        let mut cluster = self.perf.cluster("perf-share-consumer-client")?;
         cluster.properties.set("group.id", self.group.as_str());
-        cluster.properties.set("fetch.max.bytes", self.fetch_size.to_string());
-        cluster.properties.set("check.crcs", "false");
+        cluster.properties.set("fetch.max.bytes", self.perf.fetch_size.to_string());
         let options = cluster.properties.share_consumer_options(ShareConsumerOptions::group(&self.group))?;
-        if !self.hide_header {
+        if !self.perf.hide_header {
             write_out(
                 "start.time, end.time, data.consumed.in.MB, MB.sec, nMsg.sec, data.consumed.in.nMsg, fetch.time.ms\n",
             )?;
@@ -111,26 +68,12 @@ impl KafkaTool for ShareConsumerPerf {
 impl ShareConsumerPerf {
     fn check(&self) -> Result<(&str, &str, i64), Failure> {
         let topic = required(&self.topic, "topic")?;
-        let bootstrap = required(&self.bootstrap_server, "bootstrap-server")?;
-        let records = match (self.messages, self.num_records) {
-            (Some(records), None) | (None, Some(records)) => records,
-            _ => return Err(usage("Exactly one of the following arguments is required: [messages], [num-records]")),
-        };
-        if self.consumer_config.is_some() && self.command_config.is_some() {
-            return Err(usage("Option \"[consumer.config]\" can't be used with option \"[command-config]\""));
-        }
-        if self.reporting_interval <= 0 {
-            return Err(Failure::new("Reporting interval must be greater than 0."));
-        }
+        let bootstrap = self.perf.bootstrap()?;
+        let records = self.perf.records()?;
         if self.threads == 0 {
             return Err(Failure::new("There must be at least one thread."));
         }
-        if self.messages.is_some() {
-            write_out("Warning: --messages is deprecated. Use --num-records instead.\n")?;
-        }
-        if self.consumer_config.is_some() {
-            write_out("Warning: --consumer.config is deprecated. Use --command-config instead.\n")?;
-        }
+        self.perf.warn()?;
         Ok((bootstrap, topic, records))
     }
 
@@ -156,7 +99,7 @@ impl ShareConsumerPerf {
         let mut tasks = Vec::new();
         for (index, (client_id, mut consumer)) in consumers.into_iter().enumerate() {
             consumer.subscribe(&[topic])?;
-            stop_on_signal(&consumer);
+            stop_on_signal(consumer.waker());
             let (tool, total) = (self.clone(), total.clone());
             tasks.push(tokio::spawn(async move {
                 let read = tool.read(&mut consumer, &total, records, index + 1).await;
@@ -202,11 +145,7 @@ impl ShareConsumerPerf {
             write_out(&format!("Share consumer {number} having client id {client_id} consumption metrics- {stats}\n"))?;
         }
         if all.records < records && !all.is_stopped {
-            write_out(&format!(
-                "WARNING: Exiting before consuming the expected number of records: timeout ({} ms) exceeded. You can use \
-                 the --timeout option to increase the timeout.\n",
-                self.timeout
-            ))?;
+            self.perf.tell_timeout()?;
         }
         Ok(())
     }
@@ -220,7 +159,7 @@ impl ShareConsumerPerf {
     ) -> Result<Read, Failure> {
         let (mut read, mut reported, mut reported_ms) = (Read::default(), Read::default(), now_ms());
         let mut consumed_ms = now_ms();
-        while total.load(Ordering::Relaxed) < records && now_ms() - consumed_ms <= self.timeout {
+        while total.load(Ordering::Relaxed) < records && now_ms() - consumed_ms <= self.perf.timeout {
             let polled = match consumer.poll(POLL).await {
                 Ok(polled) => polled,
                 Err(ClientError::Wakeup) => return Ok(Read { is_stopped: true, ..read }),
@@ -237,8 +176,8 @@ impl ShareConsumerPerf {
             read.records += count;
             read.bytes += i64::try_from(bytes).unwrap_or(i64::MAX);
             total.fetch_add(count, Ordering::Relaxed);
-            if now - reported_ms >= self.reporting_interval {
-                if self.show_detailed_stats {
+            if now - reported_ms >= self.perf.reporting_interval {
+                if self.perf.show_detailed_stats {
                     write_out(&self.progress(read, reported, reported_ms, now, number))?;
                 }
                 (reported, reported_ms) = (read, now);
@@ -250,8 +189,8 @@ impl ShareConsumerPerf {
     fn stats(&self, read: Read, begun: i64, ended: i64) -> String {
         let (seconds, megabytes) = ((ended - begun) as f64 / 1000.0, read.bytes as f64 / MEGABYTE);
         [
-            date(begun, &self.date_format),
-            date(ended, &self.date_format),
+            date(begun, &self.perf.date_format),
+            date(ended, &self.perf.date_format),
             fixed(megabytes, 4),
             fixed(megabytes / seconds, 4),
             fixed(read.records as f64 / seconds, 4),
@@ -265,8 +204,8 @@ impl ShareConsumerPerf {
         let elapsed_ms = (now - before_ms) as f64;
         let megabytes = (read.bytes - before.bytes) as f64 / MEGABYTE;
         let columns = [
-            date(before_ms, &self.date_format),
-            date(now, &self.date_format),
+            date(before_ms, &self.perf.date_format),
+            date(now, &self.perf.date_format),
             fixed(read.bytes as f64 / MEGABYTE, 4),
             fixed(1000.0 * megabytes / elapsed_ms, 4),
             fixed((read.records - before.records) as f64 / elapsed_ms * 1000.0, 4),

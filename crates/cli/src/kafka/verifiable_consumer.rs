@@ -6,7 +6,7 @@ use super::{KafkaTool, WithoutWords};
 use crate::executor::Threads;
 use crate::failure::Failure;
 use crate::output::write_out;
-use crate::reading::stop_signal;
+use crate::reading::stop_on_signal;
 use ottla_client::{
     Client, ClientError, Consumer, ConsumerOptions, ConsumerRecord, OffsetAndMetadata, Offsets, RebalanceListener,
 };
@@ -188,13 +188,7 @@ impl VerifiableConsumer {
         bare_event("startup_complete")?;
         consumer.set_rebalance_listener(Listener);
         consumer.subscribe(&[topic])?;
-        let waker = consumer.waker();
-        // Ends with the process.
-        drop(tokio::spawn(async move {
-            if stop_signal().await.is_ok() {
-                waker.wakeup();
-            }
-        }));
+        stop_on_signal(consumer.waker());
         let max = usize::try_from(self.max_messages).unwrap_or(usize::MAX);
         let mut consumed = 0;
         while consumed < max {

@@ -6,7 +6,7 @@ use super::verifiable_producer::{bare_event, event};
 use super::{KafkaTool, WithoutWords};
 use crate::executor::Threads;
 use crate::failure::Failure;
-use crate::share_reading::stop_on_signal;
+use crate::reading::stop_on_signal;
 use ottla_client::{
     Acknowledged, Admin, Client, ClientError, ConfigChange, ConfigResource, ConsumerRecord, ShareConsumer,
     ShareConsumerOptions,
@@ -147,7 +147,7 @@ impl VerifiableShareConsumer {
             event("offset_reset_strategy_set", OffsetResetStrategySet { offset_reset_strategy })?;
         }
         consumer.subscribe(&[topic])?;
-        stop_on_signal(consumer);
+        stop_on_signal(consumer.waker());
         let acknowledged = Arc::new(AtomicUsize::new(0));
         let counted = acknowledged.clone();
         consumer.set_acknowledgement_commit_callback(move |done| {

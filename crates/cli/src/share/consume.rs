@@ -9,8 +9,7 @@ use crate::produce::set_all;
 use crate::reading::Next;
 use crate::share_reading::ShareReading;
 use ottla_client::{
-    AcknowledgeType, AcquireMode, Admin, Client, ClientOptions, ConfigChange, ConfigResource, ConsumerRecord,
-    ShareConsumerOptions,
+    AcknowledgeType, AcquireMode, Admin, Client, ConfigChange, ConfigResource, ConsumerRecord, ShareConsumerOptions,
 };
 use std::time::Duration;
 
@@ -63,7 +62,7 @@ pub(super) struct Args {
 pub(super) fn run(cluster: &ClusterArgs, output: OutputArgs, args: &Args) -> Result<(), Failure> {
     let (bootstrap, mut properties) = cluster.resolve()?;
     set_all(&mut properties, &args.properties)?;
-    let base = ClientOptions { client_id: "ottla-cli".to_string(), ..ClientOptions::default() };
+    let base = executor::impatient("ottla-cli");
     let mut options = properties.share_consumer_options(ShareConsumerOptions::group(&args.group))?;
     options.group_id = args.group.clone();
     if args.max_messages.is_some() {

@@ -2,14 +2,17 @@
 
 use super::{explain_members, explain_unknown, names};
 use crate::failure::Failure;
+use crate::group::tell_deleted;
 use crate::output::OutputArgs;
 use crate::table;
 use ottla_client::{Admin, ClientError};
 use ottla_types::ErrorCode;
 use serde::Serialize;
 
-pub(super) async fn groups(admin: &Admin, groups: &[String]) -> Result<(), Failure> {
+/// Deletes one after another until one cannot be; what was deleted is told in any case.
+pub(super) async fn groups(admin: &Admin, groups: &[String], output: OutputArgs) -> Result<(), Failure> {
     let existing = names(admin, &[]).await?;
+    let (mut done, mut failed) = (Vec::new(), Ok(()));
     for group in groups {
         // A group of another kind is not deleted by this name.
         let is_known = existing.iter().any(|(name, _)| name == group);
@@ -18,14 +21,16 @@ pub(super) async fn groups(admin: &Admin, groups: &[String]) -> Result<(), Failu
             code: ErrorCode::GroupIdNotFound,
             message: None,
         };
-        let deleted = if is_known { admin.delete_group(group).await } else { Err(unknown()) };
-        match deleted {
-            Err(error) if error.code() == Some(ErrorCode::NonEmptyGroup) => return Err(explain_members(error)),
-            deleted => explain_unknown(admin, group, deleted).await?,
+        failed = match if is_known { admin.delete_group(group).await } else { Err(unknown()) } {
+            Err(error) if error.code() == Some(ErrorCode::NonEmptyGroup) => Err(explain_members(error)),
+            deleted => explain_unknown(admin, group, deleted).await,
+        };
+        if failed.is_err() {
+            break;
         }
-        println!("Deleted share group {group}.");
+        done.push(group.as_str());
     }
-    Ok(())
+    tell_deleted("share group", &done, output).and(failed)
 }
 
 /// How the deletion of a topic's offsets went.

@@ -58,17 +58,8 @@ impl Coordinator {
             return Ok(None);
         }
         let value = value.map(|value| GroupRecordValue::decode(record_type, value)).transpose()?;
-        let version = value.as_ref().map(|(_, version)| *version);
-        Ok(Some(document(
-            record_type,
-            version,
-            |j| key.write_json(j),
-            |j| {
-                if let Some((value, version)) = &value {
-                    value.write_json(j, *version);
-                }
-            },
-        )))
+        let write_key = |j: &mut JsonWriter<'_>| key.write_json(j);
+        Ok(Some(document(record_type, write_key, value, |value, j, version| value.write_json(j, version))))
     }
 }
 
@@ -76,42 +67,24 @@ fn transaction(key: &Bytes, value: Option<&Bytes>) -> Result<Option<String>, Dec
     let key = TransactionRecordKey::decode(key)?;
     let record_type = key.record_type();
     let value = value.map(|value| TransactionRecordValue::decode(record_type, value)).transpose()?;
-    let version = value.as_ref().map(|(_, version)| *version);
-    Ok(Some(document(
-        record_type,
-        version,
-        |j| key.write_json(j),
-        |j| {
-            if let Some((value, version)) = &value {
-                value.write_json(j, *version);
-            }
-        },
-    )))
+    let write_key = |j: &mut JsonWriter<'_>| key.write_json(j);
+    Ok(Some(document(record_type, write_key, value, |value, j, version| value.write_json(j, version))))
 }
 
 fn share_state(key: &Bytes, value: Option<&Bytes>) -> Result<Option<String>, DecodeError> {
     let key = ShareRecordKey::decode(key)?;
     let record_type = key.record_type();
     let value = value.map(|value| ShareRecordValue::decode(record_type, value)).transpose()?;
-    let version = value.as_ref().map(|(_, version)| *version);
-    Ok(Some(document(
-        record_type,
-        version,
-        |j| key.write_json(j),
-        |j| {
-            if let Some((value, version)) = &value {
-                value.write_json(j, *version);
-            }
-        },
-    )))
+    let write_key = |j: &mut JsonWriter<'_>| key.write_json(j);
+    Ok(Some(document(record_type, write_key, value, |value, j, version| value.write_json(j, version))))
 }
 
-/// Key and value with their type and version; a value without a version is null.
-fn document(
+/// Key and value with their type and version; a value that is not there is null.
+fn document<V>(
     record_type: i16,
-    version: Option<i16>,
-    key: impl FnOnce(&mut JsonWriter<'_>),
-    value: impl FnOnce(&mut JsonWriter<'_>),
+    write_key: impl FnOnce(&mut JsonWriter<'_>),
+    value: Option<(V, i16)>,
+    write_value: impl FnOnce(&V, &mut JsonWriter<'_>, i16),
 ) -> String {
     let mut j = JsonWriter::new();
     j.begin_object();
@@ -120,16 +93,16 @@ fn document(
     j.key("type");
     j.integer(record_type.into());
     j.key("data");
-    key(&mut j);
+    write_key(&mut j);
     j.end_object();
     j.key("value");
-    match version {
-        Some(version) => {
+    match value {
+        Some((value, version)) => {
             j.begin_object();
             j.key("version");
             j.integer(version.into());
             j.key("data");
-            value(&mut j);
+            write_value(&value, &mut j, version);
             j.end_object();
         }
         None => j.null(),
