@@ -44,7 +44,8 @@ pub(crate) struct Replies<S: Shard> {
     /// The last record of every subject that has uncommitted ones.
     last_offsets: BTreeMap<S::Subject, i64>,
     subjects: BTreeSet<(i64, S::Subject)>,
-    /// The last record that was there when the shard was loaded: until it is committed everything depends on it.
+    /// The last record that was there when the shard was loaded, or that was written about no subject in particular: until it is
+    /// committed everything depends on it.
     floor: i64,
 }
 
@@ -77,8 +78,12 @@ impl<S: Shard> Replies<S> {
         slot
     }
 
-    /// A record about `subject` will have this offset, higher than all before.
-    pub(crate) fn wrote(&mut self, subject: &S::Subject, offset: i64) {
+    /// A record about `subject`, or about any that there are, will have this offset, higher than all before.
+    pub(crate) fn wrote(&mut self, subject: Option<&S::Subject>, offset: i64) {
+        let Some(subject) = subject else {
+            self.floor = offset;
+            return;
+        };
         if let Some(before) = self.last_offsets.insert(subject.clone(), offset) {
             self.subjects.remove(&(before, subject.clone()));
         }

@@ -64,8 +64,8 @@ impl<S: Shard> Active<'_, S> {
                 }
             }
         }
-        if let (Some(subject), Some(last)) = (&decision.subject, last) {
-            self.replies.wrote(subject, last);
+        if let Some(last) = last {
+            self.replies.wrote(decision.subject.as_ref(), last);
         }
         Ok(Ok(last))
     }
@@ -86,7 +86,7 @@ impl<S: Shard> Active<'_, S> {
         }
         self.next_offset += 1;
         for subject in self.shard.replay_end_of_transaction(producer_id.0, marker.committed) {
-            self.replies.wrote(&subject, offset);
+            self.replies.wrote(Some(&subject), offset);
         }
         self.replies.marker(answer, offset);
         self.see_committed()
@@ -162,7 +162,7 @@ impl<S: Shard> Active<'_, S> {
             last = Some(self.next_offset);
             self.next_offset += 1;
         }
-        if let (Some(subject), Some(last)) = (subject, last) {
+        if let Some(last) = last {
             self.replies.wrote(subject, last);
         }
         Ok(last)

@@ -43,6 +43,13 @@ const TRANSACTION_PLACES: &[&str] = &[
     "metadata",
 ];
 
+/// The same under the load of share groups.
+const SHARE_PLACES: &[&str] =
+    &["", ".log", ".index", "__share_group_state", "__share_group_state", "__consumer_offsets", "shared-", "metadata"];
+
+/// The same under the load of streams groups.
+const STREAMS_PLACES: &[&str] = &["", ".log", ".index", "__consumer_offsets", "__consumer_offsets", "app-", "metadata"];
+
 /// How a life ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -212,6 +219,8 @@ fn draw_fault(stage: &Stage) -> Fault {
         Load::Logs => PLACES,
         Load::Groups => GROUP_PLACES,
         Load::Transactions => TRANSACTION_PLACES,
+        Load::Shares => SHARE_PLACES,
+        Load::Streams => STREAMS_PLACES,
     };
     let place = places[world.random_range(0..places.len() as u64) as usize];
     let count = if world.random_range(0..3) == 0 { world.random_range(2..20) } else { 1 } as u32;
@@ -273,6 +282,7 @@ impl Fault {
                 disk.set_capacity(None);
             }
             Fault::Cut { client, time } => {
+                oracle.share_locks_end();
                 world.cut(NODE, client);
                 observer.sleep(*time).await;
                 world.heal(NODE, client);

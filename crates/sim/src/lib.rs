@@ -2,11 +2,12 @@
 //! going wrong that can, compared with what was promised.
 //!
 //! 1. A seed gives a [`World`](ottla_runtime::sim::World), and from it every choice below.
-//! 2. `workload` keeps the node busy from client nodes of their own, with one of three [loads](Load). Logs: idempotent
+//! 2. `workload` keeps the node busy from client nodes of their own, with one of five [loads](Load). Logs: idempotent
 //!    producers with several batches in flight, plain ones with every `acks`, consumers with fetch sessions, DeleteRecords,
 //!    lookups, topics that come and go, configs and partitions that change. Groups: members of a classic group and of one
 //!    of KIP-848 that come, go, fall silent and return, and a compacted topic. Transactions: clients that consume, transform and
-//!    produce, and make zombies of one another.
+//!    produce, and make zombies of one another. Shares: members of a share group that accept, release and reject records. Streams:
+//!    members of a streams group that take tasks over from one another.
 //! 3. `life` runs the node's process through many lives. `faults` draws what each of them meets, and how it ends: a
 //!    crash, a power loss, SIGTERM, at a time or inside the n-th disk operation.
 //! 4. `oracle` records every promise that a client was given and checks every answer against all of them; `verify` reads

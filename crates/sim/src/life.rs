@@ -1,8 +1,10 @@
 //! One life of the node's process, from its start to its end.
 
+mod configs;
+
 use crate::faults::{self, Aim, End, Plan};
 use crate::oracle::{Check, Down, Oracle, broken};
-use crate::planted::{GroupError, Planted, TransactionError};
+use crate::planted::{GroupError, Planted, ShareError, StreamsError};
 use crate::verify;
 use crate::workload::Workload;
 use crate::{Load, NODE};
@@ -11,7 +13,6 @@ use ottla_node::Node;
 use ottla_runtime::sim::{Outage, World};
 use ottla_runtime::watch;
 use ottla_runtime::{AbortOnDrop, Runtime, TaskHandle};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,46 +28,10 @@ const HEALED_AFTER: Duration = Duration::from_secs(3);
 /// What an error that an operator sees must hold.
 const NEXT_STEP: &str = "Next step";
 
-/// Configs of the node: small limits, so that everything happens soon.
-const CONFIGS: &[(&str, &str)] = &[
-    ("node.id", "1"),
-    ("listeners", "PLAINTEXT://node:9092"),
-    ("log.dirs", "/data/a,/data/b"),
-    ("log.initial.task.delay.ms", "200"),
-    ("log.retention.check.interval.ms", "400"),
-    ("log.segment.delete.delay.ms", "150"),
-    ("metadata.log.max.record.bytes.between.snapshots", "3000"),
-    ("offsets.topic.replication.factor", "1"),
-];
-
-/// Besides them under the load of groups: short sessions, and a cleaner that never rests.
-const GROUP_CONFIGS: &[(&str, &str)] = &[
-    ("group.min.session.timeout.ms", "500"),
-    ("group.consumer.min.session.timeout.ms", "1000"),
-    ("group.consumer.session.timeout.ms", "2000"),
-    ("group.consumer.min.heartbeat.interval.ms", "100"),
-    ("group.consumer.heartbeat.interval.ms", "300"),
-    ("group.consumer.assignment.interval.ms", "0"),
-    ("offsets.topic.num.partitions", "2"),
-    ("log.cleaner.backoff.ms", "100"),
-    ("log.cleaner.min.cleanable.ratio", "0.01"),
-    ("log.cleaner.delete.retention.ms", "700"),
-    ("log.cleaner.dedupe.buffer.size", "2097152"),
-];
-/// Under the load of transactions: short ones, and a cleaner that never rests.
-const TRANSACTION_CONFIGS: &[(&str, &str)] = &[
-    ("offsets.topic.num.partitions", "2"),
-    ("transaction.state.log.num.partitions", "2"),
-    ("transaction.state.log.replication.factor", "1"),
-    ("transaction.state.log.min.isr", "1"),
-    ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "300"),
-    ("log.cleaner.backoff.ms", "100"),
-    ("log.cleaner.min.cleanable.ratio", "0.01"),
-    ("log.cleaner.delete.retention.ms", "700"),
-    ("log.cleaner.dedupe.buffer.size", "2097152"),
-];
 /// Directories of the offsets topic's partitions.
 const OFFSETS_LOGS: &str = "__consumer_offsets-";
+/// Directories of the partitions that hold the states of share groups.
+const SHARE_STATE_LOGS: &str = "__share_group_state-";
 
 /// The simulation, as the driver sees it.
 #[derive(Clone)]
@@ -113,8 +78,11 @@ impl Stage {
         let runtime = self.world.node(NODE);
         let disk = self.world.disk_faults(NODE);
         let _aiming = self.planted.as_ref().and_then(Planted::site).map(|site| self.leave_out(site, plan.aimed));
-        if self.has(GroupError::OffsetsUnsynced) {
+        if self.has(GroupError::OffsetsUnsynced) || self.has(StreamsError::MembersUnsynced) {
             disk.ignore_syncs_of(OFFSETS_LOGS);
+        }
+        if self.has(ShareError::StateUnsynced) {
+            disk.ignore_syncs_of(SHARE_STATE_LOGS);
         }
         if let Some((operations, outage)) = plan.outage_at {
             disk.plan_outage(operations, outage);
@@ -168,6 +136,7 @@ impl Stage {
             return Ok(None);
         }
         self.tell("SIGTERM");
+        self.oracle.process_ends();
         self.world.terminate(NODE);
         let has_faults = !plan.is_clean();
         let patience = if has_faults { PATIENCE_WITH_FAULTS } else { SHUTDOWN_MAX };
@@ -262,9 +231,9 @@ impl Stage {
         }
     }
 
-    /// Whether this error of groups is planted.
-    pub(crate) fn has(&self, error: GroupError) -> bool {
-        self.planted == Some(Planted::Group(error))
+    /// Whether this error is planted.
+    pub(crate) fn has(&self, error: impl Into<Planted>) -> bool {
+        self.planted.as_ref() == Some(&error.into())
     }
 
     /// Removes the offsets topic's logs while no process runs.
@@ -278,28 +247,6 @@ impl Stage {
             }
         }
         self.world.take_down(NODE, Outage::Crash);
-    }
-
-    fn config(&self, plan: &Plan) -> BrokerConfig {
-        let more = match self.load {
-            Load::Logs => &[],
-            Load::Groups => GROUP_CONFIGS,
-            Load::Transactions => TRANSACTION_CONFIGS,
-        };
-        let named = |(name, value): &(&str, &str)| ((*name).to_string(), (*value).to_string());
-        let mut configs: BTreeMap<String, String> = CONFIGS.iter().chain(more).map(named).collect();
-        if self.has(GroupError::SessionsNeverEnd) {
-            configs.insert("group.consumer.session.timeout.ms".to_string(), "3600000".to_string());
-            configs.insert("group.consumer.max.session.timeout.ms".to_string(), "3600000".to_string());
-        }
-        // It would mend what it was interrupted in before anybody has looked.
-        if self.hurries && plan.verify_first {
-            configs.insert("log.cleaner.enable".to_string(), "false".to_string());
-        }
-        if self.planted == Some(Planted::Transaction(TransactionError::MarkerSkipped)) {
-            configs.insert("transaction.partition.verification.enable".to_string(), "false".to_string());
-        }
-        BrokerConfig::parse(configs).expect("the configs of the simulated node are valid")
     }
 
     /// A node may refuse to start while its disk fails, and must then say what to do.

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Parser)]
 #[command(name = "ottla-sim", about = "Simulates whole nodes")]
 struct Args {
-    /// Run this seed, under the load of groups or transactions if it reads groups:SEED or transactions:SEED (repeatable).
+    /// Run this seed, under another load if it reads groups:SEED, transactions:SEED, shares:SEED or streams:SEED (repeatable).
     #[arg(long, value_name = "SEED")]
     seed: Vec<LoadedSeed>,
     /// Lives of the node in each run.
@@ -21,7 +21,7 @@ struct Args {
     /// Power losses that mostly come soon after the planted sync.
     #[arg(long, requires = "plant")]
     aimed: bool,
-    /// Plant this error: a sync site that does nothing, or an error of groups or transactions.
+    /// Plant this error: a sync site that does nothing, or one of those that the list names.
     #[arg(long, value_name = "NAME")]
     plant: Option<Planted>,
     /// Print everything that happened.

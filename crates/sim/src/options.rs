@@ -14,20 +14,29 @@ pub enum Load {
     Groups,
     /// Transactions that consume, transform and produce, in both versions.
     Transactions,
+    /// A share group, whose members accept, release and reject records one by one.
+    Shares,
+    /// A streams group, whose members take tasks over from one another.
+    Streams,
 }
 
 impl Load {
+    /// Every load.
+    pub const ALL: &[Load] = &[Load::Logs, Load::Groups, Load::Transactions, Load::Shares, Load::Streams];
+
     /// What stands in front of a seed that is run under this load.
     pub fn prefix(self) -> &'static str {
         match self {
             Load::Logs => "",
             Load::Groups => "groups:",
             Load::Transactions => "transactions:",
+            Load::Shares => "shares:",
+            Load::Streams => "streams:",
         }
     }
 }
 
-/// A seed and the load that it is run under, as in `23`, `groups:23` and `transactions:23`.
+/// A seed and the load that it is run under, as in `23`, `groups:23`, `transactions:23`, `shares:23` and `streams:23`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadedSeed {
     /// The load.
@@ -40,8 +49,8 @@ impl FromStr for LoadedSeed {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<LoadedSeed, Self::Err> {
-        let loaded = [Load::Groups, Load::Transactions].into_iter();
-        let mut loaded = loaded.filter_map(|load| Some((load, text.strip_prefix(load.prefix())?)));
+        let prefixed = Load::ALL.iter().copied().filter(|load| *load != Load::Logs);
+        let mut loaded = prefixed.filter_map(|load| Some((load, text.strip_prefix(load.prefix())?)));
         let (load, seed) = loaded.next().unwrap_or((Load::Logs, text));
         Ok(LoadedSeed { load, seed: seed.parse()? })
     }
@@ -104,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_seed_names_its_load() {
-        for text in ["23", "groups:7", "transactions:9"] {
+        for text in ["23", "groups:7", "transactions:9", "shares:8", "streams:6"] {
             assert_eq!(text.parse::<LoadedSeed>().unwrap().to_string(), text);
         }
         assert!("logs".parse::<LoadedSeed>().is_err());

@@ -7,12 +7,14 @@ mod groups;
 mod keyed;
 mod partition;
 mod records;
+mod shares;
 mod topics;
 mod transactions;
 
 pub(crate) use groups::{GroupSent, Shares};
 pub(crate) use keyed::KeyedReading;
 pub(crate) use partition::{Backing, Sent};
+pub(crate) use shares::{DELIVERIES_MAX, IN_FLIGHT_MAX, LOCK, Said, Saying, ShareAnswer, ShareSent};
 pub(crate) use topics::FoundTopic;
 
 use crate::report::Counts;
@@ -24,6 +26,7 @@ use ottla_runtime::Instant;
 use ottla_types::Uuid;
 use partition::{Health, PartitionHistory};
 use records::RecordBook;
+use shares::ShareHistory;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,6 +96,7 @@ struct State {
     groups: BTreeMap<Arc<str>, GroupHistory>,
     keyed: KeyedBook,
     transactions: Transactions,
+    shares: ShareHistory,
     wall_clock_ms: i64,
     counts: Counts,
     story: Story,
@@ -112,6 +116,7 @@ impl Oracle {
             groups: BTreeMap::new(),
             keyed: KeyedBook::default(),
             transactions: Transactions::default(),
+            shares: ShareHistory::default(),
             wall_clock_ms: 0,
             counts: Counts::default(),
             story: Story::default(),
@@ -151,6 +156,7 @@ impl Oracle {
         state.life += 1;
         state.counts.lives += 1;
         state.health = Health::default();
+        state.shares.life_begins();
         state.partitions.values_mut().for_each(PartitionHistory::life_begins);
         state.life
     }
@@ -168,6 +174,7 @@ impl Oracle {
         state.age(now);
         state.health.is_failing = true;
         state.forget_soft();
+        state.shares.forget_locks();
     }
 
     /// From now on until the process ends, syncs may take long.
@@ -193,6 +200,7 @@ impl Oracle {
             (Down::PowerLoss, _) | (_, true) => state.forget_soft(),
         }
         state.partitions.values_mut().for_each(PartitionHistory::forget_seen_start);
+        state.shares.forget_locks();
         // Until the next process begins, nothing is added to what is known.
         state.health.is_failing = true;
     }

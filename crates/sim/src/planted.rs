@@ -46,6 +46,10 @@ pub enum Planted {
     Group(GroupError),
     /// Something is wrong with transactions.
     Transaction(TransactionError),
+    /// Something is wrong with share groups.
+    Share(ShareError),
+    /// Something is wrong with streams groups.
+    Streams(StreamsError),
 }
 
 /// What can be wrong with groups.
@@ -76,33 +80,83 @@ pub enum TransactionError {
     OffsetOutside,
 }
 
-/// Every error of transactions, with its name.
-const TRANSACTION_ERRORS: &[(TransactionError, &str)] = &[
-    (TransactionError::MarkerSkipped, "marker-skipped"),
-    (TransactionError::MarkerTwice, "marker-twice"),
-    (TransactionError::OffsetOutside, "offset-outside"),
+/// What can be wrong with share groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShareError {
+    /// No sync of the states reaches the disk: what is answered is not written.
+    StateUnsynced,
+    /// An acknowledgement is answered without having been made.
+    AcknowledgementDropped,
+    /// A lock ends although its member did not give the record back.
+    LockDropped,
+    /// A record counts as accepted although no member said so.
+    RecordSkipped,
+    /// Records are delivered more often than the group allows.
+    LimitIgnored,
+}
+
+/// What can be wrong with streams groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamsError {
+    /// No sync of the offsets topic reaches the disk: members are forgotten.
+    MembersUnsynced,
+    /// Members are told a task that another one has.
+    TaskAssignedTwice,
+    /// A member that is not heard of any more keeps its tasks.
+    SessionsNeverEnd,
+}
+
+/// Every error that is no sync site, with its name.
+const NAMED: &[(Planted, &str)] = &[
+    (Planted::Group(GroupError::OffsetsUnsynced), "offsets-unsynced"),
+    (Planted::Group(GroupError::OffsetsLost), "offsets-lost"),
+    (Planted::Group(GroupError::CommitDropped), "commit-dropped"),
+    (Planted::Group(GroupError::CommitUnfenced), "commit-unfenced"),
+    (Planted::Group(GroupError::AssignedTwice), "assigned-twice"),
+    (Planted::Group(GroupError::SessionsNeverEnd), "sessions-never-end"),
+    (Planted::Transaction(TransactionError::MarkerSkipped), "marker-skipped"),
+    (Planted::Transaction(TransactionError::MarkerTwice), "marker-twice"),
+    (Planted::Transaction(TransactionError::OffsetOutside), "offset-outside"),
+    (Planted::Share(ShareError::StateUnsynced), "share-state-unsynced"),
+    (Planted::Share(ShareError::AcknowledgementDropped), "acknowledgement-dropped"),
+    (Planted::Share(ShareError::LockDropped), "lock-dropped"),
+    (Planted::Share(ShareError::RecordSkipped), "record-skipped"),
+    (Planted::Share(ShareError::LimitIgnored), "delivery-limit-ignored"),
+    (Planted::Streams(StreamsError::MembersUnsynced), "streams-members-unsynced"),
+    (Planted::Streams(StreamsError::TaskAssignedTwice), "task-assigned-twice"),
+    (Planted::Streams(StreamsError::SessionsNeverEnd), "streams-sessions-never-end"),
 ];
 
-/// Every error of groups, with its name.
-const GROUP_ERRORS: &[(GroupError, &str)] = &[
-    (GroupError::OffsetsUnsynced, "offsets-unsynced"),
-    (GroupError::OffsetsLost, "offsets-lost"),
-    (GroupError::CommitDropped, "commit-dropped"),
-    (GroupError::CommitUnfenced, "commit-unfenced"),
-    (GroupError::AssignedTwice, "assigned-twice"),
-    (GroupError::SessionsNeverEnd, "sessions-never-end"),
-];
+impl From<GroupError> for Planted {
+    fn from(error: GroupError) -> Planted {
+        Planted::Group(error)
+    }
+}
+
+impl From<TransactionError> for Planted {
+    fn from(error: TransactionError) -> Planted {
+        Planted::Transaction(error)
+    }
+}
+
+impl From<ShareError> for Planted {
+    fn from(error: ShareError) -> Planted {
+        Planted::Share(error)
+    }
+}
+
+impl From<StreamsError> for Planted {
+    fn from(error: StreamsError) -> Planted {
+        Planted::Streams(error)
+    }
+}
 
 impl fmt::Display for Planted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Planted::Sync(site) => write!(f, "without {site}"),
-            Planted::Group(error) => {
-                let name = GROUP_ERRORS.iter().find(|(known, _)| known == error).map_or("", |(_, name)| name);
-                write!(f, "with {name}")
-            }
-            Planted::Transaction(error) => {
-                let name = TRANSACTION_ERRORS.iter().find(|(known, _)| known == error).map_or("", |(_, name)| name);
+            error => {
+                let name = NAMED.iter().find(|(known, _)| known == error).map_or("", |(_, name)| name);
                 write!(f, "with {name}")
             }
         }
@@ -112,12 +166,10 @@ impl fmt::Display for Planted {
 impl FromStr for Planted {
     type Err = std::convert::Infallible;
 
-    /// The name of an error of groups or transactions; any other text is a sync site.
+    /// The name of an error; any other text is a sync site.
     fn from_str(text: &str) -> Result<Planted, Self::Err> {
-        let of_groups = GROUP_ERRORS.iter().find(|(_, name)| *name == text).map(|(error, _)| Planted::Group(*error));
-        let of_transactions = TRANSACTION_ERRORS.iter().find(|(_, name)| *name == text);
-        let error = of_groups.or(of_transactions.map(|(error, _)| Planted::Transaction(*error)));
-        Ok(error.unwrap_or_else(|| Planted::Sync(text.to_string())))
+        let named = NAMED.iter().find(|(_, name)| *name == text).map(|(error, _)| error.clone());
+        Ok(named.unwrap_or_else(|| Planted::Sync(text.to_string())))
     }
 }
 
@@ -126,7 +178,7 @@ impl Planted {
     pub(crate) fn site(&self) -> Option<String> {
         match self {
             Planted::Sync(site) => Some(site.clone()),
-            Planted::Group(_) | Planted::Transaction(_) => None,
+            _ => None,
         }
     }
 
@@ -146,6 +198,8 @@ impl Planted {
             Planted::Sync(_) => &[Load::Logs, Load::Groups],
             Planted::Group(_) => &[Load::Groups],
             Planted::Transaction(_) => &[Load::Transactions],
+            Planted::Share(_) => &[Load::Shares],
+            Planted::Streams(_) => &[Load::Streams],
         }
     }
 
@@ -192,15 +246,14 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The names of every error: of groups, of transactions, and every sync site that some runs pass.
+/// The names of every error: those of coordinators, and every sync site that some runs pass.
 pub fn names() -> Vec<String> {
     let usual =
         |load| (0..DISCOVERY_SEEDS).flat_map(move |seed| [Options::new(load, seed), Options::power_losses(load, seed)]);
-    let runs = usual(Load::Logs).chain(usual(Load::Groups)).chain(usual(Load::Transactions));
+    let runs = Load::ALL.iter().flat_map(|load| usual(*load));
     let sites: BTreeSet<String> =
         runs.filter_map(|options| run(&options).ok()).flat_map(|report| report.sync_sites.into_keys()).collect();
-    let known = GROUP_ERRORS.iter().map(|(_, name)| name).chain(TRANSACTION_ERRORS.iter().map(|(_, name)| name));
-    known.map(|name| (*name).to_string()).chain(sites).collect()
+    NAMED.iter().map(|(_, name)| (*name).to_string()).chain(sites).collect()
 }
 
 #[cfg(test)]
@@ -209,11 +262,8 @@ mod tests {
 
     #[test]
     fn errors_have_names() {
-        for (error, name) in GROUP_ERRORS {
-            assert_eq!(name.parse(), Ok(Planted::Group(*error)));
-        }
-        for (error, name) in TRANSACTION_ERRORS {
-            assert_eq!(name.parse(), Ok(Planted::Transaction(*error)));
+        for (error, name) in NAMED {
+            assert_eq!(name.parse(), Ok(error.clone()));
         }
         assert_eq!("storage.segment".parse(), Ok(Planted::Sync("storage.segment".to_string())));
     }

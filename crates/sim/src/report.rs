@@ -64,6 +64,10 @@ pub struct Counts {
     pub aborted_transactions: u64,
     /// Those whose client was not told.
     pub unknown_transactions: u64,
+    /// Records that members of share groups acquired, again and again.
+    pub share_deliveries: u64,
+    /// Acknowledgements of such records that were answered.
+    pub share_acknowledgements: u64,
 }
 
 impl AddAssign for Counts {
@@ -88,6 +92,8 @@ impl AddAssign for Counts {
             committed_transactions,
             aborted_transactions,
             unknown_transactions,
+            share_deliveries,
+            share_acknowledgements,
         } = other;
         self.lives += lives;
         self.crashes += crashes;
@@ -108,6 +114,8 @@ impl AddAssign for Counts {
         self.committed_transactions += committed_transactions;
         self.aborted_transactions += aborted_transactions;
         self.unknown_transactions += unknown_transactions;
+        self.share_deliveries += share_deliveries;
+        self.share_acknowledgements += share_acknowledgements;
     }
 }
 
@@ -118,7 +126,7 @@ impl fmt::Display for Counts {
             "{} lives ({} crashes, {} power losses, {} shutdowns, {} refused starts), {} faults, {} records \
              acknowledged, {} read, {} deletions, {} log starts raised, {} topic changes, {} storage errors, {} \
              verifications, {} commits, {} assignments, {} offsets compacted, {} transactions committed, {} aborted, {} \
-             without an answer",
+             without an answer, {} share deliveries, {} acknowledged",
             self.lives,
             self.crashes,
             self.power_losses,
@@ -138,6 +146,8 @@ impl fmt::Display for Counts {
             self.committed_transactions,
             self.aborted_transactions,
             self.unknown_transactions,
+            self.share_deliveries,
+            self.share_acknowledgements,
         )
     }
 }

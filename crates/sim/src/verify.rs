@@ -7,7 +7,7 @@ use crate::life::Stage;
 use crate::oracle::{Backing, Check, FoundTopic, PartitionKey, broken};
 use crate::workload::reading::{self, Order};
 use crate::workload::transacting::reading as committed;
-use crate::workload::{Actor, compacting, grouping};
+use crate::workload::{Actor, compacting, grouping, sharing};
 use ottla_client::{Acks, Admin, ClientError, FetchSpec, Isolation, OffsetSpec};
 use ottla_records::{BatchBuilder, Compression, TimestampType};
 use ottla_types::ErrorCode;
@@ -36,6 +36,9 @@ pub(crate) async fn everything(stage: &Stage) -> Check {
     if stage.load == Load::Transactions {
         patiently_all(&actor, "all that is committed is to be read", async || committed::everything(&actor).await)
             .await?;
+    }
+    if stage.load == Load::Shares {
+        patiently_all(&actor, "the share group is to tell its offsets", async || sharing::ask(&actor).await).await?;
     }
     stage.oracle.count(|counts| counts.verifications += 1);
     Ok(())

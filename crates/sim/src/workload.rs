@@ -15,12 +15,14 @@ pub(crate) mod reading;
 mod sending;
 mod session;
 pub(crate) mod setup;
+pub(crate) mod sharing;
+mod streaming;
 pub(crate) mod transacting;
 
 use crate::faults::client_name;
 use crate::life::Stage;
 use crate::oracle::{Check, Oracle, broken};
-use crate::planted::{GroupError, Planted, TransactionError};
+use crate::planted::Planted;
 use crate::{BOOTSTRAP, Load};
 use ottla_client::{Client, ClientError, ClientOptions};
 use ottla_records::Compression;
@@ -41,10 +43,7 @@ pub(crate) struct Actor {
     pub(crate) oracle: Oracle,
     name: String,
     load: Load,
-    /// What is wrong with groups.
-    planted: Option<GroupError>,
-    /// What is wrong with transactions.
-    planted_transaction: Option<TransactionError>,
+    planted: Option<Planted>,
     /// Topics come back as soon as they are gone.
     hurries: bool,
     is_over: watch::Receiver<bool>,
@@ -93,6 +92,13 @@ const TRANSACTION_ROLES: &[Role] = &[
     Role::ReadCommitted,
 ];
 
+/// The same under the load of share groups.
+const SHARE_ROLES: &[Role] =
+    &[Role::SetUp, Role::ProduceIdempotently, Role::Send, Role::Share, Role::Share, Role::Share, Role::Share];
+
+/// The same under the load of streams groups.
+const STREAMS_ROLES: &[Role] = &[Role::SetUp, Role::Send, Role::Stream, Role::Stream, Role::Stream, Role::Stream];
+
 #[derive(Debug, Clone, Copy)]
 enum Role {
     SetUp,
@@ -109,6 +115,8 @@ enum Role {
     Join,
     Transform(Part),
     ReadCommitted,
+    Share,
+    Stream,
 }
 
 fn roles(load: Load) -> &'static [Role] {
@@ -116,6 +124,8 @@ fn roles(load: Load) -> &'static [Role] {
         Load::Logs => ROLES,
         Load::Groups => GROUP_ROLES,
         Load::Transactions => TRANSACTION_ROLES,
+        Load::Shares => SHARE_ROLES,
+        Load::Streams => STREAMS_ROLES,
     }
 }
 
@@ -168,16 +178,8 @@ impl Actor {
     fn new(runtime: &Runtime, stage: &Stage, name: String, is_over: watch::Receiver<bool>) -> Actor {
         let client = Client::new(runtime, BOOTSTRAP, options()).expect("the address is well-formed");
         let (oracle, load) = (stage.oracle.clone(), stage.load);
-        let planted = match stage.planted {
-            Some(Planted::Group(error)) => Some(error),
-            _ => None,
-        };
-        let planted_transaction = match stage.planted {
-            Some(Planted::Transaction(error)) => Some(error),
-            _ => None,
-        };
-        let hurries = stage.hurries;
-        Actor { runtime: runtime.clone(), client, oracle, name, load, planted, planted_transaction, hurries, is_over }
+        let (planted, hurries) = (stage.planted.clone(), stage.hurries);
+        Actor { runtime: runtime.clone(), client, oracle, name, load, planted, hurries, is_over }
     }
 
     /// One without an end, for the driver's own questions.
@@ -201,11 +203,18 @@ impl Actor {
             Role::Join => grouping::modern::run(self).await,
             Role::Transform(part) => transacting::run(self, part).await,
             Role::ReadCommitted => transacting::reading::run(self).await,
+            Role::Share => sharing::run(self).await,
+            Role::Stream => streaming::run(self).await,
         }
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.runtime.now()
+    }
+
+    /// Whether this error is planted.
+    fn has(&self, error: impl Into<Planted>) -> bool {
+        self.planted.as_ref() == Some(&error.into())
     }
 
     fn is_over(&self) -> bool {

@@ -13,8 +13,10 @@ use crate::paths;
 use crate::tally::Tally;
 use workers::{Plan, Runs};
 
-/// Fresh seeds beside the committed ones.
-const FRESH_SEEDS: u64 = 2;
+/// What stands in front of a seed, by load.
+const LOADS: &[&str] = &["", "groups:", "transactions:", "shares:", "streams:"];
+/// Fresh seeds beside the committed ones: one under each load.
+const FRESH_SEEDS: usize = LOADS.len();
 /// Bound on what finding a run that fails with one planted error may take.
 const PLANTED_SEEDS: u64 = 100;
 /// How long the long form of the test suite looks for new failures. Minutes.
@@ -22,7 +24,7 @@ const LONG_MINUTES: u64 = 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Replay this seed, under the load of groups or transactions if it reads groups:SEED or transactions:SEED (repeatable).
+    /// Replay this seed, under another load if it reads groups:SEED, transactions:SEED, shares:SEED or streams:SEED (repeatable).
     #[arg(long, value_name = "SEED")]
     seed: Vec<String>,
     /// Run so many committed seeds, and a few fresh ones.
@@ -31,8 +33,8 @@ pub(crate) struct Args {
     /// Run fresh seeds for so long.
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<u64>,
-    /// Plant one error after the other (every sync turned off, every error of groups and transactions), and look for a run that fails with it,
-    /// with at most so many seeds each.
+    /// Plant one error after the other (every sync turned off, every error of groups, transactions, share and streams groups), and look
+    /// for a run that fails with it, with at most so many seeds each.
     #[arg(long, value_name = "SEEDS", num_args = 0..=1, default_missing_value = "100")]
     planted: Option<u64>,
     /// Print everything that happens in a replayed seed.
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let is_default = runs.plans.is_empty() && args.minutes.is_none();
     if let Some(count) = args.seeds.or(is_default.then_some(usize::MAX)) {
         runs.plans.extend(committed(count)?);
-        runs.plans.extend(fresh().take(FRESH_SEEDS as usize));
+        runs.plans.extend(fresh().take(FRESH_SEEDS));
     }
     runs.fresh_for = args.minutes.map(|minutes| Duration::from_secs(60 * minutes));
     let tally = workers::run(runs)?;
@@ -66,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 pub(crate) fn step(committed_seeds: usize, is_long: bool) -> Result<Tally> {
     let mut runs = Runs::default();
     runs.plans.extend(committed(committed_seeds)?);
-    runs.plans.extend(fresh().take(FRESH_SEEDS as usize));
+    runs.plans.extend(fresh().take(FRESH_SEEDS));
     if is_long {
         runs.plans.extend(planted(PLANTED_SEEDS)?);
         runs.fresh_for = Some(Duration::from_secs(60 * LONG_MINUTES));
@@ -90,5 +92,5 @@ fn planted(tries: u64) -> Result<Vec<Plan>> {
 fn fresh() -> impl Iterator<Item = Plan> {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seeds = since_1970.as_micros() as u64 % 1_000_000_000_000..;
-    seeds.map(|seed| Plan::Seed(format!("{}{seed}", ["", "groups:", "transactions:"][(seed % 3) as usize])))
+    seeds.map(|seed| Plan::Seed(format!("{}{seed}", LOADS[seed as usize % LOADS.len()])))
 }

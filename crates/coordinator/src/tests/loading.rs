@@ -121,7 +121,7 @@ fn bookkeeping_is_empty_when_nothing_goes_on() {
             let (sender, receiver) = oneshot::channel();
             let slot = replies.open(sender);
             let subject = format!("s{}", offset % 10);
-            replies.wrote(&subject, offset);
+            replies.wrote(Some(&subject), offset);
             let depends_on = replies.dependency(Some(&subject), Some(offset));
             assert_eq!(depends_on, offset);
             replies.reply(slot, 1, depends_on, now);

@@ -226,6 +226,23 @@ fn answer_about_the_whole_shard_waits_for_every_subject() {
 }
 
 #[test]
+fn everything_waits_for_what_was_written_about_no_subject() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));
+        toy.log.behave(Behaviour::Hold);
+        let sweep = toy.begin(Sweep(1, 0));
+        toy.sleep_ms(1).await;
+        let (list, tell) = (toy.begin(Sweep(0, 0)), toy.begin(Tell("a")));
+        toy.sleep_ms(10).await;
+        assert!(!list.is_finished() && !tell.is_finished());
+        assert_eq!(toy.effects().len(), 0);
+        toy.log.commit_all();
+        assert_eq!((sweep.await, list.await, tell.await), (Ok(Ok(1)), Ok(Ok(0)), Ok(Ok(1))));
+        assert_eq!(toy.effects(), ["a=1"]);
+    });
+}
+
+#[test]
 fn reload_in_the_middle_answers_everyone_and_keeps_what_is_committed() {
     with_toy(async |toy| {
         assert_eq!(toy.ask(Add("a", 1)).await, Ok(1));

@@ -44,11 +44,11 @@ pub(super) struct GroupHistory {
     generation: i32,
     /// What leaders have sent, by generation; more than one where the coordinator forgot the first.
     sent_shares: BTreeMap<i32, Vec<Shares>>,
-    /// Members of a KIP-848 group.
+    /// Members of a KIP-848 group or a streams group.
     owners: BTreeMap<String, Owner>,
 }
 
-/// A member of a KIP-848 group, as it sees itself.
+/// A member of a KIP-848 group or a streams group, as it sees itself.
 #[derive(Debug, Default)]
 struct Owner {
     partitions: BTreeSet<i32>,
@@ -188,7 +188,7 @@ impl Oracle {
         })
     }
 
-    // ---- KIP-848 groups
+    // ---- KIP-848 groups, and streams groups with tasks in place of partitions
 
     /// A member is about to say that it owns these partitions, or that it leaves with none.
     pub(crate) fn owning(&self, group: &str, member: &str, partitions: &BTreeSet<i32>) {
@@ -224,6 +224,16 @@ impl Oracle {
                 }
             }
             Ok(())
+        })
+    }
+
+    /// A partition or task of these that no member has whose session lasts, if there is one.
+    pub(crate) fn unowned(&self, group: &str, all: &BTreeSet<i32>, now: Instant) -> Option<i32> {
+        self.group(group, |history| {
+            let lasts = |owner: &&Owner| owner.held_until.is_some_and(|until| now < until);
+            let owned: BTreeSet<i32> =
+                history.owners.values().filter(lasts).flat_map(|owner| owner.partitions.iter().copied()).collect();
+            all.difference(&owned).next().copied()
         })
     }
 }
@@ -320,6 +330,7 @@ mod tests {
         oracle.heartbeat(&sent, "a", Some(&part), SESSION, now).unwrap();
         assert!(oracle.heartbeat(&sent, "b", Some(&part), SESSION, now).is_err());
         assert_eq!(oracle.heartbeat(&sent, "b", Some(&part), SESSION, now + SESSION), Ok(()));
+        assert_eq!(oracle.unowned("g", &BTreeSet::from([0, 1]), now + SESSION), Some(0), "both sessions have ended");
         oracle.owning("g", "b", &BTreeSet::new());
         assert_eq!(oracle.heartbeat(&sent, "c", Some(&part), SESSION, now + SESSION), Ok(()));
     }

@@ -164,7 +164,7 @@ impl Seat {
             self.actor.oracle.committing(self.group, *partition, *offset)?;
         }
         let sent = self.actor.oracle.asking_group(self.group, self.actor.now());
-        let response = if self.actor.planted == Some(GroupError::CommitDropped) && self.actor.chance(10) {
+        let response = if self.actor.has(GroupError::CommitDropped) && self.actor.chance(10) {
             None
         } else {
             match self.send_commit(credentials, &news).await {
@@ -181,7 +181,7 @@ impl Seat {
                 None if response.is_none() => ErrorCode::None,
                 None => return broken(format!("OffsetCommit of partition {partition} was not answered")),
             };
-            let is_unfenced = self.actor.planted == Some(GroupError::CommitUnfenced) && FENCED.contains(&code);
+            let is_unfenced = self.actor.has(GroupError::CommitUnfenced) && FENCED.contains(&code);
             let code = if is_unfenced { ErrorCode::None } else { code };
             if code == ErrorCode::None {
                 let generation = credentials.is_classic.then_some(credentials.epoch);

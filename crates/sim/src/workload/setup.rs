@@ -1,6 +1,6 @@
 //! The topics that are there from the beginning to the end.
 
-use super::{Actor, compacting, transacting};
+use super::{Actor, compacting, sharing, streaming, transacting};
 use crate::Load;
 use crate::oracle::Check;
 use ottla_client::{Admin, ClientError, NewTopic};
@@ -24,6 +24,12 @@ const GROUP_TOPICS: &[TopicRow] = &[(GROUPED, GROUPED_PARTITIONS, &[("retention.
 /// The same under the load of transactions.
 const TRANSACTION_TOPICS: &[TopicRow] = &[(SOURCE, SOURCE_PARTITIONS, &[("retention.ms", "-1")])];
 
+/// The same under the load of share groups.
+const SHARE_TOPICS: &[TopicRow] = &[(SHARED, SHARED_PARTITIONS, &[("retention.ms", "-1")])];
+
+/// The same under the load of streams groups.
+const STREAMS_TOPICS: &[TopicRow] = &[(STREAMED, STREAMED_PARTITIONS, &[("retention.ms", "-1")])];
+
 /// The topic that transactions consume, and its partitions.
 pub(crate) const SOURCE: &str = "source";
 pub(crate) const SOURCE_PARTITIONS: i32 = 2;
@@ -31,6 +37,14 @@ pub(crate) const SOURCE_PARTITIONS: i32 = 2;
 /// The topic that groups read, and its partitions.
 pub(crate) const GROUPED: &str = "grouped";
 pub(crate) const GROUPED_PARTITIONS: i32 = 4;
+
+/// The topic that the share group reads, and its partitions.
+pub(crate) const SHARED: &str = "shared";
+pub(crate) const SHARED_PARTITIONS: i32 = 2;
+
+/// The topic that the streams group reads, and its partitions.
+pub(crate) const STREAMED: &str = "streamed";
+pub(crate) const STREAMED_PARTITIONS: i32 = 4;
 
 /// Segments of a few batches.
 const COMMON: &[(&str, &str)] =
@@ -42,6 +56,8 @@ pub(super) async fn run(actor: Actor) -> Check {
         Load::Logs => TOPICS,
         Load::Groups => GROUP_TOPICS,
         Load::Transactions => TRANSACTION_TOPICS,
+        Load::Shares => SHARE_TOPICS,
+        Load::Streams => STREAMS_TOPICS,
     };
     for (name, partitions, configs) in topics {
         let mut all: Vec<(String, String)> = Vec::new();
@@ -59,6 +75,8 @@ pub(super) async fn run(actor: Actor) -> Check {
         Load::Logs => Ok(()),
         Load::Groups => compacting::set_up(&actor).await,
         Load::Transactions => transacting::set_up(&actor).await,
+        Load::Shares => sharing::set_up(&actor).await,
+        Load::Streams => streaming::set_up(&actor).await,
     }
 }
 

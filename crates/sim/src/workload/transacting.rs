@@ -182,7 +182,7 @@ impl Transformer {
                 return Ok(false);
             }
         }
-        if self.actor.planted_transaction == Some(TransactionError::MarkerTwice) && self.actor.chance(30) {
+        if self.actor.has(TransactionError::MarkerTwice) && self.actor.chance(30) {
             self.producer.write_marker(COPIED, 0).await?;
         }
         self.write_one(name, AUDITED, 0, &format!("{name}/{}", batches.len())).await
@@ -195,7 +195,7 @@ impl Transformer {
 
     async fn commit_offset(&mut self, name: &str, from: i64, to: i64) -> Check<bool> {
         self.actor.oracle.moving(name, GROUP, &format!("{SOURCE}-{}", self.part.partition), from, to);
-        if self.actor.planted_transaction == Some(TransactionError::OffsetOutside) && self.actor.chance(30) {
+        if self.actor.has(TransactionError::OffsetOutside) && self.actor.chance(30) {
             return self.producer.commit_outside(GROUP, SOURCE, self.part.partition, to).await;
         }
         self.producer.commit_offset(GROUP, SOURCE, self.part.partition, to).await

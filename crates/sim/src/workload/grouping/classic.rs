@@ -104,7 +104,7 @@ impl Member {
         let Some(mut share) = decode(&answer.assignment) else {
             return broken(format!("SyncGroup gave {:?}, which no leader sent", answer.assignment));
         };
-        if self.seat.actor.planted == Some(GroupError::AssignedTwice) {
+        if self.seat.actor.has(GroupError::AssignedTwice) {
             share.insert(0);
         }
         oracle.share_told(&sent, generation, &self.credentials.member_id, &share, self.seat.actor.now())?;

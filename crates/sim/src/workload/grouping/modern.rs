@@ -127,7 +127,7 @@ impl Member {
             self.topic_id = topic.topic_id;
             assigned.extend(topic.partitions.iter().copied());
         }
-        if self.seat.actor.planted == Some(GroupError::AssignedTwice) {
+        if self.seat.actor.has(GroupError::AssignedTwice) {
             assigned.insert(0);
         }
         if assigned.iter().any(|partition| !(0..GROUPED_PARTITIONS).contains(partition)) {

@@ -76,7 +76,7 @@ pub(super) struct Producer {
 impl Producer {
     pub(super) fn new(actor: Actor, transactional_id: String, version: i16) -> Producer {
         // A partition can be left out of the transaction in version 1 only.
-        let is_old = actor.planted_transaction == Some(TransactionError::MarkerSkipped);
+        let is_old = actor.has(TransactionError::MarkerSkipped);
         Producer {
             actor,
             transactional_id,
@@ -139,8 +139,7 @@ impl Producer {
         let Some((producer_id, epoch)) = self.identity else { return Ok(false) };
         let place = (topic.to_string(), partition);
         if self.version == 1 && !self.added.contains(&place) {
-            let is_left_out =
-                self.actor.planted_transaction == Some(TransactionError::MarkerSkipped) && self.actor.chance(30);
+            let is_left_out = self.actor.has(TransactionError::MarkerSkipped) && self.actor.chance(30);
             if !is_left_out && !self.add(topic, partition, (producer_id, epoch)).await? {
                 return Ok(false);
             }
