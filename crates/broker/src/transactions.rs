@@ -55,6 +55,8 @@ pub(crate) struct TxnCoordinator {
     /// Known once the broker is put together.
     peers: OnceLock<Arc<dyn Peers>>,
     under_way: Mutex<UnderWay>,
+    /// How long a partition that is to be added waits for the end of the transaction before.
+    end_patience: Duration,
 }
 
 impl TxnCoordinator {
@@ -69,6 +71,7 @@ impl TxnCoordinator {
         let txn_config = TxnConfig::new(config, images.borrow().feature_level(features::TRANSACTION_VERSION));
         let partition_count = config.long("transaction.state.log.num.partitions");
         let load_bytes_max = config.long("transaction.state.log.load.buffer.size");
+        let end_patience = config.long("add.partitions.to.txn.retry.backoff.max.ms");
         Arc::new(TxnCoordinator {
             runtime: runtime.clone(),
             shards: Shards::new(runtime),
@@ -81,6 +84,7 @@ impl TxnCoordinator {
             metrics,
             peers: OnceLock::new(),
             under_way: Mutex::default(),
+            end_patience: Duration::from_millis(u64::try_from(end_patience).unwrap_or(0)),
         })
     }
 

@@ -75,6 +75,6 @@ pub trait ShardLog: Send + Sync + 'static {
     /// of the log. Also what is not committed yet.
     fn read(&self, term: Term, offset: i64, bytes_max: usize) -> BoxFuture<'_, Result<Bytes, ReadFailed>>;
 
-    /// Appends a batch, and has it flushed and replicated. Answers the offset of its first record.
+    /// Appends a batch, and has it flushed and replicated: at once, or within a moment if nothing waits for it. Answers the offset of its first record.
     fn append(&self, term: Term, batch: ValidatedBatch, kind: BatchKind) -> BoxFuture<'_, Result<i64, AppendFailed>>;
 }

@@ -180,6 +180,11 @@ impl<S: Shard> Replies<S> {
         }
     }
 
+    /// Whether a reply or an effect waits until `offset`, or what is behind it, is committed.
+    pub(crate) fn waits_since(&self, offset: i64) -> bool {
+        self.deferred.last_key_value().is_some_and(|((last, _), _)| *last >= offset)
+    }
+
     /// Replies and effects that wait for the high watermark.
     pub(crate) fn deferred(&self) -> usize {
         self.deferred.len()

@@ -167,7 +167,8 @@ impl<'a, S: Shard> Active<'a, S> {
         }
         let expected = self.next_offset - self.batch.len() as i64;
         let batch = self.batch.take(self.parts.compression).map_err(|error| Ended::Failed(error.into()))?;
-        match self.append(batch, BatchKind::Plain, expected).await? {
+        let is_awaited = self.replies.waits_since(expected);
+        match self.append(batch, BatchKind::Plain { is_awaited }, expected).await? {
             Ok(()) => Ok(()),
             Err(code) => Err(Ended::Failed(AppendFailed::Refused(code).into())),
         }

@@ -41,8 +41,8 @@ pub struct EndTransaction {
 /// What a batch is, where the log judges it by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchKind {
-    /// The shard's own records.
-    Plain,
+    /// The shard's own records, and whether an answer or an effect waits until they are committed.
+    Plain { is_awaited: bool },
     /// Records of a transaction.
     Transactional(VerificationGuard),
     /// A marker, of this `transaction.version`.

@@ -109,7 +109,9 @@ impl Partition {
         if term(state) != Some(wanted) {
             return Err(AppendFailed::TermEnded);
         }
-        let urgency = Urgency::of_append(&state.config, true);
+        // What nobody waits for is flushed with what comes next, or in a moment.
+        let is_awaited = kind != BatchKind::Plain { is_awaited: false };
+        let urgency = Urgency::of_append(&state.config, is_awaited);
         let (open, leader) = state.leading().map_err(failed)?;
         if !leader.has_min_isr() {
             return Err(AppendFailed::NotEnoughReplicas);

@@ -52,7 +52,14 @@ async fn add_to_one(
         client_version: if version >= LEADERS_FROM { EPOCH_BUMP_FROM } else { 0 },
         verify_only: version >= LEADERS_FROM && asked.verify_only,
     };
-    let reply = coordinator.ask(&asked.transactional_id, TxnRequest::AddPartitions(request)).await;
+    let adds_for_leader = version >= LEADERS_FROM && !request.verify_only;
+    let request = TxnRequest::AddPartitions(request);
+    let mut reply = coordinator.ask(&asked.transactional_id, request.clone()).await;
+    if adds_for_leader && matches!(reply, Ok(TxnReply::Added(Err(ErrorCode::ConcurrentTransactions)))) {
+        // The producer's next transaction is only held up by the markers of the one before.
+        coordinator.markers_written(&asked.transactional_id).await;
+        reply = coordinator.ask(&asked.transactional_id, request).await;
+    }
     let outcome = match reply {
         Ok(TxnReply::Added(Ok(()))) => Err(ErrorCode::None),
         Ok(TxnReply::Verified(Ok(results))) => Ok(results),

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use ottla_protocol::WriteTxnMarkersRequest;
 use ottla_protocol::generated::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use ottla_protocol::generated::write_txn_markers_response::WriteTxnMarkersResponse;
-use ottla_runtime::TaskHandle;
+use ottla_runtime::{TaskHandle, watch};
 use ottla_txn::{MarkersAnswered, MarkersToWrite, TransactionalId, TxnEffect, TxnEvent};
 use ottla_types::{ErrorCode, NodeId, TopicPartition};
 use std::collections::BTreeMap;
@@ -22,30 +22,39 @@ const ATTEMPT_PATIENCE: Duration = Duration::from_secs(30);
 /// Below this many ids no sweep for those that have ended is worth while.
 const SWEEP_IDS_MIN: usize = 64;
 
+/// An attempt at the markers of one id.
+struct Attempt {
+    /// Held while it writes.
+    turn: Arc<Mutex<()>>,
+    task: TaskHandle<()>,
+    /// Closed once it has ended and the shard has its results.
+    ended: watch::Receiver<()>,
+}
+
 /// The attempts that run.
 #[derive(Default)]
 pub(super) struct UnderWay {
-    by_id: BTreeMap<TransactionalId, (Arc<Mutex<()>>, TaskHandle<()>)>,
+    by_id: BTreeMap<TransactionalId, Attempt>,
     /// Ids after the last sweep.
     swept: usize,
 }
 
 impl UnderWay {
     pub(super) fn abort_all(&mut self) {
-        self.by_id.values().for_each(|(_, task)| task.abort());
+        self.by_id.values().for_each(|attempt| attempt.task.abort());
         self.by_id.clear();
     }
 
     /// Ends the attempt of an id, and gives what the next one has to hold.
     fn take_over(&mut self, id: &TransactionalId) -> Arc<Mutex<()>> {
         if self.by_id.len() >= SWEEP_IDS_MIN.max(2 * self.swept) {
-            self.by_id.retain(|_, (_, task)| !task.is_finished());
+            self.by_id.retain(|_, attempt| !attempt.task.is_finished());
             self.swept = self.by_id.len();
         }
         match self.by_id.get(id) {
-            Some((turn, task)) => {
-                task.abort();
-                Arc::clone(turn)
+            Some(attempt) => {
+                attempt.task.abort();
+                Arc::clone(&attempt.turn)
             }
             None => Arc::default(),
         }
@@ -62,12 +71,14 @@ impl TxnCoordinator {
                 let id = Arc::clone(&wanted.transactional_id);
                 let turn = under_way.take_over(&id);
                 let held = Arc::clone(&turn);
+                let (ends, ended) = watch::channel(());
                 let task = self.runtime.spawn("broker.write-markers", async move {
+                    let _ends = ends;
                     let _turn = held.lock().await;
                     let answered = coordinator.write_markers(wanted).await;
                     coordinator.tell(index, TxnEvent::MarkersAnswered(answered)).await;
                 });
-                under_way.by_id.insert(id, (turn, task));
+                under_way.by_id.insert(id, Attempt { turn, task, ended });
             }
             TxnEffect::AllocateProducerId(id) => {
                 self.runtime.spawn("broker.producer-id-of-transaction", async move {
@@ -77,6 +88,19 @@ impl TxnCoordinator {
                     }
                 });
             }
+        }
+    }
+
+    /// Waits for the attempt at the markers of an id that is under way, if there is one. A request to the shard that comes
+    /// behind it finds the transaction complete, unless markers have to be sent again.
+    pub(super) async fn markers_written(&self, id: &str) {
+        let ended = {
+            let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            under_way.by_id.get(id).map(|attempt| attempt.ended.clone())
+        };
+        if let Some(mut ended) = ended {
+            // Nothing is ever sent: it only closes.
+            let _ = self.runtime.timeout(self.end_patience, ended.changed()).await;
         }
     }
 

@@ -20,6 +20,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The first pause before a transaction that is just ending is asked for again; it doubles up to
+/// `add.partitions.to.txn.retry.backoff.ms`. An end takes a few milliseconds, and the producer's next transaction waits for it.
+const RETRY_PAUSE_FIRST: Duration = Duration::from_millis(1);
+
 /// What a request does with a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -115,6 +119,7 @@ impl Verifier {
             return partitions.iter().map(|_| Ok(VerificationGuard::NotRequired)).collect();
         }
         let began = self.runtime.now();
+        let mut pause = RETRY_PAUSE_FIRST.min(self.retry_pause);
         loop {
             let results = self.verify_once(asking, partitions).await;
             let is_busy = |result: &Result<_, VerifyFailed>| {
@@ -124,7 +129,8 @@ impl Verifier {
             if !(adds && has_time && results.iter().any(is_busy)) {
                 return results;
             }
-            self.runtime.sleep(self.retry_pause).await;
+            self.runtime.sleep(pause).await;
+            pause = (2 * pause).min(self.retry_pause);
         }
     }
 

@@ -6,7 +6,7 @@ keys! { pub(super) KEYS
     "add.partitions.to.txn.retry.backoff.max.ms" Int "100" min(0) High ReadOnly Implemented
         "How long the broker itself retries adding a partition to a transaction.";
     "add.partitions.to.txn.retry.backoff.ms" Int "20" min(1) High ReadOnly Implemented
-        "Pause between those retries.";
+        "Longest pause between those retries: they begin with 1 ms and double.";
     "transaction.abort.timed.out.transaction.cleanup.interval.ms" Int "10000" min(1) Low ReadOnly Implemented
         "How often transactions that ran out of time are aborted.";
     "transaction.max.timeout.ms" Int "900000" min(1) High ReadOnly Implemented

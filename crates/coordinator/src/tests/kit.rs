@@ -202,6 +202,7 @@ struct State {
     end: i64,
     behaviour: Behaviour,
     appends: Vec<i32>,
+    kinds: Vec<BatchKind>,
     reads: usize,
     batch_bytes_max: usize,
 }
@@ -219,6 +220,7 @@ impl MemoryLog {
             end: 0,
             behaviour: Behaviour::Commit,
             appends: Vec::new(),
+            kinds: Vec::new(),
             reads: 0,
             batch_bytes_max: 1 << 20,
         };
@@ -252,6 +254,11 @@ impl MemoryLog {
 
     pub(super) fn end(&self) -> i64 {
         self.state.lock().unwrap().end
+    }
+
+    /// What was appended so far.
+    pub(super) fn kinds(&self) -> Vec<BatchKind> {
+        self.state.lock().unwrap().kinds.clone()
     }
 
     /// Records of each append so far.
@@ -327,7 +334,7 @@ impl ShardLog for MemoryLog {
         Box::pin(async move { read })
     }
 
-    fn append(&self, term: Term, batch: ValidatedBatch, _: BatchKind) -> BoxFuture<'_, Result<i64, AppendFailed>> {
+    fn append(&self, term: Term, batch: ValidatedBatch, kind: BatchKind) -> BoxFuture<'_, Result<i64, AppendFailed>> {
         let behaviour = self.state.lock().unwrap().behaviour.clone();
         let appended = match (self.check(term), behaviour) {
             (Err(_), _) => Err(AppendFailed::TermEnded),
@@ -335,6 +342,7 @@ impl ShardLog for MemoryLog {
             (Ok(()), behaviour) => {
                 assert!(batch.total_len() <= self.batch_bytes_max().max(BATCH_HEADER_LEN));
                 self.state.lock().unwrap().appends.push(batch.record_count());
+                self.state.lock().unwrap().kinds.push(kind);
                 let first = self.write(&batch);
                 if matches!(behaviour, Behaviour::Commit) {
                     self.commit_all();

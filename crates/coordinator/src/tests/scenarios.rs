@@ -2,7 +2,7 @@
 
 use super::kit::{Behaviour, Event, TERM, Toy, WRITE_TIMEOUT, leading, with_toy};
 use crate::limits::{DEFERRED_MAX, REQUESTS_MAX, ROUND_EVENTS_MAX};
-use crate::{AppendFailed, CoordinatorError, EndTransaction, LogView, Term};
+use crate::{AppendFailed, BatchKind, CoordinatorError, EndTransaction, LogView, Term};
 use Event::{Add, AddBroken, AddLarge, AddLater, Cancel, Chain, Read, Sweep, Tell, TellMany, Transact, WaitFor};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
@@ -206,6 +206,19 @@ fn what_waits_for_the_high_watermark_is_bounded_and_timers_wait_too() {
         late.await.unwrap().unwrap();
         assert_eq!(toy.ask(Read("timer")).await, Ok(1));
         assert_eq!(toy.effects().len(), 3 * (DEFERRED_MAX - 10));
+    });
+}
+
+#[test]
+fn the_log_is_told_whether_anybody_waits_for_a_batch() {
+    with_toy(async |toy| {
+        assert_eq!(toy.ask(AddLater("a", 50)).await, Ok(0));
+        assert_eq!(toy.ask(Add("b", 1)).await, Ok(1));
+        toy.sleep_ms(100).await;
+        assert_eq!(toy.ask(Read("a")).await, Ok(1));
+        // The request, then the timer that nobody asked for.
+        let kinds = [BatchKind::Plain { is_awaited: true }, BatchKind::Plain { is_awaited: false }];
+        assert_eq!(toy.log.kinds(), kinds);
     });
 }
 
