@@ -9,6 +9,7 @@ mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod alter_share_group_offsets;
 mod answer;
 mod api_versions;
@@ -104,6 +105,7 @@ pub(crate) async fn dispatch(broker: Arc<Broker>, request: Request) -> Outcome {
         ApiKey::AlterConfigs => alter_configs::handle(&broker, request),
         ApiKey::IncrementalAlterConfigs => incremental_alter_configs::handle(&broker, request),
         ApiKey::ListConfigResources => list_config_resources::handle(&broker, &request),
+        ApiKey::AlterReplicaLogDirs => alter_replica_log_dirs::handle(&broker, request),
         ApiKey::DescribeLogDirs => describe_log_dirs::handle(&broker, request),
         ApiKey::DescribeProducers => describe_producers::handle(&broker, &request),
         ApiKey::FindCoordinator => find_coordinator::handle(&broker, request),

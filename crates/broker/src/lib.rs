@@ -13,6 +13,7 @@ mod follow;
 mod handler;
 mod handlers;
 mod housekeeping;
+mod moves;
 mod parked;
 mod partition;
 mod partitions;
@@ -38,6 +39,7 @@ use flush::FlushControl;
 use follow::{Applied, Follower};
 use futures_util::StreamExt;
 use futures_util::stream;
+use moves::Moves;
 use ottla_config::BrokerConfig;
 use ottla_metadata::{ControllerChannel, MetadataImage};
 use ottla_runtime::watch;
@@ -111,6 +113,7 @@ pub struct Broker {
     pub(crate) client_instances: ClientInstances,
     pub(crate) streams_topics: StreamsTopics,
     pub(crate) client_metrics: Arc<ClientMetricsStore>,
+    pub(crate) moves: Arc<Moves>,
     tasks: Arc<Tasks>,
     _flush_queue: AbortOnDrop<()>,
 }
@@ -164,6 +167,7 @@ impl Broker {
         tasks.spawn("broker.follow-metadata", |stopping| follower.follow(stopping));
         housekeeping::start(&tasks, &shared, &partitions, &sessions, &config);
         partition::cleaning::start(&tasks, &shared, &partitions, &current_config);
+        let moves = Moves::start(&tasks, &shared, &partitions, &current_config);
         let groups = GroupCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), &config, &shared.metrics);
         coordination::start(&tasks, &groups, applied.clone(), Arc::clone(&current_config));
         let share_coordinator = ShareCoordinator::new(
@@ -175,10 +179,8 @@ impl Broker {
         );
         share::follow(&tasks, &share_coordinator, applied.clone());
         let producer_ids = ProducerIds::new(&runtime, config.node_id, Arc::clone(&controller), images.clone());
-        let own_ids = producer_ids.clone();
-        let counted = shared.metrics.transactions.clone();
-        let transactions =
-            TxnCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), own_ids, &config, counted);
+        let (ids, counts) = (producer_ids.clone(), shared.metrics.transactions.clone());
+        let transactions = TxnCoordinator::new(&runtime, images.clone(), Arc::clone(&partitions), ids, &config, counts);
         let patience = Duration::from_millis(u64::try_from(config.long("request.timeout.ms")).unwrap_or(0));
         let markers = MarkerWriter::new(&runtime, Arc::clone(&partitions), Arc::clone(&groups), patience);
         let peers: Arc<dyn Peers> = Arc::new(LocalPeers {
@@ -191,8 +193,7 @@ impl Broker {
             transactions: Arc::downgrade(&transactions),
         });
         transactions.set_peers(Arc::clone(&peers));
-        let to_verify = Arc::clone(&peers);
-        let verifier = Verifier::new(&runtime, images.clone(), Arc::clone(&transactions), to_verify, &config);
+        let verifier = Verifier::new(&runtime, images.clone(), Arc::clone(&transactions), Arc::clone(&peers), &config);
         transactions::start(&tasks, &transactions, applied.clone(), Arc::clone(&current_config));
         let share_topic = InternalTopic::share_state(&runtime, Arc::clone(&controller));
         let share_states = ShareStates::new(&share_coordinator, share_topic, applied.clone(), Arc::clone(&peers));
@@ -214,6 +215,7 @@ impl Broker {
             client_instances: ClientInstances::default(),
             streams_topics: StreamsTopics::default(),
             client_metrics: client_metrics(&shared.metrics),
+            moves,
             config: current_config,
             static_config: config,
             controller,

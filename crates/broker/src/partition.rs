@@ -19,6 +19,7 @@ mod failing;
 mod flushing;
 pub(crate) mod jobs;
 mod leaving;
+mod moving;
 mod offsets;
 mod opening;
 mod reading;
@@ -30,6 +31,7 @@ mod update;
 mod verification;
 
 pub(crate) use append::{AppendAs, Appended};
+pub(crate) use moving::{MoveEnd, MoveTicket, Place};
 pub(crate) use offsets::{OffsetFound, OffsetQuery};
 pub(crate) use reading::{ReadOutcome, ReadRequest};
 pub(crate) use refused::Refused;
@@ -75,7 +77,7 @@ pub(crate) struct Partition {
     traffic: Traffic,
     /// What runs outside the lock.
     jobs: Arc<Jobs>,
-    /// A roll has ended, or there will be none: appends that wait for one try again.
+    /// A roll or a switch of log directories has ended, or there will be none: appends that wait for one try again.
     rolled: Notify,
     /// The partition is leaving: whoever pauses stops.
     leaving: Notify,

@@ -43,7 +43,7 @@ fn partitions_are_reassigned_by_a_plan_that_was_generated() {
     let (current, proposed) = generated.split_once("\n\nProposed partition reassignment configuration\n").unwrap();
     let row = r#"{"topic":"t","partition":0,"replicas":[1],"log_dirs":["any"]}"#;
     assert!(proposed.contains(row), "{proposed}");
-    // The current assignment names log directories; it can be executed, because it moves nothing.
+    // The current assignment names log directories; it moves nothing.
     for plan in [proposed, current.lines().last().unwrap()] {
         let plan = file("plan.json", plan);
         let execute = good(&tool(&format!("--execute --reassignment-json-file {plan} --throttle 1000000")));
@@ -72,7 +72,7 @@ fn partitions_are_reassigned_by_a_plan_that_was_generated() {
     let refused = tool(&format!("--execute --reassignment-json-file {}", file("elsewhere.json", plan)));
     assert_eq!(refused.status.code(), Some(1));
     let text = stdout(&refused);
-    assert!(text.starts_with("Error: Cannot move the replica t-0-1 to the log directory /elsewhere"), "{text}");
+    assert!(text.contains("Error: Failed to alter dir for t-0-1"), "{text}");
 }
 
 /// The address of the controller's own listener.

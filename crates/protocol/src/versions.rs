@@ -62,6 +62,7 @@ pub const BROKER: &[Row] = &[
     row(ApiKey::TxnOffsetCommit, 0, 5),
     row(ApiKey::DescribeConfigs, 1, 4),
     row(ApiKey::AlterConfigs, 0, 2),
+    row(ApiKey::AlterReplicaLogDirs, 1, 2),
     row(ApiKey::DescribeLogDirs, 1, 5),
     row(ApiKey::CreatePartitions, 0, 3),
     row(ApiKey::DeleteGroups, 0, 2),

@@ -2,6 +2,7 @@
 
 use crate::producer_state::ProducerError;
 use ottla_runtime::is_disk_full;
+use ottla_types::Uuid;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -70,6 +71,18 @@ pub enum LogError {
         /// Why.
         reason: String,
     },
+    /// The log was being moved to another log directory, and may be there.
+    #[error(
+        "the partition in {} was being moved to the log directory with the id {to}, which is not online, and may be there. \
+         Next step: bring that directory back and restart the node; if it is lost for good, remove {}/.ottla_move and restart",
+        directory.display(), directory.display()
+    )]
+    MoveUnknown {
+        /// The partition directory.
+        directory: PathBuf,
+        /// The id of the log directory that it was moved to.
+        to: Uuid,
+    },
     /// There is no log directory that can take another log.
     #[error("no log directory is online and has space. Next step: free space, or repair one of `log.dirs`")]
     NoUsableDir,
@@ -100,6 +113,7 @@ impl LogError {
             | LogError::NewerFormat { .. }
             | LogError::Malformed { .. }
             | LogError::Offline { .. }
+            | LogError::MoveUnknown { .. }
             | LogError::NoUsableDir => self.to_string(),
         }
     }

@@ -8,6 +8,7 @@
 //! | `leader-epoch-checkpoint` | first offset of each leader epoch |
 //! | `partition.metadata` | topic id |
 //! | `….deleted` `….cleaned` `….swap` | leftovers of a deletion or a compaction |
+//! | `.ottla_move` | ours: the log is about to go on in another log directory, or does |
 //! | `cut-<segment>-<position>-<offset>.<n>.bytes` | ours: bytes that recovery or repair took out of the log |
 
 use ottla_types::TopicPartition;
@@ -21,7 +22,7 @@ pub(crate) const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub(crate) const DELETE_DIR_SUFFIX: &str = "-delete";
 /// Suffix of a partition directory that belongs to no topic of the cluster.
 pub(crate) const STRAY_DIR_SUFFIX: &str = "-stray";
-/// Suffix of a partition directory that Kafka was moving between log directories.
+/// Suffix of the copy of a partition that is moving between log directories.
 pub(crate) const FUTURE_DIR_SUFFIX: &str = "-future";
 
 /// Longest name that file systems allow, in bytes.
@@ -135,6 +136,11 @@ pub(crate) fn cut_file(dir: &Path, base_offset: i64, position: u64, offset: i64,
     dir.join(format!("cut-{base_offset:020}-{position}-{offset}.{number}.bytes"))
 }
 
+/// Whether a name is one of [`cut_file`].
+pub(crate) fn is_cut_file(name: &str) -> bool {
+    name.starts_with("cut-") && name.ends_with(".bytes")
+}
+
 /// The directory of a partition.
 pub(crate) fn partition_dir_name(partition: &TopicPartition) -> String {
     format!("{}-{}", partition.topic, partition.partition)
@@ -161,6 +167,12 @@ pub(crate) fn parse_partition_dir(name: &str) -> Option<TopicPartition> {
         return None;
     }
     Some(TopicPartition::new(topic, partition.parse().ok()?))
+}
+
+/// The partition whose copy is built in a directory of this name.
+pub(crate) fn parse_future_dir(name: &str) -> Option<TopicPartition> {
+    let (partition, _unique) = name.strip_suffix(FUTURE_DIR_SUFFIX)?.rsplit_once('.')?;
+    parse_partition_dir(partition)
 }
 
 #[cfg(test)]
@@ -197,6 +209,16 @@ mod tests {
         for name in ["topic", "topic-", "-1", "a-b.0f-delete", "a-0.0f-stray", "a b-1", "a-99999999999", "a-0.x-future"]
         {
             assert_eq!(parse_partition_dir(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn future_directories_name_their_partition() {
+        let partition = TopicPartition::new("a.b-c", 3);
+        let name = renamed_partition_dir(&partition, "0f", FUTURE_DIR_SUFFIX);
+        assert_eq!(parse_future_dir(&name), Some(partition));
+        for name in ["a-0.0f-delete", "a-0-future", "a-0", ".0f-future"] {
+            assert_eq!(parse_future_dir(name), None, "{name}");
         }
     }
 

@@ -14,6 +14,7 @@ mod index;
 pub mod leader_epoch_cache;
 pub mod limits;
 mod log;
+pub mod moving;
 pub mod producer_state;
 mod recovery;
 pub mod repair;

@@ -43,6 +43,8 @@ pub const FREE_BYTES_RESUME: u64 = 32 * 1024 * 1024;
 pub const SMALL_FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The largest index file that is read whole: `segment.index.bytes` cannot be set higher.
 pub const INDEX_FILE_BYTES_MAX: usize = i32::MAX as usize;
+/// Partitions whose log directory was chosen before they were created; further choices are forgotten.
+pub const PREFERRED_DIRS_MAX: usize = 10_000;
 /// Files with bytes that recovery cut from the same place of a log.
 pub const CUT_FILES_MAX: u32 = 1000;
 /// Bytes before a producer snapshot in which the earlier batches of its producers are looked for.

@@ -54,3 +54,25 @@ pub const RECOVERED_DIR: &str = "storage.recovered-dir";
 pub const RECOVERED_METADATA: &str = "storage.recovered-metadata";
 /// Names of partition directories that an unclean run left.
 pub const RECOVERED_LOG_DIR: &str = "storage.recovered-log-dir";
+/// Batches of a segment that was copied to another log directory.
+pub const MOVED_SEGMENT: &str = "storage.moved-segment";
+/// Its offset index.
+pub const MOVED_INDEX: &str = "storage.moved-index";
+/// Its time index.
+pub const MOVED_TIME_INDEX: &str = "storage.moved-timeindex";
+/// Its aborted transactions.
+pub const MOVED_TXN_INDEX: &str = "storage.moved-txnindex";
+/// Producer state at its start.
+pub const MOVED_SNAPSHOT: &str = "storage.moved-snapshot";
+/// Leader epochs of a log that was copied.
+pub const MOVED_EPOCHS: &str = "storage.moved-epochs";
+/// Its topic id.
+pub const MOVED_METADATA: &str = "storage.moved-metadata";
+/// Names of its files.
+pub const MOVED_DIR: &str = "storage.moved-dir";
+/// The name with which a copy takes the place of its source.
+pub const MOVED_LOG_DIR: &str = "storage.moved-log-dir";
+/// The name under which a replaced source is removed, before anything in it is.
+pub const MOVED_AWAY: &str = "storage.moved-away";
+/// The marker in a source that is about to be replaced (`.file` and `.dir`).
+pub const MOVE_MARKER: &str = "storage.move-marker";

@@ -14,6 +14,9 @@ metrics_table! {
         log_bytes Gauge "ottla_log_bytes" "Bytes of all segments.";
         write_errors Counter "ottla_log_write_errors" "Appends refused because of a full disk or a failing write.";
         offline_log_dirs Gauge "kafka_log_logmanager_offlinelogdirectorycount" "Log directories that failed.";
+        moves_running Gauge "ottla_log_moves_running" "Partitions that are being moved to another log directory.";
+        moves_completed Counter "ottla_log_moves_completed" "Partitions that were moved to another log directory.";
+        moves_failed Counter "ottla_log_moves_failed" "Moves to another log directory that failed; the partition stays where it was.";
         recovered_bytes_cut Counter "ottla_log_recovery_bytes_cut" "Bytes cut off torn tails at recovery.";
     }
 }

@@ -7,6 +7,7 @@ use ottla_protocol::generated::add_raft_voter_response::AddRaftVoterResponse;
 use ottla_protocol::generated::alter_client_quotas_response::AlterClientQuotasResponse;
 use ottla_protocol::generated::alter_configs_response::AlterConfigsResponse;
 use ottla_protocol::generated::alter_partition_reassignments_response::AlterPartitionReassignmentsResponse;
+use ottla_protocol::generated::alter_replica_log_dirs_response::AlterReplicaLogDirsResponse;
 use ottla_protocol::generated::api_versions_response::ApiVersionsResponse;
 use ottla_protocol::generated::consumer_group_describe_response::ConsumerGroupDescribeResponse;
 use ottla_protocol::generated::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
@@ -109,6 +110,7 @@ answers! {
     DescribeConfigsResponse => |r| first(r.results.iter().map(|result| result.error_code));
     AlterConfigsResponse => |r| first(r.responses.iter().map(|result| result.error_code));
     IncrementalAlterConfigsResponse => |r| first(r.responses.iter().map(|result| result.error_code));
+    AlterReplicaLogDirsResponse => |r| first(r.results.iter().flat_map(|t| &t.partitions).map(|p| p.error_code));
     DescribeLogDirsResponse => |r| match r.error_code {
         0 => first(r.results.iter().map(|result| result.error_code)),
         error => error,

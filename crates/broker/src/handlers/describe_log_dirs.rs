@@ -1,7 +1,8 @@
 //! DescribeLogDirs (key 35), versions 1 to 5.
 //!
 //! v3 top-level error (KIP-784), v4 total and usable bytes (KIP-827), v5 cordoned (KIP-1066). The log directories of this
-//! node with their partitions and sizes; a directory that failed answers KAFKA_STORAGE_ERROR.
+//! node with their partitions and sizes; a directory that failed answers KAFKA_STORAGE_ERROR. A partition that is on its way
+//! to another directory (AlterReplicaLogDirs) is listed there, too, as a future one.
 
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
@@ -15,8 +16,8 @@ use ottla_types::{ErrorCode, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Partitions of one log directory: by topic, index and bytes.
-type Usage = BTreeMap<Arc<str>, Vec<(i32, u64)>>;
+/// Partitions of one log directory, by topic.
+type Usage = BTreeMap<Arc<str>, Vec<DescribeLogDirsPartition>>;
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: DescribeLogDirsRequest = decode(&request)?;
@@ -41,8 +42,19 @@ fn usage(broker: &Broker, body: &DescribeLogDirsRequest) -> BTreeMap<Uuid, Usage
     for partition in broker.partitions.all() {
         let is_asked = asked.as_ref().is_none_or(|asked| asked.contains(&(&*partition.topic, partition.index)));
         let Some(log) = partition.usage().filter(|_| is_asked) else { continue };
-        let topics = usage.entry(log.dir).or_default();
-        topics.entry(Arc::clone(&partition.topic)).or_default().push((partition.index, log.bytes));
+        let mut add = |dir: Uuid, bytes: u64, offset_lag: i64, is_future_key: bool| {
+            let topics = usage.entry(dir).or_default();
+            topics.entry(Arc::clone(&partition.topic)).or_default().push(DescribeLogDirsPartition {
+                partition_index: partition.index,
+                partition_size: i64::try_from(bytes).unwrap_or(i64::MAX),
+                offset_lag,
+                is_future_key,
+            });
+        };
+        add(log.dir, log.bytes, 0, false);
+        if let Some(future) = partition.future() {
+            add(future.dir, future.bytes, future.offset_lag, true);
+        }
     }
     usage
 }
@@ -61,14 +73,8 @@ async fn describe(dir: &LogDir, usage: Usage) -> DescribeLogDirsResult {
     }
 }
 
-fn topic(name: &str, partitions: Vec<(i32, u64)>) -> DescribeLogDirsTopic {
-    let partition = |(partition_index, bytes): (i32, u64)| DescribeLogDirsPartition {
-        partition_index,
-        partition_size: i64::try_from(bytes).unwrap_or(i64::MAX),
-        offset_lag: 0,
-        is_future_key: false,
-    };
-    DescribeLogDirsTopic { name: name.to_string(), partitions: partitions.into_iter().map(partition).collect() }
+fn topic(name: &str, partitions: Vec<DescribeLogDirsPartition>) -> DescribeLogDirsTopic {
+    DescribeLogDirsTopic { name: name.to_string(), partitions }
 }
 
 /// Configured directories that could not be opened at the start.

@@ -91,7 +91,7 @@ impl Partition {
         }
     }
 
-    /// `None` while the log rolls.
+    /// `None` while the log rolls, or is switched to another log directory.
     fn try_append(
         self: &Arc<Self>,
         batch: &ValidatedBatch,
@@ -104,6 +104,9 @@ impl Partition {
         let leader_epoch = state.leadership.leader_epoch;
         let urgency = Urgency::of_append(&state.config, acks_all || state.watchers.any());
         let (open, leader) = state.leading()?;
+        if open.is_switching {
+            return Ok(None);
+        }
         if acks_all && !leader.has_min_isr() {
             let message = "fewer replicas are in sync than min.insync.replicas asks for";
             return Err(PartitionError::of(ErrorCode::NotEnoughReplicas, message));

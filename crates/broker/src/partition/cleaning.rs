@@ -127,7 +127,8 @@ impl Cleaners {
         let Some((partition, _)) = found.into_iter().find(|(partition, _)| partition.name() == name) else {
             return false;
         };
-        let is_stopped = || stopping.is_set() || partition.lock().is_leaving() || number >= self.config().threads;
+        let is_unwanted = || partition.lock().is_leaving() || partition.lock().moving.is_some();
+        let is_stopped = || stopping.is_set() || is_unwanted() || number >= self.config().threads;
         let began = self.shared.runtime.now();
         let context = CleanContext { config, throttle: &self.throttle, is_stopped: &is_stopped };
         let result = partition.clean(&log, context).await;

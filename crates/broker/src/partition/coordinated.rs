@@ -96,7 +96,7 @@ impl Partition {
         }
     }
 
-    /// `None` while the log rolls.
+    /// `None` while the log rolls, or is switched to another log directory.
     fn try_append_in(
         self: &Arc<Self>,
         wanted: Term,
@@ -113,6 +113,9 @@ impl Partition {
         let is_awaited = kind != BatchKind::Plain { is_awaited: false };
         let urgency = Urgency::of_append(&state.config, is_awaited);
         let (open, leader) = state.leading().map_err(failed)?;
+        if open.is_switching {
+            return Ok(None);
+        }
         if !leader.has_min_isr() {
             return Err(AppendFailed::NotEnoughReplicas);
         }

@@ -24,7 +24,14 @@ impl Partition {
         if !self.flushed_to_end(deadline).await? {
             return Err(timed_out("the records are not flushed yet"));
         }
-        let (job, running, low_watermark) = self.move_log_start(offset)?;
+        let (job, running, low_watermark) = loop {
+            // Made before the attempt, so that the end of a switch in between is not missed.
+            let switched = self.rolled.notified();
+            if let Some(begun) = self.move_log_start(offset)? {
+                break begun;
+            }
+            switched.await;
+        };
         // A task of its own: its writes are shared with other partitions, and a client that goes away must not stop them.
         let made_durable = self.shared.runtime.spawn("partition.delete-records", async move {
             let result = job.run().await;
@@ -44,12 +51,16 @@ impl Partition {
         }
     }
 
-    fn move_log_start(&self, offset: i64) -> Result<(LogStartJob, Job, i64), PartitionError> {
+    /// `None` while the log is switched to another log directory.
+    fn move_log_start(&self, offset: i64) -> Result<Option<(LogStartJob, Job, i64)>, PartitionError> {
         let mut guard = self.lock();
         let state = &mut *guard;
         let is_only_compacted = state.config.cleanup_compact && !state.config.cleanup_delete;
         let high_watermark = state.high_watermark;
         let (open, _) = state.leading()?;
+        if open.is_switching {
+            return Ok(None);
+        }
         if is_only_compacted {
             let message = "the topic is compacted and not deleted from (cleanup.policy)";
             return Err(PartitionError::of(ErrorCode::PolicyViolation, message));
@@ -62,7 +73,7 @@ impl Partition {
         let job = open.log.delete_records_to(target).unwrap_or_else(|| open.log.log_start_job());
         let low_watermark = open.log.log_start_offset();
         self.note_progress(state);
-        Ok((job, self.jobs.begin(), low_watermark))
+        Ok(Some((job, self.jobs.begin(), low_watermark)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is behind a partition's lock, and how its errors read.
 
+use super::moving::Moving;
 use super::verification::Verifications;
 use crate::watchers::Watchers;
 use ottla_config::TopicConfig;
@@ -64,6 +65,8 @@ pub(super) struct State {
     pub(super) found: Option<FoundPartition>,
     /// A log that was opened when the partition had already left.
     pub(super) leftover: Option<Log>,
+    /// The move to another log directory that is wanted.
+    pub(super) moving: Option<Moving>,
     /// What of this partition the node's gauges count.
     pub(super) counted: Counted,
 }
@@ -111,6 +114,8 @@ pub(super) struct OpenLog {
     pub(super) incarnation: u64,
     pub(super) flush: FlushPhase,
     pub(super) is_rolling: bool,
+    /// The log is about to go on in another log directory: nothing is appended or deleted until it does.
+    pub(super) is_switching: bool,
     /// This partition's share of the node's unflushed bytes.
     pub(super) accounted_bytes: u64,
     /// By when the partition will be flushed, if it waits in the flush queue.
@@ -148,6 +153,7 @@ impl State {
             high_watermark: 0,
             found,
             leftover: None,
+            moving: None,
             counted: Counted::default(),
         }
     }

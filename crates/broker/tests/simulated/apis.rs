@@ -3,6 +3,7 @@
 use crate::kit::*;
 use ottla_net::Outcome;
 use ottla_protocol::generated::alter_configs_request::AlterConfigsRequest;
+use ottla_protocol::generated::alter_replica_log_dirs_request::AlterReplicaLogDirsRequest;
 use ottla_protocol::generated::api_versions_request::ApiVersionsRequest;
 use ottla_protocol::generated::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use ottla_protocol::generated::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -133,6 +134,7 @@ fn every_advertised_version_is_answered() {
         every_version(&node, |_| ListConfigResourcesRequest::default()).await;
         every_version(&node, |_| DescribeClusterRequest::default()).await;
         every_version(&node, |_| DescribeLogDirsRequest { topics: None }).await;
+        every_version(&node, |_| AlterReplicaLogDirsRequest::default()).await;
     });
 }
 

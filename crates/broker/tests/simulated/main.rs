@@ -16,6 +16,7 @@ mod group_metrics;
 mod group_versions;
 mod groups;
 mod idempotence;
+mod moves;
 mod offsets;
 mod producing;
 mod quotas;

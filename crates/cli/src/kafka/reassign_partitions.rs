@@ -1,5 +1,4 @@
-//! `kafka-reassign-partitions`. Replicas cannot be moved between the log directories of a broker yet (AlterReplicaLogDirs):
-//! a plan that asks for it is refused before anything is changed.
+//! `kafka-reassign-partitions`: moves replicas between brokers, and between the log directories of a broker.
 
 mod cancel;
 mod execute;
@@ -17,6 +16,7 @@ use crate::executor::Threads;
 use crate::failure::Failure;
 use ottla_client::Client;
 use std::path::PathBuf;
+use std::time::Duration;
 use stopped::Stopped;
 
 /// This tool helps to move topic partitions between replicas.
@@ -87,6 +87,8 @@ struct Action {
     permitted: &'static [&'static str],
 }
 
+/// `--timeout`, if it is not given.
+const TIMEOUT_MS: u64 = 10_000;
 const SERVER: &str = "bootstrap-server";
 const CONTROLLER: &str = "bootstrap-controller";
 const CONFIG: &str = "command-config";
@@ -147,13 +149,22 @@ impl ReassignPartitions {
                     throttle: self.throttle.filter(|bytes| *bytes >= 0),
                     log_dirs_throttle: self.replica_alter_log_dirs_throttle.filter(|bytes| *bytes >= 0),
                     may_change_factor: !self.disallow_replication_factor_change,
+                    timeout: self.timeout(),
                 };
                 execute::execute(client, &text(&self.reassignment_json_file, PLAN)?, options).await
             }
             VERIFY => verify::verify(client, &text(&self.reassignment_json_file, PLAN)?, self.preserve_throttles).await,
-            CANCEL => cancel::cancel(client, &text(&self.reassignment_json_file, PLAN)?, self.preserve_throttles).await,
+            CANCEL => {
+                let plan = text(&self.reassignment_json_file, PLAN)?;
+                cancel::cancel(client, &plan, self.preserve_throttles, self.timeout()).await
+            }
             _ => verify::list(client).await,
         }
+    }
+
+    /// How long moves between log directories may take to begin.
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout.map_or(TIMEOUT_MS, |ms| u64::try_from(ms).unwrap_or(0)))
     }
 
     fn check(&self) -> Result<(Action, &str), Failure> {

@@ -3,6 +3,9 @@
 use super::Admin;
 use crate::error::ClientError;
 use crate::nodes::{self, ClusterDescription, EndpointType};
+use ottla_protocol::generated::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic, AlterReplicaLogDirsRequest,
+};
 use ottla_protocol::{ApiKey, DescribeLogDirsRequest, UnregisterBrokerRequest};
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,5 +106,43 @@ impl Admin {
             }
         });
         Ok(dirs.collect())
+    }
+
+    /// Moves partitions of a broker to the log directories with these paths; the broker copies them in the background. Each has
+    /// its result. The path of the directory where a partition is already stops a move.
+    ///
+    /// # Errors
+    /// BROKER_NOT_AVAILABLE, CLUSTER_AUTHORIZATION_FAILED ... and those of the connection. Of a partition: LOG_DIR_NOT_FOUND,
+    /// KAFKA_STORAGE_ERROR, REPLICA_NOT_AVAILABLE (it is not there yet), UNKNOWN_TOPIC_OR_PARTITION.
+    pub async fn alter_replica_log_dirs(
+        &self,
+        node_id: i32,
+        targets: &BTreeMap<TopicPartition, String>,
+    ) -> Result<BTreeMap<TopicPartition, Result<(), ClientError>>, ClientError> {
+        let mut dirs: BTreeMap<&str, BTreeMap<&str, Vec<i32>>> = BTreeMap::new();
+        for (partition, path) in targets {
+            let topics = dirs.entry(path.as_str()).or_default();
+            topics.entry(&*partition.topic).or_default().push(partition.partition);
+        }
+        let topic =
+            |(name, partitions): (&str, Vec<i32>)| AlterReplicaLogDirTopic { name: name.to_string(), partitions };
+        let dir = |(path, topics): (&str, BTreeMap<&str, Vec<i32>>)| AlterReplicaLogDir {
+            path: path.to_string(),
+            topics: topics.into_iter().map(topic).collect(),
+        };
+        let request = AlterReplicaLogDirsRequest { dirs: dirs.into_iter().map(dir).collect() };
+        let response = self.client.broker(node_id).await?.send(&request).await?;
+        let mut results = BTreeMap::new();
+        for topic in response.results {
+            for row in topic.partitions {
+                let partition = TopicPartition::new(topic.topic_name.as_str(), row.partition_index);
+                let result = ClientError::check(row.error_code, None, || partition.to_string());
+                results.insert(partition, result);
+            }
+        }
+        match targets.keys().find(|partition| !results.contains_key(*partition)) {
+            Some(partition) => Err(ClientError::missing("AlterReplicaLogDirs", &partition.to_string())),
+            None => Ok(results),
+        }
     }
 }

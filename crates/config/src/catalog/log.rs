@@ -93,8 +93,8 @@ keys! { pub(super) KEYS
         "Partitions of a topic that is created without a number.";
     "num.recovery.threads.per.data.dir" Int "2" min(1) High ClusterWide Implemented
         "How many logs of one directory are recovered at a time.";
-    "num.replica.alter.log.dirs.threads" Int null any High ReadOnly Accepted
-        "Threads that move replicas between log directories.";
+    "num.replica.alter.log.dirs.threads" Int null any High ReadOnly Implemented
+        "How many replicas move between log directories at a time; by default as many as there are log directories.";
     "producer.id.expiration.check.interval.ms" Int "600000" min(1) Internal ReadOnly Accepted
         "How often expired producer ids are looked for.";
     "producer.id.expiration.ms" Int "86400000" min(1) Low ClusterWide Implemented

@@ -33,7 +33,7 @@ keys! { pub(super) KEYS
         "How many windows are kept to measure client rates.";
     "quota.window.size.seconds" Int "1" min(1) Low ReadOnly Implemented
         "Length of one such window.";
-    "replica.alter.log.dirs.io.max.bytes.per.second" Long "9223372036854775807" min(0) Medium ClusterWide Accepted
+    "replica.alter.log.dirs.io.max.bytes.per.second" Long "9223372036854775807" min(0) Medium ClusterWide Implemented
         "Most bytes per second that replicas moving between log directories copy.";
     "replication.quota.window.num" Int "11" min(1) Low ReadOnly Accepted
         "How many windows are kept to measure throttled replication.";

@@ -32,7 +32,7 @@ impl Throttle {
     }
 
     /// `bytes` were read or written: waits until the rate allows it, or until `is_stopped`.
-    pub(super) async fn pay(&self, rt: &Runtime, bytes: u64, is_stopped: &(dyn Fn() -> bool + Send + Sync)) {
+    pub(crate) async fn pay(&self, rt: &Runtime, bytes: u64, is_stopped: &(dyn Fn() -> bool + Send + Sync)) {
         let due = {
             let mut state = self.lock();
             let seconds = bytes as f64 / state.bytes_per_second.max(1.0);

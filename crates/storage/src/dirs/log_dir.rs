@@ -58,6 +58,8 @@ pub(crate) struct NodeState {
     pub(crate) housekeeping: tokio::sync::Notify,
     /// Numbers for logs, unique in this process.
     pub(crate) next_log: AtomicU64,
+    /// Where logs are to be created that do not exist yet, by the id of the directory.
+    pub(crate) preferred: Mutex<BTreeMap<TopicPartition, Uuid>>,
 }
 
 /// What a log tells its directory without being locked.
@@ -115,6 +117,13 @@ impl LogDir {
         let reserve = FREE_BYTES_MIN.min(total / FREE_PART_MIN) / CLEANER_FREE_PART;
         // However little is left, what hardly leaves anything may be cleaned: it frees the most.
         Ok(available - reserve.min(available / 2))
+    }
+
+    /// Bytes that copies of logs from other directories may take: the logs that are here keep twice what makes the directory
+    /// full.
+    pub(crate) async fn room_for_copies(&self) -> Result<u64, LogError> {
+        let Space { total, available } = self.space().await?;
+        Ok(available.saturating_sub(2 * FREE_BYTES_MIN.min(total / FREE_PART_MIN)))
     }
 
     /// How the run before this one ended.

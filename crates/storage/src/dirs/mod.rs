@@ -27,7 +27,7 @@ pub(crate) use tools::{cleaned_offset, lower_recovery_point, mark_unclean};
 use crate::LogError;
 use log_dir::lock;
 use meta_properties::MetaProperties;
-use ottla_runtime::Runtime;
+use ottla_runtime::{Instant, Runtime};
 use ottla_types::NodeId;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -100,6 +100,8 @@ pub struct LogDirs {
     node: Arc<NodeState>,
     node_id: NodeId,
     dirs: Arc<[Arc<LogDir>]>,
+    /// Whether every directory could be opened.
+    are_all_open: bool,
     cluster_id: Arc<Mutex<Option<String>>>,
 }
 
@@ -131,6 +133,7 @@ impl LogDirs {
                 rt: rt.clone(),
                 node,
                 node_id: options.node_id,
+                are_all_open: dirs.len() == options.dirs.len(),
                 dirs: Arc::from(dirs),
                 cluster_id: Arc::new(Mutex::new(cluster_id)),
             }),
@@ -140,6 +143,15 @@ impl LogDirs {
     /// The directories that could be opened.
     pub fn dirs(&self) -> &[Arc<LogDir>] {
         &self.dirs
+    }
+
+    /// Whether a directory is offline, from the start on or since.
+    pub fn has_offline_dir(&self) -> bool {
+        !self.are_all_open || self.dirs.iter().any(|dir| matches!(dir.state(), LogDirState::Offline(_)))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.rt.now()
     }
 
     /// The cluster's id, once it is known.

@@ -1,11 +1,13 @@
 //! Partition directories: found, opened, created, deleted, set aside.
 
+use super::log_dir::lock;
 use super::{LogDir, LogDirState, LogDirs, LogProgress, Shutdown};
 use crate::checkpoints::{CheckpointError, PartitionMetadata};
-use crate::files::{self, DELETE_DIR_SUFFIX, FUTURE_DIR_SUFFIX, PARTITION_METADATA, STRAY_DIR_SUFFIX};
+use crate::files::{self, DELETE_DIR_SUFFIX, PARTITION_METADATA, STRAY_DIR_SUFFIX};
 use crate::leader_epoch_cache::LeaderEpochCache;
-use crate::limits::SMALL_FILE_BYTES_MAX;
+use crate::limits::{PREFERRED_DIRS_MAX, SMALL_FILE_BYTES_MAX};
 use crate::log::{FailedLog, Log, LogIdentity, LogParts, Unflushed, sync_file};
+use crate::moving::check_not_moved;
 use crate::producer_state::{ProducerState, ProducerStateConfig};
 use crate::recovery::{self, OpenMode, OpenRequest, RecoveryReport};
 use crate::segment::{ActiveSegment, SegmentFiles};
@@ -35,7 +37,8 @@ pub struct FoundPartition {
 }
 
 impl LogDirs {
-    /// Finds all partition directories, and schedules those for removal that wait for it.
+    /// Finds all partition directories, and schedules those for removal that wait for it. Of a partition that was being moved
+    /// only the directory that counts.
     pub async fn discover(&self) -> Result<Vec<FoundPartition>, LogError> {
         let mut found = Vec::new();
         for dir in self.dirs.iter() {
@@ -49,12 +52,12 @@ impl LogDirs {
                 } else if let Some(topic_partition) = files::parse_partition_dir(&entry.name) {
                     let topic_id = read_topic_id(dir, &path).await?;
                     found.push(FoundPartition { topic_partition, topic_id, dir: dir.clone(), path });
-                } else if entry.name.ends_with(FUTURE_DIR_SUFFIX) || entry.name.ends_with(STRAY_DIR_SUFFIX) {
+                } else if entry.name.ends_with(STRAY_DIR_SUFFIX) {
                     info!(path = %path.display(), "leaving a directory alone that holds no partition of this node");
                 }
             }
         }
-        Ok(found)
+        Ok(self.settle_moves(found).await)
     }
 
     /// Opens a log that was found, recovering it as far as its last run makes that necessary.
@@ -65,6 +68,7 @@ impl LogDirs {
             let metadata = write_topic_id(&found.dir, &found.path, topic_id).await?;
             sync_file(&metadata, sites::PARTITION_METADATA, &found.path).await?;
         }
+        check_not_moved(found.dir.disk(), &found.path).await?;
         let last_run = found.dir.last_run;
         recovery::open(OpenRequest {
             dir: found.dir.clone(),
@@ -83,6 +87,7 @@ impl LogDirs {
     /// be tried again: what is below the flushed offset was durable before, and is only written again as it is.
     pub async fn reopen_log(&self, failed: &FailedLog) -> Result<(Log, RecoveryReport), LogError> {
         let FailedLog { identity, config, flushed_offset, recovery_point } = failed;
+        check_not_moved(identity.dir.disk(), &identity.path).await?;
         // Before anything is believed again: a crash from here on must not believe this boot's page cache.
         identity.dir.note_failed_flush().await?;
         identity.dir.recovery_points.set(&identity.partition, *recovery_point);
@@ -99,20 +104,32 @@ impl LogDirs {
         .await
     }
 
-    /// Creates an empty log in the directory that holds the fewest of those that take appends. Nothing is synced: the
-    /// log's first flush makes the names durable, and before that there is nothing to lose.
+    /// The partition, which has no log yet, is to be created in this directory. Kept in memory only, as in Kafka.
+    pub fn prefer(&self, partition: &TopicPartition, dir: &LogDir) {
+        let mut preferred = lock(&self.node.preferred);
+        if preferred.len() < PREFERRED_DIRS_MAX || preferred.contains_key(partition) {
+            preferred.insert(partition.clone(), dir.id());
+        }
+    }
+
+    /// Creates an empty log in the directory that was asked for, else in the one that holds the fewest of those that take
+    /// appends. Nothing is synced: the log's first flush makes the names durable, and before that there is nothing to lose.
     pub async fn create_log(
         &self,
         partition: &TopicPartition,
         topic_id: Uuid,
         config: LogConfig,
     ) -> Result<Log, LogError> {
+        let preferred = lock(&self.node.preferred).remove(partition);
         let usable = self.dirs.iter().filter(|dir| dir.state() == LogDirState::Online);
-        let dir = usable.min_by_key(|dir| dir.log_count()).ok_or(LogError::NoUsableDir)?.clone();
+        let dir = usable.min_by_key(|dir| (preferred != Some(dir.id()), dir.log_count()));
+        let dir = dir.ok_or(LogError::NoUsableDir)?.clone();
         // A topic of the same name may have left its offsets behind; they must not be taken for this one's.
         for offsets in [&dir.recovery_points, &dir.log_starts, &dir.cleaned] {
-            if offsets.is_in_file(partition) {
-                offsets.remove(partition);
+            let is_in_file = offsets.is_in_file(partition);
+            // Also what a move to this directory left in memory that failed.
+            offsets.remove(partition);
+            if is_in_file {
                 offsets.flush(dir.disk()).await?;
             }
         }
@@ -142,6 +159,7 @@ impl LogDirs {
             producers: ProducerState::new(producer_config, 0),
             epochs: LeaderEpochCache::new(),
             last_snapshot_offset: None,
+            is_as_closed: false,
             unflushed: Unflushed::created(metadata),
         }))
     }
@@ -183,11 +201,30 @@ impl LogDirs {
         path: &Path,
         suffix: &str,
     ) -> Result<PathBuf, LogError> {
-        let unique: String = self.rt.random_uuid().0.iter().map(|byte| format!("{byte:02x}")).collect();
-        let to = dir.path().join(files::renamed_partition_dir(partition, &unique, suffix));
+        let to = dir.path().join(files::renamed_partition_dir(partition, &self.unique(), suffix));
         dir.disk().rename(path, &to).await.map_err(LogError::io("rename", path))?;
         dir.unregister(partition);
         Ok(to)
+    }
+
+    /// Takes a partition directory out of use; its new name, to remove it.
+    pub(crate) async fn rename_away(
+        &self,
+        dir: &LogDir,
+        partition: &TopicPartition,
+        path: &Path,
+    ) -> Result<PathBuf, LogError> {
+        self.rename_dir(dir, partition, path, DELETE_DIR_SUFFIX).await
+    }
+
+    /// A name for a directory that is to be removed, in `dir`.
+    pub(crate) fn deletion_path(&self, dir: &LogDir, partition: &TopicPartition) -> PathBuf {
+        dir.path().join(files::renamed_partition_dir(partition, &self.unique(), DELETE_DIR_SUFFIX))
+    }
+
+    /// 32 hexadecimal digits that no other directory's name has.
+    pub(crate) fn unique(&self) -> String {
+        self.rt.random_uuid().0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -70,7 +70,8 @@ impl TimeIndex {
         }
         let fits = i32::try_from(entry.offset - self.base_offset).is_ok_and(|relative| relative >= 0);
         assert!(fits, "the segment was rolled before offsets overflow");
-        assert!(self.entries.last().is_none_or(|last| last.offset < entry.offset), "index entries ascend");
+        let is_ascending = self.entries.last().is_none_or(|last| last.offset < entry.offset);
+        assert!(is_ascending, "index entries ascend: {entry:?} behind {:?}", self.entries.last());
         self.entries.push(entry);
     }
 

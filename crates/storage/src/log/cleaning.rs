@@ -46,7 +46,7 @@ impl Log {
         let is_cleaning = self.is_cleaning();
         // A full directory is cleaned, too: that gives space back. The job keeps a reserve.
         let is_gone = matches!(self.identity.dir.state(), LogDirState::Offline(_));
-        if !self.config.compact || is_cleaning || self.offline.is_some() || is_gone {
+        if !self.config.compact || is_cleaning || self.is_moving || self.offline.is_some() || is_gone {
             return Cleanable::Nothing;
         }
         let first_dirty_offset = self.first_dirty_offset();
@@ -78,7 +78,7 @@ impl Log {
 
     /// Takes the plan of a cleaning. `None` if one is under way, or if the log changed so that there is nothing to clean.
     pub fn begin_cleaning(&mut self, log_to_clean: &LogToClean, now_ms: i64) -> Option<CleanJob> {
-        if self.is_cleaning() || self.offline.is_some() || !self.config.compact {
+        if self.is_cleaning() || self.is_moving || self.offline.is_some() || !self.config.compact {
             return None;
         }
         let first_uncleanable_offset = log_to_clean.first_uncleanable_offset.min(self.active.base_offset());
@@ -139,7 +139,7 @@ impl Log {
     }
 
     /// Whether a cleaning is under way. One that was dropped may have replaced segments on disk: the log goes offline.
-    pub(super) fn is_cleaning(&mut self) -> bool {
+    pub(crate) fn is_cleaning(&mut self) -> bool {
         let Some(cleaning) = &self.cleaning else { return false };
         if cleaning.job.strong_count() == 0 {
             self.cleaning = None;

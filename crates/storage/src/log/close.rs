@@ -43,9 +43,10 @@ impl Log {
         Ok(())
     }
 
-    /// Whether nothing happened since a clean start.
+    /// Whether nothing happened since a clean start. A recovery leaves indexes behind that are not synced.
     fn is_as_opened(&self) -> bool {
-        let is_saved = self.last_snapshot_offset == Some(self.log_end_offset) && self.dirty_bytes() == 0;
+        let is_saved =
+            self.is_as_closed && self.last_snapshot_offset == Some(self.log_end_offset) && self.dirty_bytes() == 0;
         let is_untouched = self.unflushed.is_empty() && self.epochs_version == self.epochs_saved_version;
         is_saved && is_untouched
     }

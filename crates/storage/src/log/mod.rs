@@ -57,28 +57,32 @@ pub(crate) type Segments = Arc<BTreeMap<i64, Arc<Segment>>>;
 #[derive(Debug)]
 pub struct Log {
     pub(crate) identity: Arc<LogIdentity>,
-    config: LogConfig,
-    segments: Segments,
-    active: ActiveSegment,
-    log_start_offset: i64,
-    log_end_offset: i64,
-    flushed_offset: i64,
-    recovery_point: i64,
+    pub(crate) config: LogConfig,
+    pub(crate) segments: Segments,
+    pub(crate) active: ActiveSegment,
+    pub(crate) log_start_offset: i64,
+    pub(crate) log_end_offset: i64,
+    pub(crate) flushed_offset: i64,
+    pub(crate) recovery_point: i64,
     producers: ProducerState,
-    epochs: LeaderEpochCache,
+    pub(crate) epochs: LeaderEpochCache,
     /// Counts the changes of `epochs`, and those that the leader epoch checkpoint has.
-    epochs_version: u64,
-    epochs_saved_version: u64,
+    pub(crate) epochs_version: u64,
+    pub(crate) epochs_saved_version: u64,
     /// Offset of the last producer snapshot on disk.
     last_snapshot_offset: Option<i64>,
-    unflushed: Unflushed,
+    /// The last run closed it, and this one found every file as it was left.
+    pub(crate) is_as_closed: bool,
+    pub(crate) unflushed: Unflushed,
     /// Alive while a roll is under way.
-    roll: Weak<()>,
+    pub(crate) roll: Weak<()>,
     /// A roll was begun; nothing is appended before it is finished.
-    is_roll_due: bool,
+    pub(crate) is_roll_due: bool,
     /// Some until a cleaning that was begun is finished.
     cleaning: Option<cleaning::Cleaning>,
-    offline: Option<String>,
+    /// The log is being copied to another log directory: its segments stay as they are.
+    pub(crate) is_moving: bool,
+    pub(crate) offline: Option<String>,
 }
 
 /// What does not change while a log is open.
@@ -105,6 +109,7 @@ pub(crate) struct LogParts {
     pub(crate) producers: ProducerState,
     pub(crate) epochs: LeaderEpochCache,
     pub(crate) last_snapshot_offset: Option<i64>,
+    pub(crate) is_as_closed: bool,
     pub(crate) unflushed: Unflushed,
 }
 
@@ -129,10 +134,12 @@ impl Log {
             epochs_version: 0,
             epochs_saved_version: 0,
             last_snapshot_offset: parts.last_snapshot_offset,
+            is_as_closed: parts.is_as_closed,
             unflushed: parts.unflushed,
             roll: Weak::new(),
             is_roll_due: false,
             cleaning: None,
+            is_moving: false,
             offline: None,
         }
     }

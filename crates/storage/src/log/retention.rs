@@ -76,8 +76,8 @@ impl Log {
     /// Takes the oldest segments out of the log that are below the log start offset, too old, or too much; never one
     /// with records at or above the high watermark, nor one that is not flushed.
     pub fn retention(&mut self, now_ms: i64, high_watermark: i64) -> Retention {
-        // A cleaning has plans for the oldest segments, too.
-        if self.is_cleaning() || self.offline.is_some() {
+        // A cleaning has plans for the oldest segments, too, and a move copies them.
+        if self.is_cleaning() || self.is_moving || self.offline.is_some() {
             return Retention::Nothing;
         }
         // What is not flushed may be lost, and does not count as kept.

@@ -83,7 +83,7 @@ impl Log {
     }
 
     /// An empty segment at `base_offset`, with its own jitter.
-    fn new_active(&self, base_offset: i64, files: SegmentFiles) -> ActiveSegment {
+    pub(crate) fn new_active(&self, base_offset: i64, files: SegmentFiles) -> ActiveSegment {
         let rt = &self.identity.dir.rt;
         let jitter_ms = self.config.draw_jitter_ms(rt);
         ActiveSegment::new(base_offset, files, self.config.index_interval_bytes, rt.wall_clock_ms(), jitter_ms)

@@ -8,7 +8,7 @@ use std::sync::Weak;
 #[derive(Debug, Default)]
 pub(crate) struct Unflushed {
     /// Sealed segments whose files are not all durable, oldest first.
-    pub(super) sealed: Vec<SealedFiles>,
+    pub(crate) sealed: Vec<SealedFiles>,
     /// Counts the changes of names in the partition directory, and those that are durable.
     pub(super) dir_changes: u64,
     pub(super) dir_changes_synced: u64,
@@ -20,12 +20,12 @@ pub(crate) struct Unflushed {
     pub(super) since: Option<Instant>,
     pub(super) records: u64,
     /// The round of fsyncs that is under way.
-    pub(super) round: Option<Round>,
+    pub(crate) round: Option<Round>,
 }
 
 /// What a round under way covers.
 #[derive(Debug)]
-pub(super) struct Round {
+pub(crate) struct Round {
     pub(super) job: Weak<()>,
     pub(super) began: Instant,
     pub(super) target: i64,
@@ -64,7 +64,7 @@ impl Unflushed {
     }
 
     /// Whether a sealed segment, or the producer state at its end, is not durable yet.
-    pub(super) fn has_sealed(&self, base_offset: i64) -> bool {
+    pub(crate) fn has_sealed(&self, base_offset: i64) -> bool {
         self.sealed.iter().any(|sealed| sealed.base_offset == base_offset)
     }
 

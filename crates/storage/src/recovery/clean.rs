@@ -16,6 +16,8 @@ use tracing::warn;
 /// The end of the last segment.
 struct Tail {
     indexes: IndexBuilder,
+    /// The index files made sense, and were not written again.
+    are_indexes_as_found: bool,
     batches: TailBatches,
     first_timestamp: Option<i64>,
     end_offset: i64,
@@ -50,6 +52,7 @@ pub(super) async fn load(
         producers: state.producers,
         epochs: state.epochs,
         last_snapshot_offset: state.snapshot_offset,
+        is_as_closed: tail.are_indexes_as_found,
         report: RecoveryReport::default(),
     })
 }
@@ -84,7 +87,9 @@ async fn read_tail(
     let interval = request.config.index_interval_bytes;
     let mut first_header = BatchReader::new(files.log.clone(), 0, size, LOCATE_CHUNK_BYTES);
     let first_timestamp = first_header.next_header().await.map_err(broken)?.map(|(_, header)| header.max_timestamp);
-    let mut indexes = match read_indexes(files, base_offset, size).await {
+    let found = read_indexes(files, base_offset, size).await;
+    let are_indexes_as_found = found.is_ok();
+    let mut indexes = match found {
         Ok((offsets, times)) => IndexBuilder::resume(interval, offsets, times),
         Err(reason) => {
             warn!(segment = %path.display(), reason, "rebuilding the indexes of a segment");
@@ -112,7 +117,7 @@ async fn read_tail(
         batches.push(header.base_offset, batch.position);
         end_offset = header.next_offset();
     }
-    Ok(Tail { indexes, batches, first_timestamp, end_offset })
+    Ok(Tail { indexes, are_indexes_as_found, batches, first_timestamp, end_offset })
 }
 
 async fn read_indexes(files: &SegmentFiles, base_offset: i64, size: u64) -> Result<(OffsetIndex, TimeIndex), String> {

@@ -102,6 +102,8 @@ struct Loaded {
     producers: ProducerState,
     epochs: LeaderEpochCache,
     last_snapshot_offset: Option<i64>,
+    /// Every file is on stable storage as it was found.
+    is_as_closed: bool,
     report: RecoveryReport,
 }
 
@@ -200,6 +202,7 @@ impl OpenRequest {
             producers,
             epochs,
             last_snapshot_offset: None,
+            is_as_closed: false,
             report: RecoveryReport::default(),
         })
     }
@@ -251,6 +254,7 @@ impl OpenRequest {
             producers,
             epochs,
             last_snapshot_offset: loaded.last_snapshot_offset,
+            is_as_closed: loaded.is_as_closed,
             unflushed: Unflushed::default(),
         };
         (Log::from_parts(parts), loaded.report)

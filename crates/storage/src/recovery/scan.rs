@@ -242,6 +242,7 @@ impl Scan {
             producers: self.producers,
             epochs: self.epochs,
             last_snapshot_offset,
+            is_as_closed: false,
             report,
         })
     }

@@ -12,13 +12,14 @@ use ottla_runtime::{Disk, File, OpenMode};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing::warn;
 
 /// One sealed segment of one log.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    dir: PathBuf,
+    /// The partition directory; another one after the log has moved.
+    dir: Mutex<PathBuf>,
     base_offset: i64,
     size: u64,
     index_interval_bytes: u32,
@@ -51,7 +52,7 @@ impl Segment {
     /// The segment of `size` bytes at `base_offset` in the partition directory `dir`.
     pub(crate) fn new(dir: &Path, base_offset: i64, size: u64, index_interval_bytes: u32, now_ms: i64) -> Segment {
         Segment {
-            dir: dir.to_path_buf(),
+            dir: Mutex::new(dir.to_path_buf()),
             base_offset,
             size,
             index_interval_bytes,
@@ -112,9 +113,19 @@ impl Segment {
         self.is_deleted.store(true, Ordering::Release);
     }
 
+    /// From now on the files are opened in `dir`, where the same bytes are.
+    pub(crate) async fn relocate(&self, dir: &Path) {
+        let _opening = self.opening.lock().await;
+        *self.dir.lock().unwrap_or_else(PoisonError::into_inner) = dir.to_path_buf();
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.dir.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The path of one of the segment's files.
     pub(crate) fn path(&self, kind: SegmentFile) -> PathBuf {
-        let path = kind.path(&self.dir, self.base_offset);
+        let path = kind.path(&self.dir(), self.base_offset);
         if self.is_deleted.load(Ordering::Acquire) { files::deleted(&path) } else { path }
     }
 
@@ -132,7 +143,7 @@ impl Segment {
         let mut reader = BatchReader::new(opened.file.clone(), 0, self.size, LOCATE_CHUNK_BYTES);
         let first = reader.next_header().await;
         let path = self.path(SegmentFile::Log);
-        let first = first.map_err(|stop| stop.into_error(&self.dir, &path, self.base_offset))?;
+        let first = first.map_err(|stop| stop.into_error(&self.dir(), &path, self.base_offset))?;
         let _ = self.first_timestamp.set(first.map_or(NO_TIMESTAMP, |(_, header)| header.max_timestamp));
         Ok(())
     }
@@ -160,7 +171,8 @@ impl Segment {
             Err(reason) => {
                 warn!(segment = %path.display(), reason, "rebuilding the indexes of a segment");
                 let builder = rebuild_indexes(&file, self.base_offset, self.size, self.index_interval_bytes).await;
-                let rebuilt = builder.map_err(|stop| stop.into_error(&self.dir, &path, self.base_offset))?.into_parts();
+                let rebuilt =
+                    builder.map_err(|stop| stop.into_error(&self.dir(), &path, self.base_offset))?.into_parts();
                 self.write_indexes(disk, &rebuilt).await;
                 rebuilt
             }

@@ -1,7 +1,7 @@
 //! `--cancel`: takes back the reassignments of a plan that are under way.
 
-use super::log_dirs::{LogDirs, MoveState, not_supported};
-use super::plan::{Plan, joined};
+use super::log_dirs::{self, LogDirs, MoveState};
+use super::plan::{Plan, Replica, joined};
 use super::stopped::Stopped;
 use super::throttle;
 use crate::kafka::java::described_error;
@@ -9,8 +9,14 @@ use crate::output::write_out;
 use ottla_client::{Admin, Client};
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-pub(super) async fn cancel(client: &Client, text: &str, preserve_throttles: bool) -> Result<(), Stopped> {
+pub(super) async fn cancel(
+    client: &Client,
+    text: &str,
+    preserve_throttles: bool,
+    timeout: Duration,
+) -> Result<(), Stopped> {
     let (admin, plan) = (Admin::new(client), Plan::parse(text)?);
     let named: BTreeSet<TopicPartition> = plan.partitions.iter().map(|(partition, _)| partition.clone()).collect();
     let ongoing = admin.list_partition_reassignments(Some(&named)).await?;
@@ -27,14 +33,17 @@ pub(super) async fn cancel(client: &Client, text: &str, preserve_throttles: bool
         false => take_back(&admin, &moving).await?,
     }
     let brokers = plan.log_dirs.keys().map(|replica| replica.broker).collect();
-    let log_dirs = LogDirs::of(&admin, &brokers).await?;
-    for (replica, target) in &plan.log_dirs {
-        if let MoveState::Active { current, .. } = log_dirs.state(replica, target) {
-            return Err(not_supported(replica, &current));
-        }
+    let found = LogDirs::of(&admin, &brokers).await?;
+    let back = plan.log_dirs.iter().filter_map(|(replica, target)| match found.state(replica, target) {
+        MoveState::Active { current, .. } => Some((replica.clone(), current)),
+        MoveState::Missing | MoveState::Completed | MoveState::Cancelled { .. } => None,
+    });
+    let back: BTreeMap<Replica, String> = back.collect();
+    match back.is_empty() {
+        // Kafka's tool ends no line here.
+        true => write_out("None of the specified partition moves are active.")?,
+        false => log_dirs::begin_moves(&admin, back, timeout).await?,
     }
-    // Kafka's tool ends no line here.
-    write_out("None of the specified partition moves are active.")?;
     match preserve_throttles {
         true => Ok(()),
         false => throttle::clear(&admin, &plan).await,

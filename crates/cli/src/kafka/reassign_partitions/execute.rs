@@ -1,6 +1,6 @@
 //! `--execute`: begins a reassignment, and says how it can be undone.
 
-use super::log_dirs::LogDirs;
+use super::log_dirs::{self, LogDirs};
 use super::plan::{Assignments, Plan, document, joined};
 use super::stopped::Stopped;
 use super::{throttle, topics};
@@ -9,6 +9,7 @@ use crate::output::write_out;
 use ottla_client::{Admin, Client};
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What may be said beside the plan.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub(super) struct Options {
     pub(super) log_dirs_throttle: Option<i64>,
     /// Whether the number of replicas may change.
     pub(super) may_change_factor: bool,
+    /// How long moves between log directories may take to begin.
+    pub(super) timeout: Duration,
 }
 
 pub(super) async fn execute(client: &Client, text: &str, options: Options) -> Result<(), Stopped> {
@@ -41,10 +44,8 @@ pub(super) async fn execute(client: &Client, text: &str, options: Options) -> Re
         return Err(Stopped::error(format!("Unknown broker id {unknown}")));
     }
     let current = topics::assignments_of(client, &proposed).await?;
-    let named = plan.log_dirs.keys().map(|replica| replica.broker);
     let holders = current.values().flatten().copied().filter(|broker| brokers.contains(broker));
-    let log_dirs = LogDirs::of(&admin, &holders.chain(named).collect()).await?;
-    log_dirs.check(&plan.log_dirs)?;
+    let log_dirs = LogDirs::of(&admin, &holders.collect()).await?;
     let rollback = document(&current, &log_dirs.current(&current))?;
     write_out(&format!(
         "Current partition replica assignment\n\n{rollback}\n\nSave this to use as the --reassignment-json-file option \
@@ -63,12 +64,7 @@ pub(super) async fn execute(client: &Client, text: &str, options: Options) -> Re
         throttle::between_log_dirs(&admin, &plan.log_dirs, rate).await?;
     }
     begin(&admin, &proposed, options.may_change_factor).await?;
-    // The check above has seen that these replicas are in their directories, or will be.
-    let moved = plan.log_dirs.iter().map(|(replica, target)| {
-        let (partition, broker) = (&replica.partition, replica.broker);
-        format!("Successfully started moving log directory to {target} for replica {partition} with broker {broker} \n")
-    });
-    Ok(write_out(&moved.collect::<String>())?)
+    log_dirs::begin_moves(&admin, plan.log_dirs, options.timeout).await
 }
 
 async fn begin(admin: &Admin, proposed: &Assignments, may_change_factor: bool) -> Result<(), Stopped> {

@@ -1,9 +1,15 @@
-//! In which log directories replicas are, and whether a plan asks for others.
+//! In which log directories replicas are, and how they are moved to others.
 
-use super::plan::{Assignments, Replica};
+use super::plan::{Assignments, Replica, joined};
 use super::stopped::Stopped;
+use crate::output::write_out;
 use ottla_client::{Admin, LogDir};
+use ottla_types::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Pause before a replica that is not on its broker yet is asked for again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Where a replica is, compared with where it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,35 +62,50 @@ impl LogDirs {
             (Some(current), None) => MoveState::Cancelled { current: current.to_string() },
         }
     }
-
-    /// Whether the replica is in `target`, or will be when it comes to its broker, because that has no other directory.
-    fn is_there(&self, replica: &Replica, target: &str) -> bool {
-        match self.state(replica, target) {
-            MoveState::Completed => true,
-            MoveState::Active { .. } | MoveState::Cancelled { .. } => false,
-            MoveState::Missing => {
-                let dirs = self.0.get(&replica.broker).map(Vec::as_slice).unwrap_or_default();
-                matches!(dirs, [only] if only.error.is_none() && only.path == target)
-            }
-        }
-    }
-
-    /// Refuses a plan whose replicas would have to be moved between the log directories of a broker.
-    pub(super) fn check(&self, targets: &BTreeMap<Replica, String>) -> Result<(), Stopped> {
-        match targets.iter().find(|(replica, target)| !self.is_there(replica, target)) {
-            None => Ok(()),
-            Some((replica, target)) => Err(not_supported(replica, target)),
-        }
-    }
 }
 
-/// Moving a replica between log directories takes AlterReplicaLogDirs, which this tool does not send.
-pub(super) fn not_supported(replica: &Replica, target: &str) -> Stopped {
-    Stopped::error(format!(
-        "Cannot move the replica {replica} to the log directory {target}: moving replicas between the log directories of a \
-         broker (AlterReplicaLogDirs) is not supported yet. Use \"any\" in \"log_dirs\", or leave \
-         \"log_dirs\" out."
-    ))
+/// Has the brokers begin to move replicas to these directories. A replica that is not on its broker yet is asked for again
+/// until `timeout`.
+pub(super) async fn begin_moves(
+    admin: &Admin,
+    mut pending: BTreeMap<Replica, String>,
+    timeout: Duration,
+) -> Result<(), Stopped> {
+    let began = Instant::now();
+    while !pending.is_empty() {
+        for broker in pending.keys().map(|replica| replica.broker).collect::<BTreeSet<i32>>() {
+            let of_broker = pending.iter().filter(|(replica, _)| replica.broker == broker);
+            let targets = of_broker.map(|(replica, target)| (replica.partition.clone(), target.clone())).collect();
+            for (partition, result) in admin.alter_replica_log_dirs(broker, &targets).await? {
+                let replica = Replica { broker, partition };
+                match result {
+                    Ok(()) => {
+                        let target = pending.remove(&replica).unwrap_or_default();
+                        write_out(&started(&replica, &target))?;
+                    }
+                    Err(error) if error.code() == Some(ErrorCode::ReplicaNotAvailable) => {}
+                    Err(_) => return Err(Stopped::error(format!("Failed to alter dir for {replica}"))),
+                }
+            }
+        }
+        if !pending.is_empty() {
+            if began.elapsed() >= timeout {
+                return Err(Stopped::Said(timed_out(&pending)));
+            }
+            tokio::time::sleep(ASK_AGAIN_AFTER).await;
+        }
+    }
+    Ok(())
+}
+
+fn started(replica: &Replica, target: &str) -> String {
+    let Replica { broker, partition } = replica;
+    format!("Successfully started moving log directory to {target} for replica {partition} with broker {broker} \n")
+}
+
+fn timed_out(pending: &BTreeMap<Replica, String>) -> String {
+    let plural = if pending.len() == 1 { "" } else { "s" };
+    format!("Timed out before log directory move{plural} could be started for: {}", joined(pending.keys(), ","))
 }
 
 #[cfg(test)]
@@ -126,11 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn only_plans_that_move_nothing_between_directories_pass() {
-        let passes =
-            |topic, broker, target: &str| dirs().check(&[(replica(topic, broker), target.to_string())].into()).is_ok();
-        assert!(passes("here", 1, "/a") && passes("coming", 2, "/c"));
-        assert!(!passes("here", 1, "/b") && !passes("coming", 1, "/a") && !passes("coming", 2, "/a"));
+    fn moves_are_told_in_kafkas_words() {
+        assert_eq!(
+            started(&replica("t", 1), "/b"),
+            "Successfully started moving log directory to /b for replica t-0 with broker 1 \n"
+        );
+        let pending = [(replica("t", 1), "/b".to_string()), (replica("u", 2), "/b".to_string())].into();
+        assert_eq!(timed_out(&pending), "Timed out before log directory moves could be started for: t-0-1,u-0-2");
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod check;
 mod cleaning;
 mod cleaning_oracle;
 mod faults;
+mod moving;
+mod moving_steps;
 mod node;
 mod oracle;
 mod planted;

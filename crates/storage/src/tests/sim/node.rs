@@ -10,6 +10,7 @@ use ottla_records::{EndTxnMarker, ValidatedBatch};
 use ottla_runtime::Runtime;
 use ottla_types::{LeaderEpoch, NodeId, ProducerEpoch, ProducerId};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,15 +20,19 @@ const TRANSACTIONAL: i64 = 100;
 
 /// What the tasks of a node share.
 #[derive(Clone)]
-struct Node {
-    rt: Runtime,
-    log: Arc<Mutex<Log>>,
-    oracle: Arc<Mutex<Oracle>>,
-    epoch: LeaderEpoch,
-    pace: Pace,
+pub(super) struct Node {
+    pub(super) rt: Runtime,
+    pub(super) log: Arc<Mutex<Log>>,
+    pub(super) oracle: Arc<Mutex<Oracle>>,
+    pub(super) epoch: LeaderEpoch,
+    pub(super) pace: Pace,
+    /// Nothing is appended or deleted: the log is about to be switched.
+    pub(super) is_switching: Arc<AtomicBool>,
+    /// Deletions under way.
+    pub(super) deleting: Arc<AtomicUsize>,
 }
 
-fn config() -> LogConfig {
+pub(super) fn config() -> LogConfig {
     LogConfig { retention_bytes: Some(12_000), retention_ms: None, segment_bytes: 3000, ..small_segments() }
 }
 
@@ -41,7 +46,7 @@ pub(super) async fn serve(rt: Runtime, oracle: Arc<Mutex<Oracle>>, life: u64, pa
     set_cluster_id(&dirs, &oracle).await?;
     let log = open_log(&rt, &dirs, &oracle).await?;
     let epoch = LeaderEpoch(life as i32);
-    let node = Node { rt: rt.clone(), log: Arc::new(Mutex::new(log)), oracle, epoch, pace };
+    let node = Node::new(&rt, log, oracle, epoch, pace);
     let steps = pace.steps;
     let deletes = if pace.deletes { steps / 10 } else { 0 };
     let housekeeping = rt.spawn("housekeeping", {
@@ -118,20 +123,32 @@ async fn set_cluster_id(dirs: &LogDirs, oracle: &Arc<Mutex<Oracle>>) -> Check {
 }
 
 impl Node {
-    async fn rest(&self, ms_max: u64) {
+    pub(super) fn new(rt: &Runtime, log: Log, oracle: Arc<Mutex<Oracle>>, epoch: LeaderEpoch, pace: Pace) -> Node {
+        let (is_switching, deleting) = (Arc::default(), Arc::default());
+        Node { rt: rt.clone(), log: Arc::new(Mutex::new(log)), oracle, epoch, pace, is_switching, deleting }
+    }
+
+    /// Waits while the log is switched.
+    async fn allowed(&self) {
+        while self.is_switching.load(Ordering::Relaxed) {
+            self.rest(5).await;
+        }
+    }
+
+    pub(super) async fn rest(&self, ms_max: u64) {
         let ms = self.rt.random_range(0..ms_max) * self.pace.rest_percent / 100;
         self.rt.sleep(Duration::from_millis(ms)).await;
     }
 
-    fn oracle(&self) -> std::sync::MutexGuard<'_, Oracle> {
+    pub(super) fn oracle(&self) -> std::sync::MutexGuard<'_, Oracle> {
         self.oracle.lock().unwrap()
     }
 
-    fn log(&self) -> std::sync::MutexGuard<'_, Log> {
+    pub(super) fn log(&self) -> std::sync::MutexGuard<'_, Log> {
         self.log.lock().unwrap()
     }
 
-    async fn append_records(self, steps: u64) -> Check {
+    pub(super) async fn append_records(self, steps: u64) -> Check {
         for _ in 0..steps {
             let (batch, origin) = self.next_batch();
             self.append(&batch, origin).await?;
@@ -167,6 +184,7 @@ impl Node {
 
     async fn append(&self, batch: &ValidatedBatch, origin: Origin) -> Check {
         loop {
+            self.allowed().await;
             let outcome = {
                 let mut log = self.log();
                 let first_offset = log.log_end_offset();
@@ -188,7 +206,7 @@ impl Node {
         }
     }
 
-    async fn roll(&self) -> Check {
+    pub(super) async fn roll(&self) -> Check {
         let job = self.log().begin_roll();
         let Some(job) = job else {
             self.rest(3).await;
@@ -198,7 +216,7 @@ impl Node {
         self.log().finish_roll(done).map_err(|error| error.to_string())
     }
 
-    async fn flush(self, steps: u64) -> Check {
+    pub(super) async fn flush(self, steps: u64) -> Check {
         for _ in 0..steps {
             let job = self.log().begin_flush();
             if let Some(job) = job {
@@ -211,9 +229,11 @@ impl Node {
         Ok(())
     }
 
-    async fn delete_records(self, steps: u64) -> Check {
+    pub(super) async fn delete_records(self, steps: u64) -> Check {
         for _ in 0..steps {
             self.rest(400).await;
+            self.allowed().await;
+            self.deleting.fetch_add(1, Ordering::Relaxed);
             let (job, offset) = {
                 let mut log = self.log();
                 let high_watermark = log.flushed_offset();
@@ -228,13 +248,16 @@ impl Node {
                 let mut oracle = self.oracle();
                 oracle.answered_start = oracle.answered_start.max(offset);
             }
+            self.deleting.fetch_sub(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    async fn retain(self, steps: u64) -> Check {
+    pub(super) async fn retain(self, steps: u64) -> Check {
         for _ in 0..steps {
             self.rest(300).await;
+            self.allowed().await;
+            self.deleting.fetch_add(1, Ordering::Relaxed);
             loop {
                 let next = {
                     let mut log = self.log();
@@ -250,11 +273,12 @@ impl Node {
                     Retention::Delete(job) => job.run().await.map_err(|error| error.to_string())?,
                 }
             }
+            self.deleting.fetch_sub(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    async fn read(self, steps: u64) -> Check {
+    pub(super) async fn read(self, steps: u64) -> Check {
         for _ in 0..steps {
             self.rest(40).await;
             let (plan, offset) = {

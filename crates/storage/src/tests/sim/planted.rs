@@ -1,6 +1,6 @@
 //! Every fsync is needed: without any single one of them some run loses what was promised.
 
-use super::{cleaning, plan, run};
+use super::{cleaning, moving, plan, run};
 use crate::tests::sim::Plan;
 use std::collections::BTreeSet;
 
@@ -29,6 +29,30 @@ fn no_sync_of_compaction_can_be_left_out() {
         let broken = std::panic::catch_unwind(|| cleaning::run(seed, Some(site)).err());
         let broken = broken.unwrap_or_else(|_| Some("a panic".to_string()))?;
         cleaning::run(seed, None).is_ok().then_some(broken)
+    };
+    let mut unneeded = Vec::new();
+    for site in sites {
+        let site: &'static str = site.leak();
+        match (0..SEEDS).find_map(|seed| misses(site, seed)) {
+            Some(broken) => println!("{site}: {}", broken.get(..200).unwrap_or(&broken)),
+            None => unneeded.push(site),
+        }
+    }
+    assert!(unneeded.is_empty(), "nothing is lost without these syncs: {unneeded:?}");
+}
+
+#[test]
+fn no_sync_of_a_move_can_be_left_out() {
+    let mut sites = BTreeSet::new();
+    for seed in 0..20 {
+        sites.extend(moving::run(seed, None).unwrap_or_else(|broken| panic!("{broken}")).0);
+    }
+    sites.retain(|site| site.starts_with("storage.move"));
+    assert!(sites.len() >= 12, "{sites:?}");
+    let misses = |site: &'static str, seed: u64| {
+        let broken = std::panic::catch_unwind(|| moving::run(seed, Some(site)).err());
+        let broken = broken.unwrap_or_else(|_| Some("a panic".to_string()))?;
+        moving::run(seed, None).is_ok().then_some(broken)
     };
     let mut unneeded = Vec::new();
     for site in sites {
