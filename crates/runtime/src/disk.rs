@@ -1,6 +1,7 @@
 //! [`Disk`]: directories, names and whole small files. Single files are in [`crate::File`].
 
-use crate::file::{self, File};
+use crate::file::{self, File, FileKind};
+use crate::lazy::{LazyFile, OpenFiles};
 use crate::memory::disk::MemoryDisk;
 use crate::real::disk::RealDisk;
 use crate::sim::SimDisk;
@@ -79,6 +80,7 @@ impl LockGuard {
 pub struct Disk {
     kind: DiskKind,
     lane: Lane,
+    open_files: Arc<OpenFiles>,
 }
 
 #[derive(Clone, Debug)]
@@ -89,21 +91,25 @@ enum DiskKind {
 }
 
 impl Disk {
+    fn new(kind: DiskKind) -> Disk {
+        Disk { kind, lane: Lane::Data, open_files: Arc::default() }
+    }
+
     pub(crate) fn real(storage_threads: usize) -> io::Result<Disk> {
-        Ok(Disk { kind: DiskKind::Real(Arc::new(RealDisk::start(storage_threads)?)), lane: Lane::Data })
+        Ok(Disk::new(DiskKind::Real(Arc::new(RealDisk::start(storage_threads)?))))
     }
 
     pub(crate) fn memory() -> Disk {
-        Disk { kind: DiskKind::Memory(Arc::new(MemoryDisk::new())), lane: Lane::Data }
+        Disk::new(DiskKind::Memory(Arc::new(MemoryDisk::new())))
     }
 
     pub(crate) fn sim(disk: SimDisk) -> Disk {
-        Disk { kind: DiskKind::Sim(disk), lane: Lane::Data }
+        Disk::new(DiskKind::Sim(disk))
     }
 
     /// The same disk through another lane. Files opened through it stay on that lane.
     pub fn on_lane(&self, lane: Lane) -> Disk {
-        Disk { kind: self.kind.clone(), lane }
+        Disk { kind: self.kind.clone(), lane, open_files: self.open_files.clone() }
     }
 
     /// Makes `path` and its missing parents. Not durable before the parents are synced.
@@ -137,10 +143,63 @@ impl Disk {
 
     /// Opens a file as `mode` says.
     pub async fn open(&self, path: &Path, mode: OpenMode) -> io::Result<File> {
+        self.open_kind(path, mode).await.map(File::new)
+    }
+
+    /// A file that exists, to be opened for reading and writing when it is used, and closed again when it was not used for long
+    /// and nothing of it is unsynced: a descriptor is held while it is needed. Nothing is looked at now.
+    ///
+    /// It is opened by its name: a rename or removal leaves the handle useless once it was closed. What has to outlive that is
+    /// to be held with [`File::hold`].
+    pub fn open_later(&self, path: &Path) -> File {
+        file::lazy(Arc::new(LazyFile::closed(self.clone(), path)))
+    }
+
+    /// As [`Disk::open_later`], opened now, as `mode` says.
+    pub async fn open_lazily(&self, path: &Path, mode: OpenMode) -> io::Result<File> {
+        let file = Arc::new(LazyFile::closed(self.clone(), path));
+        file.open(mode).await?;
+        Ok(file::lazy(file))
+    }
+
+    pub(crate) async fn open_kind(&self, path: &Path, mode: OpenMode) -> io::Result<FileKind> {
+        match self.open_once(path, mode).await {
+            Err(error) if self.open_files.close_in_need(&error) => self.open_once(path, mode).await,
+            opened => opened,
+        }
+    }
+
+    async fn open_once(&self, path: &Path, mode: OpenMode) -> io::Result<FileKind> {
         match &self.kind {
-            DiskKind::Real(disk) => Ok(file::real(disk.open(self.lane, path, mode).await?)),
-            DiskKind::Memory(disk) => Ok(file::memory(disk.open(path, mode)?)),
-            DiskKind::Sim(disk) => Ok(file::sim(disk.open(path, mode).await?)),
+            DiskKind::Real(disk) => Ok(FileKind::Real(Arc::new(disk.open(self.lane, path, mode).await?))),
+            DiskKind::Memory(disk) => Ok(FileKind::Memory(disk.open(path, mode)?)),
+            DiskKind::Sim(disk) => Ok(FileKind::Sim(disk.open(path, mode).await?)),
+        }
+    }
+
+    /// Opens a file that was open before, on this thread.
+    pub(crate) fn open_now(&self, path: &Path, mode: OpenMode) -> io::Result<FileKind> {
+        let open = || match &self.kind {
+            DiskKind::Real(disk) => Ok(FileKind::Real(Arc::new(disk.open_now(self.lane, path, mode)?))),
+            DiskKind::Memory(disk) => Ok(FileKind::Memory(disk.open(path, mode)?)),
+            DiskKind::Sim(disk) => Ok(FileKind::Sim(disk.open_now(path, mode)?)),
+        };
+        match open() {
+            Err(error) if self.open_files.close_in_need(&error) => open(),
+            opened => opened,
+        }
+    }
+
+    pub(crate) fn open_files(&self) -> &OpenFiles {
+        &self.open_files
+    }
+
+    /// Lazy files that may be open at once: a share of what the process may open.
+    pub(crate) fn lazy_files_max(&self) -> usize {
+        match &self.kind {
+            DiskKind::Real(_) => crate::real::disk::lazy_files_max(),
+            DiskKind::Memory(_) => usize::MAX,
+            DiskKind::Sim(disk) => disk.lazy_files_max(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! [`File`]: positioned reads, writes and syncs of one open file; [`FileRange`]: a slice of one, to be sent.
 
+use crate::disk::OpenMode;
+use crate::lazy::{FileIdentity, LazyFile};
 use crate::memory::disk::MemoryFile;
 use crate::real::file::RealFile;
 use crate::sim::SimFile;
@@ -8,7 +10,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// An open file. Clones share it; it is closed (on a storage thread) when the last is dropped.
+/// An open file. Clones share it; it is closed (on a storage thread) when the last is dropped. One of [`crate::Disk::open_later`] is
+/// open only while that is needed.
 ///
 /// 1. `write_at` and `set_len` change the page cache and return at once; readers see them immediately.
 /// 2. `sync` makes everything that returned before it began survive a power loss.
@@ -27,23 +30,82 @@ pub(crate) enum FileKind {
     Real(Arc<RealFile>),
     Memory(Arc<MemoryFile>),
     Sim(Arc<SimFile>),
+    Lazy(Arc<LazyFile>),
 }
 
-pub(crate) fn real(file: RealFile) -> File {
-    File::new(FileKind::Real(Arc::new(file)))
+/// A file that is opened when it is used.
+pub(crate) fn lazy(file: Arc<LazyFile>) -> File {
+    File { sync_failed: file.sync_failed().clone(), kind: FileKind::Lazy(file) }
 }
 
-pub(crate) fn memory(file: Arc<MemoryFile>) -> File {
-    File::new(FileKind::Memory(file))
-}
+impl FileKind {
+    /// Which file this is; a lazy one is never inside another.
+    pub(crate) fn identity(&self) -> io::Result<FileIdentity> {
+        match self {
+            FileKind::Real(file) => file.identity(),
+            FileKind::Memory(file) => Ok((0, Arc::as_ptr(file) as usize as u64)),
+            FileKind::Sim(file) => Ok((0, file.number())),
+            FileKind::Lazy(_) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
 
-pub(crate) fn sim(file: Arc<SimFile>) -> File {
-    File::new(FileKind::Sim(file))
+    /// Closes the file on this thread, unless it is held elsewhere.
+    pub(crate) fn close_here(self) {
+        if let FileKind::Real(file) = self
+            && let Some(file) = Arc::into_inner(file)
+        {
+            file.close_here();
+        }
+    }
+
+    async fn sync(&self, site: &str) -> io::Result<()> {
+        match self {
+            FileKind::Real(file) => file.sync().await,
+            FileKind::Memory(_) => Ok(()),
+            FileKind::Sim(file) => file.sync(site).await,
+            FileKind::Lazy(_) => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
 }
 
 impl File {
-    fn new(kind: FileKind) -> File {
+    pub(crate) fn new(kind: FileKind) -> File {
         File { kind, sync_failed: Arc::default() }
+    }
+
+    /// This file, held open as long as the handle lives. A lazy one is opened on a storage thread if need be.
+    pub async fn hold(&self) -> io::Result<File> {
+        match &self.kind {
+            FileKind::Lazy(file) => Ok(self.holding(file.open(OpenMode::ReadWrite).await?)),
+            _ => Ok(self.clone()),
+        }
+    }
+
+    /// As [`File::hold`], if the file is open.
+    pub fn hold_if_open(&self) -> Option<File> {
+        match &self.kind {
+            FileKind::Lazy(file) => file.if_open().map(|open| self.holding(open)),
+            _ => Some(self.clone()),
+        }
+    }
+
+    /// Opens a lazy file on this thread if it is closed, so that a write that follows cannot fail for that.
+    pub fn open_now(&self) -> io::Result<()> {
+        match &self.kind {
+            FileKind::Lazy(file) => file.open_now(false).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes a lazy file of which nothing is unsynced; the next use opens it again.
+    pub fn let_go(&self) {
+        if let FileKind::Lazy(file) = &self.kind {
+            file.let_go();
+        }
+    }
+
+    fn holding(&self, kind: FileKind) -> File {
+        File { kind, sync_failed: self.sync_failed.clone() }
     }
 
     /// Writes `bufs` one after another from byte `offset` on, into the page cache. Synchronous and short: no disk is waited
@@ -56,6 +118,7 @@ impl File {
             FileKind::Real(file) => file.write_at(offset, bufs),
             FileKind::Memory(file) => file.write_at(offset, bufs),
             FileKind::Sim(file) => file.write_at(offset, bufs),
+            FileKind::Lazy(file) => self.holding(file.open_now(true)?).write_at(offset, bufs),
         }
     }
 
@@ -65,6 +128,7 @@ impl File {
             FileKind::Real(file) => file.set_len(len),
             FileKind::Memory(file) => file.set_len(len),
             FileKind::Sim(file) => file.set_len(len),
+            FileKind::Lazy(file) => self.holding(file.open_now(true)?).set_len(len),
         }
     }
 
@@ -74,6 +138,7 @@ impl File {
             FileKind::Real(file) => file.len(),
             FileKind::Memory(file) => Ok(file.len()),
             FileKind::Sim(file) => file.len(),
+            FileKind::Lazy(file) => self.holding(file.open_now(false)?).len(),
         }
     }
 
@@ -90,9 +155,15 @@ impl File {
 
     pub(crate) async fn sync_at(&self, site: &str) -> io::Result<()> {
         let synced = match &self.kind {
-            FileKind::Real(file) => file.sync().await,
-            FileKind::Memory(_) => Ok(()),
-            FileKind::Sim(file) => file.sync(site).await,
+            FileKind::Lazy(file) => {
+                let (open, covered) = file.begin_sync().await?;
+                let synced = open.sync(site).await;
+                if synced.is_ok() {
+                    file.note_synced(covered);
+                }
+                synced
+            }
+            kind => kind.sync(site).await,
         };
         if synced.is_err() {
             self.sync_failed.store(true, Ordering::Release);
@@ -110,6 +181,7 @@ impl File {
             FileKind::Real(file) => file.read_at(offset, len).await?,
             FileKind::Memory(file) => file.read_at(offset, len),
             FileKind::Sim(file) => file.read_at(offset, len).await?,
+            FileKind::Lazy(_) => return Box::pin(self.hold().await?.read_at(offset, len)).await,
         };
         self.check_synced()?;
         Ok(bytes)
@@ -122,6 +194,7 @@ impl File {
             FileKind::Real(file) => file.read_resident(offset, len),
             FileKind::Memory(file) => Some(file.read_at(offset, len)),
             FileKind::Sim(file) => file.read_resident(offset, len),
+            FileKind::Lazy(_) => self.hold_if_open()?.read_resident(offset, len),
         }
     }
 
@@ -131,6 +204,7 @@ impl File {
             FileKind::Real(file) => file.allocate(len).await,
             FileKind::Memory(_) => Ok(()),
             FileKind::Sim(file) => file.allocate(len).await,
+            FileKind::Lazy(_) => Box::pin(self.hold().await?.allocate(len)).await,
         }
     }
 
@@ -139,6 +213,11 @@ impl File {
         match &self.kind {
             FileKind::Real(file) => file.start_writeback(offset, len).await,
             FileKind::Memory(_) | FileKind::Sim(_) => {}
+            FileKind::Lazy(_) => {
+                if let Some(open) = self.hold_if_open() {
+                    Box::pin(open.start_writeback(offset, len)).await;
+                }
+            }
         }
     }
 

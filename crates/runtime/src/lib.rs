@@ -15,6 +15,7 @@ mod disk;
 mod error;
 mod executor;
 mod file;
+mod lazy;
 mod memory;
 mod net;
 mod panics;
@@ -25,7 +26,7 @@ mod task;
 pub mod watch;
 
 pub use disk::{DirEntry, Disk, Lane, LockGuard, OpenMode, Space};
-pub use error::is_disk_full;
+pub use error::{is_disk_full, is_out_of_files};
 pub use executor::Executor;
 pub use file::{File, FileRange};
 pub use net::{Connection, ListenOptions, Listener, Part, Receiver, Sender};

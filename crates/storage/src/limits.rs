@@ -14,8 +14,6 @@ pub const SCAN_CHUNK_BYTES: usize = 1024 * 1024;
 pub const PAGE_BYTES: u64 = 4096;
 /// Bytes that one read takes when a position is looked for between two index entries.
 pub const LOCATE_CHUNK_BYTES: usize = 8 * 1024;
-/// Index bytes that are held back before they are appended to the active segment's index file in one write.
-pub const INDEX_WRITE_BYTES: usize = 4096;
 /// Memory for the indexes of older segments, over all logs of the node.
 pub const INDEX_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Older segments that are held open, over all logs of the node; each takes one file descriptor.

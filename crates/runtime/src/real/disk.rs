@@ -5,10 +5,16 @@ use crate::error::at_path;
 use crate::real::file::RealFile;
 use crate::real::threads::StorageThreads;
 use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
+
+/// The part of the open files of the process that lazy ones may be, and the limits of their number.
+const LAZY_FILES_PART: usize = 4;
+const LAZY_FILES_MIN: usize = 16;
+const LAZY_FILES_MAX: usize = 65_536;
 
 /// The real disk: its storage threads.
 #[derive(Debug)]
@@ -39,6 +45,12 @@ impl RealDisk {
 
     pub(crate) async fn open(&self, lane: Lane, path: &Path, mode: OpenMode) -> io::Result<RealFile> {
         let opened = self.on_path(lane, "open", path, move |path| options(mode).open(path)).await?;
+        Ok(RealFile::new(opened, path.to_path_buf(), lane, self.threads.clone()))
+    }
+
+    /// As [`RealDisk::open`], on this thread.
+    pub(crate) fn open_now(&self, lane: Lane, path: &Path, mode: OpenMode) -> io::Result<RealFile> {
+        let opened = options(mode).open(path).map_err(|error| at_path("open", path, error))?;
         Ok(RealFile::new(opened, path.to_path_buf(), lane, self.threads.clone()))
     }
 
@@ -82,6 +94,12 @@ impl RealDisk {
         let owned = path.to_path_buf();
         self.threads.run(lane, move || lock(&owned)).await
     }
+}
+
+/// Lazy files that may be open at once. The other files, and the connections, have the rest.
+pub(crate) fn lazy_files_max() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+    limit.map_or(LAZY_FILES_MAX, |limit| limit / LAZY_FILES_PART).clamp(LAZY_FILES_MIN, LAZY_FILES_MAX)
 }
 
 fn options(mode: OpenMode) -> fs::OpenOptions {

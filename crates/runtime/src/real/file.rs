@@ -9,6 +9,7 @@ use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, pwrite, pwritev, retry_o
 use std::io::{self, IoSlice, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +40,17 @@ impl RealFile {
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.file().as_fd()
+    }
+
+    /// Closes the file on this thread, unless an operation on it is under way.
+    pub(crate) fn close_here(mut self) {
+        drop(self.file.take());
+    }
+
+    /// Device and inode.
+    pub(crate) fn identity(&self) -> io::Result<(u64, u64)> {
+        let metadata = self.file().metadata().map_err(|error| self.error("look at", error))?;
+        Ok((metadata.dev(), metadata.ino()))
     }
 
     fn error(&self, action: &'static str, error: impl Into<io::Error>) -> io::Error {
@@ -145,7 +157,7 @@ impl RealFile {
 impl Drop for RealFile {
     /// Closing the last handle of a removed file frees its blocks, which takes long for a large one: not on the caller's thread.
     fn drop(&mut self) {
-        let file = self.file.take();
+        let Some(file) = self.file.take() else { return };
         self.threads.run_detached(self.lane, move || drop(file));
     }
 }

@@ -93,12 +93,15 @@ fn advance(pending: &mut [Bytes], mut sent: usize) -> usize {
 async fn send_range(stream: &TcpStream, range: FileRange) -> io::Result<()> {
     let end = range.offset.checked_add(range.len).ok_or(io::ErrorKind::InvalidInput)?;
     let mut offset = range.offset;
+    let range = FileRange { file: range.file.hold().await?, ..range };
     while offset < end {
         let len = (end - offset).min(TURN_BYTES);
         range.file.check_synced()?;
         match range.file.kind() {
             FileKind::Real(file) => send_turn(stream, file, offset, len, end).await?,
-            FileKind::Memory(_) | FileKind::Sim(_) => copy_turn(stream, &range, offset, len).await?,
+            FileKind::Memory(_) | FileKind::Sim(_) | FileKind::Lazy(_) => {
+                copy_turn(stream, &range, offset, len).await?
+            }
         }
         offset += len;
         if offset < end {

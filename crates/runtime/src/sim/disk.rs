@@ -44,6 +44,9 @@ impl DiskState {
 
     /// Opens or makes the file at `path` and counts the new handle.
     pub(crate) fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<Number> {
+        if self.faults.open_files_max.is_some_and(|max| self.open_files() >= max) {
+            return Err(faults::emfile());
+        }
         let number = match (self.names.find(path)?, mode) {
             (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(number), _) if self.names.is_dir(number) => return Err(io::ErrorKind::IsADirectory.into()),
@@ -57,6 +60,10 @@ impl DiskState {
         };
         self.file(number).handles += 1;
         Ok(number)
+    }
+
+    pub(crate) fn open_files(&self) -> usize {
+        self.files.values().map(|file| file.handles as usize).sum()
     }
 
     /// The state of an open file.

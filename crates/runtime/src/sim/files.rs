@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use sync::{Sync, SyncFate};
 
+/// Lazy files that may be open at once where no limit of open files is set: few, so that they are opened again and again.
+const LAZY_FILES_MAX: usize = 8;
+
 /// A simulated process's disk.
 #[derive(Clone, Debug)]
 pub(crate) struct SimDisk {
@@ -50,11 +53,23 @@ impl SimDisk {
             OpenMode::Read | OpenMode::ReadWrite => None,
             OpenMode::CreateNew | OpenMode::Create => self.life.node.disk().faults.step(),
         };
-        let number = self.life.node.disk().open(path, mode).map_err(|error| at_path("open", path, error))?;
-        let file = SimFile::new(self.life.clone(), number, path.to_path_buf(), mode);
-        self.life.event(format_args!("open {} {mode:?} is {number}", path.display()));
+        let file = self.open_now(path, mode)?;
         go_down(&self.life, outage)?;
-        Ok(Arc::new(file))
+        Ok(file)
+    }
+
+    /// As [`SimDisk::open`], at once; for a file that exists.
+    pub(crate) fn open_now(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<SimFile>> {
+        let error = |error| at_path("open", path, error);
+        self.life.check_alive().map_err(error)?;
+        let number = self.life.node.disk().open(path, mode).map_err(error)?;
+        self.life.event(format_args!("open {} {mode:?} is {number}", path.display()));
+        Ok(Arc::new(SimFile::new(self.life.clone(), number, path.to_path_buf(), mode)))
+    }
+
+    pub(crate) fn lazy_files_max(&self) -> usize {
+        let limit = self.life.node.disk().faults.open_files_max;
+        limit.map_or(LAZY_FILES_MAX, |limit| (limit / 4).max(1))
     }
 
     pub(crate) async fn sync_dir(&self, path: &Path, site: &str) -> io::Result<()> {

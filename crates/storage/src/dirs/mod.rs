@@ -21,6 +21,7 @@ pub use log_dir::{LogDir, LogDirState};
 pub(crate) use log_dir::{LogProgress, NodeState};
 pub use marker::Shutdown;
 pub use partitions::FoundPartition;
+pub(crate) use partitions::write_topic_id;
 pub use tools::{Identity, format, identity, last_shutdown, lock_dir};
 pub(crate) use tools::{cleaned_offset, lower_recovery_point, mark_unclean};
 

@@ -10,7 +10,7 @@ use crate::log::{FailedLog, Log, LogIdentity, LogParts, Unflushed, sync_file};
 use crate::moving::check_not_moved;
 use crate::producer_state::{ProducerState, ProducerStateConfig};
 use crate::recovery::{self, OpenMode, OpenRequest, RecoveryReport};
-use crate::segment::{ActiveSegment, SegmentFiles};
+use crate::segment::{ActiveSegment, create_log_file};
 use crate::{LogConfig, LogError, sites};
 use ottla_runtime::{File, OpenMode as FileMode};
 use ottla_types::{TopicPartition, Uuid};
@@ -135,10 +135,10 @@ impl LogDirs {
         }
         let path = dir.path().join(files::partition_dir_name(partition));
         let created = create_files(&dir, &path, topic_id).await;
-        let (metadata, files) = created.inspect_err(|error| dir.note_log_error(error))?;
+        let log = created.inspect_err(|error| dir.note_log_error(error))?;
         let jitter_ms = config.draw_jitter_ms(&self.rt);
         let now_ms = self.rt.wall_clock_ms();
-        let active = ActiveSegment::new(0, files, config.index_interval_bytes, now_ms, jitter_ms);
+        let active = ActiveSegment::new(0, log, config.index_interval_bytes, now_ms, jitter_ms);
         let expiration_ms = config.producer_id_expiration_ms;
         let producer_config = ProducerStateConfig { expiration_ms, ..ProducerStateConfig::default() };
         let identity = LogIdentity {
@@ -160,7 +160,7 @@ impl LogDirs {
             epochs: LeaderEpochCache::new(),
             last_snapshot_offset: None,
             is_as_closed: false,
-            unflushed: Unflushed::created(metadata),
+            unflushed: Unflushed::created(),
         }))
     }
 
@@ -228,7 +228,7 @@ impl LogDirs {
     }
 }
 
-async fn create_files(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<(File, SegmentFiles), LogError> {
+async fn create_files(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<File, LogError> {
     let disk = dir.disk();
     let directory_exists = disk.exists(path).await.map_err(LogError::io("find", path))?;
     if directory_exists {
@@ -236,12 +236,13 @@ async fn create_files(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<(File
         return Err(LogError::Io { action: "create", path: path.to_path_buf(), source });
     }
     disk.create_dir_all(path).await.map_err(LogError::io("create", path))?;
-    let metadata = write_topic_id(dir, path, topic_id).await?;
-    let files = SegmentFiles::create(disk, path, 0).await.map_err(LogError::io("create a segment in", path))?;
-    Ok((metadata, files))
+    write_topic_id(dir, path, topic_id).await?;
+    let log = create_log_file(disk, path, 0).await.map_err(LogError::io("create a segment in", path))?;
+    log.let_go();
+    Ok(log)
 }
 
-async fn write_topic_id(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<File, LogError> {
+pub(crate) async fn write_topic_id(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<File, LogError> {
     let path = path.join(PARTITION_METADATA);
     let file = dir.disk().open(&path, FileMode::Create).await.map_err(LogError::io("create", &path))?;
     file.set_len(0).map_err(LogError::io("cut", &path))?;

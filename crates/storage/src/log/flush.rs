@@ -28,7 +28,7 @@ pub struct FlushJob {
     log: Option<File>,
     sealed: Vec<SealedFiles>,
     sync_dir: bool,
-    created: Option<File>,
+    created: bool,
     epochs: Option<Vec<u8>>,
 }
 
@@ -77,16 +77,16 @@ impl Log {
             active_size: self.active.size(),
             sealed: unflushed.sealed.len(),
             dir_changes: unflushed.dir_changes,
-            is_created: unflushed.created.is_some(),
+            is_created: unflushed.is_created,
             epochs_version,
         });
         FlushJob {
             alive,
             identity: identity.clone(),
-            log: (self.active.dirty_bytes() > 0).then(|| self.active.files().log.clone()),
+            log: (self.active.dirty_bytes() > 0).then(|| self.active.log().clone()),
             sealed: unflushed.sealed.clone(),
             sync_dir: unflushed.is_dir_dirty(),
-            created: unflushed.created.clone(),
+            created: unflushed.is_created,
             epochs: (epochs_version > self.epochs_saved_version).then(|| {
                 self.epochs.truncate_from_start(identity.progress.durable_log_start.load(Ordering::Acquire));
                 self.epochs.encode()
@@ -140,13 +140,13 @@ impl Log {
     /// offline; but what was not written may be dropped from memory at any time, and reads then find zeros or older bytes.
     pub fn has_failed_sync(&self) -> bool {
         let sealed = self.unflushed.sealed.iter().map(|sealed| &sealed.files.log);
-        sealed.chain([&self.active.files().log]).any(File::has_failed_sync)
+        sealed.chain([self.active.log()]).any(File::has_failed_sync)
     }
 
     /// A stretch to write back, once [`WRITEBACK_CHUNK_BYTES`] have gathered.
     pub fn take_writeback(&mut self) -> Option<WritebackHint> {
         let (offset, len) = self.active.take_writeback(WRITEBACK_CHUNK_BYTES)?;
-        Some(WritebackHint { file: self.active.files().log.clone(), offset, len })
+        Some(WritebackHint { file: self.active.log().clone(), offset, len })
     }
 
     /// Whether a round is under way. One that was dropped may have lost an error: the log goes offline.
@@ -168,7 +168,7 @@ impl Log {
         }
         unflushed.dir_changes_synced = round.dir_changes;
         if round.is_created {
-            unflushed.created = None;
+            unflushed.is_created = false;
         }
         unflushed.records -= round.records;
         unflushed.since = (unflushed.records > 0).then_some(round.began);
@@ -212,8 +212,8 @@ impl FlushJob {
         if self.sync_dir {
             syncs.push(sync_dir(disk, dir, sites::PARTITION_DIR).boxed());
         }
-        if let Some(metadata) = &self.created {
-            syncs.push(sync_file(metadata, sites::PARTITION_METADATA, dir).boxed());
+        if self.created {
+            syncs.push(self.identity.write_metadata().boxed());
             syncs.push(sync_dir(disk, self.identity.dir.path(), sites::LOG_DIR).boxed());
         }
         // All are waited for, also after an error: none may go on behind the log's back.

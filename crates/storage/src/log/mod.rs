@@ -37,11 +37,11 @@ pub use timestamp::{TimestampLookup, TimestampOffset, TimestampQuery};
 pub use transactions::AbortedLookup;
 pub(crate) use unflushed::Unflushed;
 
-use crate::LogConfig;
-use crate::dirs::{LogDir, LogProgress};
+use crate::dirs::{LogDir, LogProgress, write_topic_id};
 use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::producer_state::ProducerState;
 use crate::segment::{ActiveSegment, Segment};
+use crate::{LogConfig, LogError, sites};
 use ottla_runtime::Instant;
 use ottla_types::{LeaderEpoch, TopicPartition, Uuid};
 use std::collections::BTreeMap;
@@ -111,6 +111,15 @@ pub(crate) struct LogParts {
     pub(crate) last_snapshot_offset: Option<i64>,
     pub(crate) is_as_closed: bool,
     pub(crate) unflushed: Unflushed,
+}
+
+impl LogIdentity {
+    /// Writes the file with the topic id again and syncs it: what became of the first write, at the log's creation, nobody saw.
+    async fn write_metadata(&self) -> Result<(), LogError> {
+        let Some(topic_id) = self.topic_id else { return Ok(()) };
+        let metadata = write_topic_id(&self.dir, &self.path, topic_id).await?;
+        sync_file(&metadata, sites::PARTITION_METADATA, &self.path).await
+    }
 }
 
 impl Log {

@@ -5,7 +5,7 @@
 
 use super::{Log, LogIdentity, Segments};
 use crate::limits::LOCATE_CHUNK_BYTES;
-use crate::segment::{BatchReader, TailPosition};
+use crate::segment::{BatchReader, ScanStop, TailPosition};
 use crate::{LogError, OffsetOutOfRange};
 use ottla_runtime::{File, FileRange};
 use std::path::Path;
@@ -116,7 +116,8 @@ impl Log {
             false => tail.find(upper_offset)?.position,
         };
         let first = Located { position, len: next_position.unwrap_or(self.active.size()) - position };
-        Some(wanted.slice(&self.active.files().log, first, end))
+        // A closed file is opened by the job.
+        Some(wanted.slice(&self.active.log().hold_if_open()?, first, end))
     }
 
     fn active_view(&self, offset: i64, upper_offset: i64) -> ActiveView {
@@ -124,7 +125,7 @@ impl Log {
         let end_hint = (upper_offset < self.log_end_offset).then(|| offsets.lookup(upper_offset));
         ActiveView {
             base_offset: self.active.base_offset(),
-            file: self.active.files().log.clone(),
+            file: self.active.log().clone(),
             size: self.active.size(),
             start_hint: offsets.lookup(offset),
             end_hint,
@@ -212,6 +213,8 @@ impl Locate {
     async fn read_active(&self) -> Result<LogSlice, LogError> {
         let ActiveView { base_offset, file, size, start_hint, end_hint } = &self.active;
         let error = |stop| self.error(stop, *base_offset);
+        // Whoever sends the range holds the file, whatever becomes of its name.
+        let file = &file.hold().await.map_err(|held| error(ScanStop::Io(held)))?;
         let first = locate(file, *start_hint, *size, self.wanted.offset).await.map_err(error)?;
         let Some(first) = first else { return Ok(LogSlice::empty()) };
         let end = match end_hint {
@@ -224,14 +227,14 @@ impl Locate {
         Ok(self.wanted.slice(file, first, end))
     }
 
-    fn error(&self, stop: crate::segment::ScanStop, base_offset: i64) -> LogError {
+    fn error(&self, stop: ScanStop, base_offset: i64) -> LogError {
         let dir: &Path = &self.identity.path;
         stop.into_error(dir, &crate::files::SegmentFile::Log.path(dir, base_offset), self.wanted.offset)
     }
 }
 
 /// The first batch at or behind `from` that ends at or above `offset`.
-async fn locate(file: &File, from: u64, size: u64, offset: i64) -> Result<Option<Located>, crate::segment::ScanStop> {
+async fn locate(file: &File, from: u64, size: u64, offset: i64) -> Result<Option<Located>, ScanStop> {
     let mut reader = BatchReader::new(file.clone(), from, size, LOCATE_CHUNK_BYTES);
     while let Some((position, header)) = reader.next_header().await? {
         if header.last_offset() >= offset {

@@ -2,8 +2,8 @@
 //!
 //! 1. `begin_roll` under the lock notes the producer state. Until the roll is finished every append that needs one is told
 //!    `RollNeeded`.
-//! 2. `run` writes the producer snapshot and creates the new files, on storage threads.
-//! 3. `finish_roll` under the lock completes the old indexes and installs the new segment.
+//! 2. `run` writes the producer snapshot and the old segment's indexes and creates the new segment, on storage threads.
+//! 3. `finish_roll` under the lock installs the new segment.
 //!
 //! A roll that was begun has to be finished before anything else is appended: its files may already exist.
 //!
@@ -12,7 +12,7 @@
 
 use super::Log;
 use crate::files::SegmentFile;
-use crate::segment::{ActiveSegment, OpenSegment, SealedFiles, Segment, SegmentFiles};
+use crate::segment::{ActiveSegment, EncodedIndexes, OpenSegment, SealedFiles, Segment, SegmentFiles, create_log_file};
 use crate::{AppendError, LogError};
 use ottla_runtime::{Disk, File, OpenMode};
 use std::io;
@@ -27,6 +27,7 @@ pub struct RollJob {
     dir: PathBuf,
     base_offset: i64,
     snapshot: Option<Vec<u8>>,
+    sealed: SealedSource,
     preallocate: Option<u64>,
 }
 
@@ -38,9 +39,20 @@ pub struct RollDone {
     files: io::Result<NewFiles>,
 }
 
+/// The segment that is to be sealed.
+#[derive(Debug)]
+struct SealedSource {
+    base_offset: i64,
+    log: File,
+    indexes: EncodedIndexes,
+}
+
 #[derive(Debug)]
 struct NewFiles {
-    segment: SegmentFiles,
+    /// Of the segment that was the active one.
+    sealed: SegmentFiles,
+    /// The batches of the new one.
+    log: File,
     snapshot: Option<File>,
 }
 
@@ -61,6 +73,11 @@ impl Log {
             disk: self.disk().clone(),
             dir: self.identity.path.clone(),
             base_offset,
+            sealed: SealedSource {
+                base_offset: self.active.base_offset(),
+                log: self.active.log().clone(),
+                indexes: self.active.seal_indexes(),
+            },
             snapshot: (!has_snapshot).then(|| self.producers.encode_snapshot()),
             preallocate: self.config.preallocate.then_some(self.config.segment_bytes),
         })
@@ -74,33 +91,34 @@ impl Log {
         }
         assert_eq!(done.base_offset, self.log_end_offset, "nothing is appended while a roll is under way");
         let files = done.files.map_err(|error| self.roll_failed(error))?;
-        self.active.seal_indexes().map_err(|error| self.roll_failed(error))?;
-        let new = self.new_active(done.base_offset, files.segment);
+        let new = self.new_active(done.base_offset, files.log);
         let old = std::mem::replace(&mut self.active, new);
-        self.install_sealed(old, files.snapshot);
+        self.install_sealed(old, files.sealed, files.snapshot);
         self.is_roll_due = false;
         Ok(())
     }
 
     /// An empty segment at `base_offset`, with its own jitter.
-    pub(crate) fn new_active(&self, base_offset: i64, files: SegmentFiles) -> ActiveSegment {
+    pub(crate) fn new_active(&self, base_offset: i64, log: File) -> ActiveSegment {
         let rt = &self.identity.dir.rt;
         let jitter_ms = self.config.draw_jitter_ms(rt);
-        ActiveSegment::new(base_offset, files, self.config.index_interval_bytes, rt.wall_clock_ms(), jitter_ms)
+        ActiveSegment::new(base_offset, log, self.config.index_interval_bytes, rt.wall_clock_ms(), jitter_ms)
     }
 
-    fn install_sealed(&mut self, old: ActiveSegment, snapshot: Option<File>) {
+    fn install_sealed(&mut self, old: ActiveSegment, files: SegmentFiles, snapshot: Option<File>) {
         let identity = &self.identity;
         let (base_offset, size, dirty_bytes) = (old.base_offset(), old.size(), old.dirty_bytes());
         let max_timestamp = old.max_timestamp();
-        let (files, indexes, aborted) = old.into_sealed_parts();
+        let (indexes, aborted) = old.into_sealed_parts();
         let now_ms = identity.dir.rt.wall_clock_ms();
         let segment = Segment::new(&identity.path, base_offset, size, self.config.index_interval_bytes, now_ms);
         let segment = Arc::new(segment.with_known(max_timestamp, aborted.clone()));
         Arc::make_mut(&mut self.segments).insert(base_offset, segment.clone());
         let (offsets, times) = indexes.into_parts();
-        let opened = Arc::new(OpenSegment { file: files.log.clone(), offsets, times });
-        identity.dir.node.cache.insert(identity.number, &segment, opened);
+        if let Some(file) = files.log.hold_if_open() {
+            let opened = Arc::new(OpenSegment { file, offsets, times });
+            identity.dir.node.cache.insert(identity.number, &segment, opened);
+        }
         if snapshot.is_some() {
             self.last_snapshot_offset = Some(self.log_end_offset);
         }
@@ -137,10 +155,12 @@ impl RollJob {
             }
             None => None,
         };
-        let segment = SegmentFiles::create(&self.disk, &self.dir, self.base_offset).await?;
+        let SealedSource { base_offset, log, indexes } = &self.sealed;
+        let sealed = SegmentFiles::write(&self.disk, &self.dir, *base_offset, log.clone(), indexes).await?;
+        let log = create_log_file(&self.disk, &self.dir, self.base_offset).await?;
         if let Some(bytes) = self.preallocate {
-            segment.log.allocate(bytes).await?;
+            log.allocate(bytes).await?;
         }
-        Ok(NewFiles { segment, snapshot })
+        Ok(NewFiles { sealed, log, snapshot })
     }
 }

@@ -61,7 +61,7 @@ impl Log {
         };
         let active = ActiveTimes {
             base_offset: self.active.base_offset(),
-            file: self.active.files().log.clone(),
+            file: self.active.log().clone(),
             size: self.active.size(),
             max_timestamp: indexes.max_timestamp().timestamp,
             position: indexes.offsets().lookup(from),

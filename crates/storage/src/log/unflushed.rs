@@ -1,7 +1,7 @@
 //! What of a log is not durable yet.
 
 use crate::segment::SealedFiles;
-use ottla_runtime::{File, Instant};
+use ottla_runtime::Instant;
 use std::sync::Weak;
 
 /// What is not durable yet, besides the end of the active segment.
@@ -12,8 +12,8 @@ pub(crate) struct Unflushed {
     /// Counts the changes of names in the partition directory, and those that are durable.
     pub(super) dir_changes: u64,
     pub(super) dir_changes_synced: u64,
-    /// The partition directory itself is new: its name in the log directory, and this file with the topic id.
-    pub(super) created: Option<File>,
+    /// The partition directory itself is new: its name in the log directory, and the file with the topic id.
+    pub(super) is_created: bool,
     /// A sealed segment holds epochs that the leader epoch checkpoint does not have yet.
     pub(super) epochs_due: bool,
     /// When the oldest unflushed record was appended, and how many there are.
@@ -40,9 +40,9 @@ pub(crate) struct Round {
 }
 
 impl Unflushed {
-    /// A new log: its directory, the file `metadata` with the topic id, and the names of the first segment.
-    pub(crate) fn created(metadata: File) -> Unflushed {
-        Unflushed { dir_changes: 1, created: Some(metadata), ..Unflushed::default() }
+    /// A new log: its directory, the file with the topic id, and the names of the first segment.
+    pub(crate) fn created() -> Unflushed {
+        Unflushed { dir_changes: 1, is_created: true, ..Unflushed::default() }
     }
 
     /// Unsynced bytes of sealed segments.
@@ -70,7 +70,7 @@ impl Unflushed {
 
     /// Whether no file or name waits for a sync, apart from the active segment's.
     pub(super) fn is_empty(&self) -> bool {
-        self.sealed.is_empty() && self.created.is_none() && !self.is_dir_dirty() && !self.epochs_due
+        self.sealed.is_empty() && !self.is_created && !self.is_dir_dirty() && !self.epochs_due
     }
 
     pub(super) fn is_dir_dirty(&self) -> bool {

@@ -7,8 +7,9 @@ use crate::checkpoints::PartitionMetadata;
 use crate::dirs::LogDir;
 use crate::files::{self, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA, SegmentFile};
 use crate::log::sync_dir;
-use crate::segment::SegmentFiles;
+use crate::segment::create_log_file;
 use crate::{LogDirs, LogError, sites};
+use ottla_runtime::File;
 use ottla_types::{TopicPartition, Uuid};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,12 +23,12 @@ pub struct Moved {
     pub(super) topic_id: Uuid,
     /// Where the new, empty active segment begins.
     pub(super) base_offset: i64,
-    pub(super) files: SegmentFiles,
+    pub(super) log: File,
 }
 
-/// A copy that is complete and durable, and not decided on: the files of its new active segment.
+/// A copy that is complete and durable, and not decided on.
 #[derive(Debug)]
-pub struct PreparedMove(SegmentFiles);
+pub struct PreparedMove(());
 
 impl FutureLog {
     /// Completes the copy of a settled source ([`crate::Log::is_settled`]): everything before the decision. May be given up at
@@ -38,14 +39,14 @@ impl FutureLog {
     pub async fn prepare(&mut self, source: &MoveSource, context: MoveContext<'_>) -> Result<PreparedMove, MoveError> {
         assert!(source.is_settled, "appends were stopped, and everything flushed, before the decision");
         self.copy(source, context).await?;
-        let files = self.complete(source).await?;
+        self.complete(source).await?;
         self.checkpoint(source).await?;
-        Ok(PreparedMove(files))
+        Ok(PreparedMove(()))
     }
 
     /// The decision itself: puts the copy in its place, durably. After `Stopped` and `Failed` the source is the log, as before;
     /// the caller drops the copy.
-    pub async fn take_place(&self, source: &MoveSource, prepared: PreparedMove) -> Result<Moved, MoveError> {
+    pub async fn take_place(&self, source: &MoveSource, _prepared: PreparedMove) -> Result<Moved, MoveError> {
         let place = self.dir.path().join(files::partition_dir_name(&self.partition));
         if self.disk().exists(&place).await.map_err(LogError::io("find", &place))? {
             let source = std::io::ErrorKind::AlreadyExists.into();
@@ -63,20 +64,20 @@ impl FutureLog {
             segment.relocate(&place).await;
         }
         let (dir, base_offset) = (self.dir.clone(), source.active.base_offset);
-        Ok(Moved { dir, path: place, topic_id: self.topic_id, base_offset, files: prepared.0 })
+        let log = self.disk().open_later(&SegmentFile::Log.path(&place, base_offset));
+        Ok(Moved { dir, path: place, topic_id: self.topic_id, base_offset, log })
     }
 
     /// Everything but the batches: an empty active segment, producer state, leader epochs, topic id, names.
-    async fn complete(&mut self, source: &MoveSource) -> Result<SegmentFiles, LogError> {
+    async fn complete(&mut self, source: &MoveSource) -> Result<(), LogError> {
         let stays = |base_offset: &i64| source.sealed.contains_key(base_offset);
         let is_copy = self.copied.iter().all(|(base, copied)| stays(base) && matches!(copied, Copied::Whole));
         assert!(is_copy && self.copied.len() == source.sealed.len(), "a settled source has sealed segments only");
         let base_offset = source.active.base_offset;
-        let files = SegmentFiles::create(self.disk(), &self.path, base_offset).await;
-        let files =
-            files.map_err(LogError::io("create a segment in", &self.path)).map_err(|error| self.failed(error))?;
+        let log = create_log_file(self.disk(), &self.path, base_offset).await;
+        let log = log.map_err(LogError::io("create a segment in", &self.path)).map_err(|error| self.failed(error))?;
         if let Some(bytes) = source.preallocate {
-            let allocated = files.log.allocate(bytes).await.map_err(LogError::io("allocate in", &self.path));
+            let allocated = log.allocate(bytes).await.map_err(LogError::io("allocate in", &self.path));
             allocated.map_err(|error| self.failed(error))?;
         }
         self.copy_beside(source, base_offset, SegmentFile::Snapshot, sites::MOVED_SNAPSHOT).await?;
@@ -85,8 +86,7 @@ impl FutureLog {
         self.write_durably(&epochs, &source.epochs, sites::MOVED_EPOCHS).await?;
         let metadata = PartitionMetadata { topic_id: self.topic_id }.encode();
         self.write_durably(&self.path.join(PARTITION_METADATA), &metadata, sites::MOVED_METADATA).await?;
-        sync_dir(self.disk(), &self.path, sites::MOVED_DIR).await?;
-        Ok(files)
+        sync_dir(self.disk(), &self.path, sites::MOVED_DIR).await
     }
 
     /// What the checkpoints of the source's log directory know of the log, the target's know before the switch.

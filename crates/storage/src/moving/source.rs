@@ -73,7 +73,7 @@ impl Log {
             sealed: Arc::new(sealed.map(|(&base_offset, segment)| (base_offset, segment.clone())).collect()),
             active: ActiveSource {
                 base_offset: self.active.base_offset(),
-                file: self.active.files().log.clone(),
+                file: self.active.log().clone(),
                 synced_bytes: self.active.size() - self.active.dirty_bytes(),
             },
             log_start_offset: self.log_start_offset,
@@ -117,7 +117,7 @@ impl Log {
         identity.dir.register(&identity.partition, identity.progress.clone());
         identity.dir.node.cache.remove_log(old.number);
         self.identity = Arc::new(identity);
-        self.active = self.new_active(moved.base_offset, moved.files);
+        self.active = self.new_active(moved.base_offset, moved.log);
         self.unflushed = Unflushed::default();
         self.epochs_saved_version = self.epochs_version;
         self.is_as_closed = false;

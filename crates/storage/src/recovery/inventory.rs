@@ -1,7 +1,7 @@
 //! The segment files that are in a partition directory.
 
 use crate::LogError;
-use crate::files::{FileName, SegmentFile};
+use crate::files::{FileName, PARTITION_METADATA, SegmentFile};
 use ottla_runtime::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,6 +13,8 @@ pub(crate) struct Inventory {
     segments: BTreeMap<i64, u64>,
     snapshots: BTreeSet<i64>,
     others: BTreeSet<(i64, SegmentFile)>,
+    /// There are files beside those of segments and the topic id.
+    has_more: bool,
 }
 
 impl Inventory {
@@ -30,7 +32,7 @@ impl Inventory {
                 FileName::Segment(base_offset, kind) => {
                     inventory.others.insert((base_offset, kind));
                 }
-                _ => {}
+                _ => inventory.has_more |= entry.name != PARTITION_METADATA,
             }
         }
         Ok(inventory)
@@ -39,6 +41,12 @@ impl Inventory {
     /// Whether there is no segment.
     pub(crate) fn is_empty(&self) -> bool {
         self.segments.is_empty()
+    }
+
+    /// Whether this is what a creation makes, and nothing was ever flushed to it: one empty segment at offset 0.
+    pub(crate) fn is_as_created(&self) -> bool {
+        let is_one_empty = self.segments.len() == 1 && self.segments.get(&0) == Some(&0);
+        is_one_empty && self.snapshots.is_empty() && !self.has_more
     }
 
     /// Sizes by base offset.

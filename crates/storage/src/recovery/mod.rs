@@ -25,12 +25,13 @@ pub(crate) use inventory::{Inventory, remove_if_there};
 pub(crate) use replay::apply as apply_batch;
 
 use crate::dirs::{LogDir, LogProgress, Shutdown};
+use crate::files::SegmentFile;
 use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::log::{Log, LogIdentity, LogParts, Unflushed, sync_dir};
 use crate::producer_state::{ProducerState, ProducerStateConfig};
-use crate::segment::{ActiveSegment, Segment, SegmentFiles};
+use crate::segment::{ActiveSegment, Segment, create_log_file};
 use crate::{LogConfig, LogError, sites};
-use ottla_runtime::Disk;
+use ottla_runtime::{Disk, File};
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,8 @@ struct Loaded {
     last_snapshot_offset: Option<i64>,
     /// Every file is on stable storage as it was found.
     is_as_closed: bool,
+    /// What waits for the first flush.
+    unflushed: Unflushed,
     report: RecoveryReport,
 }
 
@@ -120,6 +123,11 @@ pub(crate) async fn open(request: OpenRequest) -> Result<(Log, RecoveryReport), 
     let loaded = match (inventory.is_empty(), request.mode) {
         (true, _) => request.start_empty(&disk, checkpointed, &inventory).await?,
         (false, _) if gap => cut::apply_to_all(&request, &disk, checkpointed, &inventory).await?,
+        (false, OpenMode::After(shutdown))
+            if shutdown != Shutdown::Clean && inventory.is_as_created() && checkpointed.is_at_zero() =>
+        {
+            request.as_created(&disk)
+        }
         (false, OpenMode::After(Shutdown::Clean)) => clean::load(&request, &disk, checkpointed, &inventory).await?,
         (false, _) => scan::recover(&request, &disk, checkpointed, &inventory).await?,
     };
@@ -131,6 +139,12 @@ pub(crate) async fn open(request: OpenRequest) -> Result<(Log, RecoveryReport), 
         false => loaded,
     };
     Ok(request.into_log(loaded, log_start_offset))
+}
+
+impl Checkpointed {
+    fn is_at_zero(&self) -> bool {
+        self.recovery_point == 0 && self.log_start_offset == 0
+    }
 }
 
 impl OpenRequest {
@@ -160,10 +174,29 @@ impl OpenRequest {
             });
         }
         inventory.remove_snapshots(disk, &self.path, |_| true).await?;
-        let producers = ProducerState::new(self.producer_config(), offset);
-        let loaded = self.loaded_at(disk, offset, producers, LeaderEpochCache::new()).await?;
+        let loaded = self.loaded_at(disk, offset).await?;
         save::sync_names(self, disk).await?;
         Ok(loaded)
+    }
+
+    /// A log that nothing was ever flushed to: as it was right after its creation, its names waiting for the first flush.
+    fn as_created(&self, disk: &Disk) -> Loaded {
+        let log = disk.open_later(&SegmentFile::Log.path(&self.path, 0));
+        Loaded { unflushed: Unflushed::created(), ..self.loaded_empty(0, log) }
+    }
+
+    fn loaded_empty(&self, offset: i64, log: File) -> Loaded {
+        Loaded {
+            sealed: BTreeMap::new(),
+            active: self.active(offset, log),
+            log_end_offset: offset,
+            producers: ProducerState::new(self.producer_config(), offset),
+            epochs: LeaderEpochCache::new(),
+            last_snapshot_offset: None,
+            is_as_closed: false,
+            unflushed: Unflushed::default(),
+            report: RecoveryReport::default(),
+        }
     }
 
     /// Everything that was found lies below the log start offset: an empty log takes its place.
@@ -174,8 +207,7 @@ impl OpenRequest {
             "the log ended below its log start offset: nothing of it is left"
         );
         let report = RecoveryReport { emptied_at: Some(offset), ..found.report };
-        let producers = ProducerState::new(self.producer_config(), offset);
-        let loaded = self.loaded_at(disk, offset, producers, LeaderEpochCache::new()).await?;
+        let loaded = self.loaded_at(disk, offset).await?;
         save::write_epochs(self, disk, &loaded.epochs).await?;
         save::sync_names(self, disk).await?;
         let inventory = Inventory::take(disk, &self.path).await?;
@@ -185,26 +217,11 @@ impl OpenRequest {
         Ok(Loaded { report, ..loaded })
     }
 
-    /// A log of one empty segment at `offset`.
-    async fn loaded_at(
-        &self,
-        disk: &Disk,
-        offset: i64,
-        producers: ProducerState,
-        epochs: LeaderEpochCache,
-    ) -> Result<Loaded, LogError> {
-        let files = SegmentFiles::create(disk, &self.path, offset).await;
-        let files = files.map_err(LogError::io("create a segment in", &self.path))?;
-        Ok(Loaded {
-            sealed: BTreeMap::new(),
-            active: self.active(offset, files),
-            log_end_offset: offset,
-            producers,
-            epochs,
-            last_snapshot_offset: None,
-            is_as_closed: false,
-            report: RecoveryReport::default(),
-        })
+    /// A log of one empty segment at `offset`, which is made.
+    async fn loaded_at(&self, disk: &Disk, offset: i64) -> Result<Loaded, LogError> {
+        let log = create_log_file(disk, &self.path, offset).await;
+        let log = log.map_err(LogError::io("create a segment in", &self.path))?;
+        Ok(self.loaded_empty(offset, log))
     }
 
     fn producer_config(&self) -> ProducerStateConfig {
@@ -215,10 +232,10 @@ impl OpenRequest {
         self.dir.rt.wall_clock_ms()
     }
 
-    fn active(&self, base_offset: i64, files: SegmentFiles) -> ActiveSegment {
+    fn active(&self, base_offset: i64, log: File) -> ActiveSegment {
         let rt = &self.dir.rt;
         let jitter_ms = self.config.draw_jitter_ms(rt);
-        ActiveSegment::new(base_offset, files, self.config.index_interval_bytes, rt.wall_clock_ms(), jitter_ms)
+        ActiveSegment::new(base_offset, log, self.config.index_interval_bytes, rt.wall_clock_ms(), jitter_ms)
     }
 
     fn sealed(&self, base_offset: i64, size: u64) -> Segment {
@@ -255,7 +272,7 @@ impl OpenRequest {
             epochs,
             last_snapshot_offset: loaded.last_snapshot_offset,
             is_as_closed: loaded.is_as_closed,
-            unflushed: Unflushed::default(),
+            unflushed: loaded.unflushed,
         };
         (Log::from_parts(parts), loaded.report)
     }

@@ -69,15 +69,10 @@ pub(super) async fn write_epochs(
 }
 
 /// The last scanned segment as the active one.
-pub(super) async fn open_active(
-    request: &OpenRequest,
-    disk: &Disk,
-    segment: ScannedSegment,
-) -> Result<ActiveSegment, LogError> {
-    let files = SegmentFiles::open(disk, &request.path, segment.base_offset).await;
-    let files = files.map_err(LogError::io("open a segment in", &request.path))?;
-    let active = request.active(segment.base_offset, files);
-    Ok(active.resumed(segment.valid_bytes, segment.indexes, segment.tail, segment.first_timestamp, segment.aborted))
+pub(super) fn open_active(request: &OpenRequest, disk: &Disk, segment: ScannedSegment) -> ActiveSegment {
+    let log = disk.open_later(&SegmentFile::Log.path(&request.path, segment.base_offset));
+    let active = request.active(segment.base_offset, log);
+    active.resumed(segment.valid_bytes, segment.indexes, segment.tail, segment.first_timestamp, segment.aborted)
 }
 
 /// Writes and syncs the indexes of a segment, and syncs its batches.

@@ -7,6 +7,7 @@ use crate::files::SegmentFile;
 use crate::index::IndexBuilder;
 use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::limits::{BATCH_BYTES_MAX, PAGE_BYTES, SCAN_CHUNK_BYTES};
+use crate::log::Unflushed;
 use crate::producer_state::ProducerState;
 use crate::segment::{BatchReader, ScanStop, ScannedBatch, TailBatches};
 use crate::txn_index::AbortedTxn;
@@ -225,7 +226,7 @@ impl Scan {
         report: RecoveryReport,
     ) -> Result<Loaded, LogError> {
         let last = self.segments.pop().expect("the scan looked at one segment at least");
-        let active = save::open_active(request, disk, last).await?;
+        let active = save::open_active(request, disk, last);
         let first_scanned = self.segments.first().map_or(active.base_offset(), |segment| segment.base_offset);
         let older = inventory.segments().range(..first_scanned);
         let mut sealed: BTreeMap<_, _> =
@@ -243,6 +244,7 @@ impl Scan {
             epochs: self.epochs,
             last_snapshot_offset,
             is_as_closed: false,
+            unflushed: Unflushed::default(),
             report,
         })
     }

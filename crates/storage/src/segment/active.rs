@@ -3,7 +3,7 @@
 use crate::LogConfig;
 use crate::files::SegmentFile;
 use crate::index::{IndexBuilder, TimestampEntry};
-use crate::limits::{INDEX_WRITE_BYTES, SEGMENT_BYTES_MAX};
+use crate::limits::SEGMENT_BYTES_MAX;
 use crate::segment::TailBatches;
 use crate::txn_index::AbortedTxn;
 use ottla_records::{BATCH_HEADER_LEN, BatchHeader};
@@ -12,19 +12,20 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The active segment: its files, its indexes in memory, the boundaries of its last batches.
+/// The active segment: its log file, which is open while it is used, its indexes, the boundaries of its last batches.
+///
+/// The indexes are in memory alone; their files are written when the segment is sealed or closed, and after a crash they are
+/// built again.
 #[derive(Debug)]
 pub(crate) struct ActiveSegment {
     base_offset: i64,
-    files: SegmentFiles,
+    log: File,
     size: u64,
     /// Everything before this position is on stable storage.
     synced_to: u64,
     /// Writeback was asked for up to this position.
     written_back_to: u64,
     indexes: IndexBuilder,
-    /// Index entries that the files already have.
-    stored: StoredEntries,
     tail: TailBatches,
     aborted: Vec<AbortedTxn>,
     /// Highest timestamp of the first batch: `segment.ms` counts from it.
@@ -34,7 +35,7 @@ pub(crate) struct ActiveSegment {
     jitter_ms: i64,
 }
 
-/// The open files of a segment that is written to.
+/// The open files of a segment that is complete.
 #[derive(Debug, Clone)]
 pub(crate) struct SegmentFiles {
     /// The batches.
@@ -45,10 +46,11 @@ pub(crate) struct SegmentFiles {
     pub(crate) time_index: File,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct StoredEntries {
-    offsets: usize,
-    times: usize,
+/// What the index files of a complete segment hold.
+#[derive(Debug)]
+pub(crate) struct EncodedIndexes {
+    offsets: Vec<u8>,
+    times: Vec<u8>,
 }
 
 /// A batch could not be written.
@@ -71,43 +73,46 @@ pub(crate) struct StampedBatch<'a> {
     pub(crate) records: &'a [u8],
 }
 
+/// Makes the empty log file of a segment. What an unfinished roll left behind is emptied.
+pub(crate) async fn create_log_file(disk: &Disk, dir: &Path, base_offset: i64) -> io::Result<File> {
+    let file = disk.open_lazily(&SegmentFile::Log.path(dir, base_offset), OpenMode::Create).await?;
+    if !file.is_empty()? {
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
 impl SegmentFiles {
-    /// Opens the files, made empty where they do not exist. What an unfinished roll left behind is emptied.
-    pub(crate) async fn create(disk: &Disk, dir: &Path, base_offset: i64) -> io::Result<SegmentFiles> {
-        let open = async |kind: SegmentFile| {
+    /// The files of a segment whose batches are in `log`, with its complete indexes written.
+    pub(crate) async fn write(
+        disk: &Disk,
+        dir: &Path,
+        base_offset: i64,
+        log: File,
+        indexes: &EncodedIndexes,
+    ) -> io::Result<SegmentFiles> {
+        let write = async |kind: SegmentFile, bytes: &[u8]| {
             let file = disk.open(&kind.path(dir, base_offset), OpenMode::Create).await?;
             file.set_len(0)?;
+            file.write_at(0, &[bytes])?;
             Ok::<File, io::Error>(file)
         };
-        Ok(SegmentFiles {
-            log: open(SegmentFile::Log).await?,
-            index: open(SegmentFile::Index).await?,
-            time_index: open(SegmentFile::TimeIndex).await?,
-        })
-    }
-
-    /// Opens the files of a segment that exists; indexes that are missing are made empty.
-    pub(crate) async fn open(disk: &Disk, dir: &Path, base_offset: i64) -> io::Result<SegmentFiles> {
-        let open = async |kind: SegmentFile, mode| disk.open(&kind.path(dir, base_offset), mode).await;
-        Ok(SegmentFiles {
-            log: open(SegmentFile::Log, OpenMode::ReadWrite).await?,
-            index: open(SegmentFile::Index, OpenMode::Create).await?,
-            time_index: open(SegmentFile::TimeIndex, OpenMode::Create).await?,
-        })
+        let index = write(SegmentFile::Index, &indexes.offsets).await?;
+        let time_index = write(SegmentFile::TimeIndex, &indexes.times).await?;
+        Ok(SegmentFiles { log, index, time_index })
     }
 }
 
 impl ActiveSegment {
     /// A new, empty segment. Nothing of it is durable yet.
-    pub(crate) fn new(base_offset: i64, files: SegmentFiles, interval_bytes: u32, now_ms: i64, jitter_ms: i64) -> Self {
+    pub(crate) fn new(base_offset: i64, log: File, interval_bytes: u32, now_ms: i64, jitter_ms: i64) -> Self {
         ActiveSegment {
             base_offset,
-            files,
+            log,
             size: 0,
             synced_to: 0,
             written_back_to: 0,
             indexes: IndexBuilder::new(base_offset, interval_bytes),
-            stored: StoredEntries::default(),
             tail: TailBatches::default(),
             aborted: Vec::new(),
             first_timestamp: None,
@@ -116,7 +121,7 @@ impl ActiveSegment {
         }
     }
 
-    /// A segment that was there before: `size` durable bytes, whose `indexes` the index files have.
+    /// A segment that was there before, with `size` durable bytes.
     pub(crate) fn resumed(
         self,
         size: u64,
@@ -125,9 +130,8 @@ impl ActiveSegment {
         first_timestamp: Option<i64>,
         aborted: Vec<AbortedTxn>,
     ) -> Self {
-        let stored = StoredEntries { offsets: indexes.offsets().len(), times: indexes.times().len() };
         let (synced_to, written_back_to) = (size, size);
-        ActiveSegment { size, synced_to, written_back_to, indexes, stored, tail, first_timestamp, aborted, ..self }
+        ActiveSegment { size, synced_to, written_back_to, indexes, tail, first_timestamp, aborted, ..self }
     }
 
     /// First offset.
@@ -145,9 +149,9 @@ impl ActiveSegment {
         self.size - self.synced_to
     }
 
-    /// The open files.
-    pub(crate) fn files(&self) -> &SegmentFiles {
-        &self.files
+    /// The batches.
+    pub(crate) fn log(&self) -> &File {
+        &self.log
     }
 
     /// Indexes of everything appended.
@@ -183,18 +187,17 @@ impl ActiveSegment {
     /// Writes a batch behind the last one: one write into the page cache.
     pub(crate) fn append(&mut self, batch: &StampedBatch<'_>) -> Result<(), WriteFailed> {
         let position = self.size;
-        if let Err(error) = self.files.log.write_at(position, &[batch.head, batch.records]) {
-            let is_cut_back = self.files.log.set_len(position).is_ok();
+        if let Err(error) = self.log.open_now() {
+            return Err(WriteFailed { error, is_cut_back: true });
+        }
+        if let Err(error) = self.log.write_at(position, &[batch.head, batch.records]) {
+            let is_cut_back = self.log.set_len(position).is_ok();
             return Err(WriteFailed { error, is_cut_back });
         }
         self.size += batch.header.total_len() as u64;
         self.indexes.add(batch.header, position);
         self.tail.push(batch.header.base_offset, position);
         self.first_timestamp.get_or_insert(batch.header.max_timestamp);
-        if self.unstored_index_bytes() >= INDEX_WRITE_BYTES {
-            // Entries that cannot be written now stay in memory, and are written with later ones.
-            let _ = self.store_indexes();
-        }
         Ok(())
     }
 
@@ -203,10 +206,10 @@ impl ActiveSegment {
         self.aborted.push(aborted);
     }
 
-    /// Brings all index entries into the files, the last timestamp included: the segment is complete, or closed.
-    pub(crate) fn seal_indexes(&mut self) -> io::Result<()> {
+    /// The index files of the segment, the last timestamp included: it is complete, or closed.
+    pub(crate) fn seal_indexes(&mut self) -> EncodedIndexes {
         self.indexes.seal();
-        self.store_indexes()
+        EncodedIndexes { offsets: self.indexes.offsets().encode_from(0), times: self.indexes.times().encode_from(0) }
     }
 
     /// Everything before `position` was synced.
@@ -225,28 +228,8 @@ impl ActiveSegment {
     }
 
     /// What a sealed segment keeps of this one.
-    pub(crate) fn into_sealed_parts(self) -> (SegmentFiles, IndexBuilder, Arc<[AbortedTxn]>) {
-        (self.files, self.indexes, Arc::from(self.aborted))
-    }
-
-    fn store_indexes(&mut self) -> io::Result<()> {
-        let (offsets, times) = (self.indexes.offsets(), self.indexes.times());
-        if offsets.len() > self.stored.offsets {
-            let at = self.stored.offsets as u64 * 8;
-            self.files.index.write_at(at, &[&offsets.encode_from(self.stored.offsets)])?;
-            self.stored.offsets = offsets.len();
-        }
-        if times.len() > self.stored.times {
-            let at = self.stored.times as u64 * 12;
-            self.files.time_index.write_at(at, &[&times.encode_from(self.stored.times)])?;
-            self.stored.times = times.len();
-        }
-        Ok(())
-    }
-
-    fn unstored_index_bytes(&self) -> usize {
-        let (offsets, times) = (self.indexes.offsets().len(), self.indexes.times().len());
-        (offsets - self.stored.offsets) * 8 + (times - self.stored.times) * 12
+    pub(crate) fn into_sealed_parts(self) -> (IndexBuilder, Arc<[AbortedTxn]>) {
+        (self.indexes, Arc::from(self.aborted))
     }
 
     /// How long the segment has waited for its roll: by the records' clock where they have one.

@@ -12,7 +12,7 @@ mod sealing;
 mod tail;
 
 pub(crate) use aborted::{is_open_below, load_aborted};
-pub(crate) use active::{ActiveSegment, SegmentFiles, StampedBatch, WriteFailed};
+pub(crate) use active::{ActiveSegment, EncodedIndexes, SegmentFiles, StampedBatch, WriteFailed, create_log_file};
 pub(crate) use cache::SegmentCache;
 pub(crate) use scan::{BatchReader, ScanStop, ScannedBatch};
 pub(crate) use sealed::{OpenSegment, Segment, rebuild_indexes};

@@ -16,6 +16,7 @@ type SiteMatcher = Box<dyn Fn(&str) -> bool + Send>;
 /// What is planned for a disk.
 pub(crate) struct FaultPlan {
     pub(crate) capacity: Option<u64>,
+    pub(crate) open_files_max: Option<usize>,
     write_errors: Vec<Fault>,
     sync_errors: Vec<Fault>,
     read_errors: Vec<Fault>,
@@ -41,6 +42,7 @@ impl Default for FaultPlan {
     fn default() -> FaultPlan {
         FaultPlan {
             capacity: None,
+            open_files_max: None,
             write_errors: Vec::new(),
             sync_errors: Vec::new(),
             read_errors: Vec::new(),
@@ -107,6 +109,11 @@ fn eio() -> io::Error {
     io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())
 }
 
+/// What opening a file beyond the limit says.
+pub(crate) fn emfile() -> io::Error {
+    io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error())
+}
+
 /// Whether a fault waits for `path`; uses it up.
 fn take(faults: &mut Vec<Fault>, path: &Path) -> bool {
     let path = path.to_string_lossy();
@@ -167,6 +174,16 @@ impl DiskFaults {
     /// The disk holds this many bytes of file content; a write beyond it writes what fits and fails. `None`: no limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.plan(|plan| plan.capacity = bytes);
+    }
+
+    /// The node may have this many files open; opening beyond it fails with EMFILE. `None`: no limit.
+    pub fn set_open_files_max(&self, files: Option<usize>) {
+        self.plan(|plan| plan.open_files_max = files);
+    }
+
+    /// Files that the node has open, each handle counted.
+    pub fn open_files(&self) -> usize {
+        self.node.disk().open_files()
     }
 
     /// How long syncs take, drawn at random from this range. At first 0 to 6 ms.

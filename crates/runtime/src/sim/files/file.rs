@@ -30,6 +30,10 @@ impl SimFile {
         SimFile { life, number, path, mode }
     }
 
+    pub(crate) fn number(&self) -> Number {
+        self.number
+    }
+
     fn error(&self, action: &'static str, error: io::Error) -> io::Error {
         at_path(action, &self.path, error)
     }
