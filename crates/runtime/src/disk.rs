@@ -237,6 +237,14 @@ impl Disk {
     }
 
     async fn sync_dir_at(&self, path: &Path, site: &str) -> io::Result<()> {
+        match self.sync_dir_once(path, site).await {
+            // It was not opened: no sync has failed.
+            Err(error) if self.open_files.close_in_need(&error) => self.sync_dir_once(path, site).await,
+            synced => synced,
+        }
+    }
+
+    async fn sync_dir_once(&self, path: &Path, site: &str) -> io::Result<()> {
         match &self.kind {
             DiskKind::Real(disk) => disk.sync_dir(self.lane, path).await,
             DiskKind::Memory(disk) => disk.sync_dir(path),
@@ -264,12 +272,15 @@ impl Disk {
 
     /// The whole file. `FileTooLarge` when it is longer than `len_max` bytes.
     pub async fn read(&self, path: &Path, len_max: usize) -> io::Result<Bytes> {
+        if let DiskKind::Real(disk) = &self.kind {
+            return match disk.read(self.lane, path, len_max).await {
+                Err(error) if self.open_files.close_in_need(&error) => disk.read(self.lane, path, len_max).await,
+                read => read,
+            };
+        }
         let file = self.open(path, OpenMode::Read).await?;
         let len = file.len()?;
-        if len > len_max as u64 {
-            let error = io::Error::new(io::ErrorKind::FileTooLarge, format!("{len} bytes, at most {len_max} expected"));
-            return Err(crate::error::at_path("read", path, error));
-        }
+        check_len(len, len_max).map_err(|error| crate::error::at_path("read", path, error))?;
         file.read_at(0, len as usize).await
     }
 
@@ -309,6 +320,15 @@ impl Disk {
             DiskKind::Sim(disk) => disk.lock(path).await,
         }
     }
+}
+
+/// # Errors
+/// `FileTooLarge` for a file that is longer than the caller takes.
+pub(crate) fn check_len(len: u64, len_max: usize) -> io::Result<()> {
+    if len <= len_max as u64 {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{len} bytes, at most {len_max} expected")))
 }
 
 /// The directory that holds `path`'s name.

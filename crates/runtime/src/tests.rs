@@ -4,6 +4,7 @@
 mod determinism;
 mod disk;
 mod faults;
+mod lazy;
 mod network;
 mod outages;
 mod real;

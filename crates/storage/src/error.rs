@@ -146,6 +146,16 @@ pub enum AppendError {
         /// The log directory.
         dir: PathBuf,
     },
+    /// The process may open no more files: refused before anything was written; works again by itself when some are closed.
+    #[error(
+        "{} cannot be opened, because too many files and connections are open. Next step: raise the limit of open files \
+         (`ulimit -n`, LimitNOFILE=) and restart the node; writes are taken again by themselves when some are closed",
+        path.display()
+    )]
+    OutOfFiles {
+        /// The partition directory.
+        path: PathBuf,
+    },
     /// The log is offline.
     #[error(
         "the log is offline: {reason}. Next step: look at the disk of its log directory; the partition is opened again from \

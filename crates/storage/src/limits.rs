@@ -28,6 +28,8 @@ pub const BACKGROUND_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(500);
 /// Recovery points are checkpointed at once when flushed offsets are this many bytes ahead of them.
 pub const CHECKPOINT_LAG_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Small files of partitions that are read at once when a start looks for them.
+pub const READS_IN_PARALLEL: usize = 32;
 /// Appends to a log directory are refused while its file system has less space than this.
 pub const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// On a small file system the limit is this part of it instead.

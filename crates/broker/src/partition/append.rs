@@ -172,7 +172,7 @@ impl Partition {
                 PartitionError::of(ErrorCode::RecordListTooLarge, error.to_string())
             }
             AppendError::Producer(producer) => PartitionError::of(producer.code(), error.to_string()),
-            AppendError::DiskFull { .. } | AppendError::Offline { .. } => {
+            AppendError::DiskFull { .. } | AppendError::OutOfFiles { .. } | AppendError::Offline { .. } => {
                 self.shared.metrics.log.write_errors.increment();
                 self.go_offline_with_log(state);
                 PartitionError::storage(error.to_string())

@@ -1,9 +1,10 @@
 //! Names on the real disk. Every call runs on a storage thread of the caller's lane.
 
-use crate::disk::{DirEntry, Lane, LockGuard, LockHeld, OpenMode, Space, locked_error};
+use crate::disk::{DirEntry, Lane, LockGuard, LockHeld, OpenMode, Space, check_len, locked_error};
 use crate::error::at_path;
 use crate::real::file::RealFile;
 use crate::real::threads::StorageThreads;
+use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::process::{Resource, getrlimit};
 use std::fs;
@@ -46,6 +47,20 @@ impl RealDisk {
     pub(crate) async fn open(&self, lane: Lane, path: &Path, mode: OpenMode) -> io::Result<RealFile> {
         let opened = self.on_path(lane, "open", path, move |path| options(mode).open(path)).await?;
         Ok(RealFile::new(opened, path.to_path_buf(), lane, self.threads.clone()))
+    }
+
+    /// A whole file, by one job.
+    pub(crate) async fn read(&self, lane: Lane, path: &Path, len_max: usize) -> io::Result<Bytes> {
+        self.on_path(lane, "read", path, move |path| {
+            let mut file = options(OpenMode::Read).open(path)?;
+            let len = file.metadata()?.len();
+            check_len(len, len_max)?;
+            let mut bytes = Vec::with_capacity(len as usize);
+            // It may grow meanwhile.
+            (&mut file).take(len).read_to_end(&mut bytes)?;
+            Ok(bytes.into())
+        })
+        .await
     }
 
     /// As [`RealDisk::open`], on this thread.
@@ -113,6 +128,11 @@ fn list(path: &Path) -> io::Result<Vec<DirEntry>> {
     let mut listed = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            listed.push(DirEntry { name, is_dir: true, len: 0 });
+            continue;
+        }
         let metadata = match fs::metadata(entry.path()) {
             Ok(metadata) => metadata,
             // Removed since it was listed, or a dangling link.

@@ -5,13 +5,14 @@ use super::{LogDir, LogDirState, LogDirs, LogProgress, Shutdown};
 use crate::checkpoints::{CheckpointError, PartitionMetadata};
 use crate::files::{self, DELETE_DIR_SUFFIX, PARTITION_METADATA, STRAY_DIR_SUFFIX};
 use crate::leader_epoch_cache::LeaderEpochCache;
-use crate::limits::{PREFERRED_DIRS_MAX, SMALL_FILE_BYTES_MAX};
+use crate::limits::{PREFERRED_DIRS_MAX, READS_IN_PARALLEL, SMALL_FILE_BYTES_MAX};
 use crate::log::{FailedLog, Log, LogIdentity, LogParts, Unflushed, sync_file};
 use crate::moving::check_not_moved;
 use crate::producer_state::{ProducerState, ProducerStateConfig};
 use crate::recovery::{self, OpenMode, OpenRequest, RecoveryReport};
 use crate::segment::{ActiveSegment, create_log_file};
 use crate::{LogConfig, LogError, sites};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use ottla_runtime::{File, OpenMode as FileMode};
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
@@ -50,13 +51,17 @@ impl LogDirs {
                 if entry.name.ends_with(DELETE_DIR_SUFFIX) {
                     dir.remove_later(self.rt.now(), path, true);
                 } else if let Some(topic_partition) = files::parse_partition_dir(&entry.name) {
-                    let topic_id = read_topic_id(dir, &path).await?;
-                    found.push(FoundPartition { topic_partition, topic_id, dir: dir.clone(), path });
+                    found.push(FoundPartition { topic_partition, topic_id: None, dir: dir.clone(), path });
                 } else if entry.name.ends_with(STRAY_DIR_SUFFIX) {
                     info!(path = %path.display(), "leaving a directory alone that holds no partition of this node");
                 }
             }
         }
+        let with_id = async |found: FoundPartition| {
+            let topic_id = read_topic_id(&found.dir, &found.path).await?;
+            Ok::<_, LogError>(FoundPartition { topic_id, ..found })
+        };
+        let found = stream::iter(found).map(with_id).buffered(READS_IN_PARALLEL).try_collect().await?;
         Ok(self.settle_moves(found).await)
     }
 

@@ -6,7 +6,7 @@ use crate::limits::BATCH_BYTES_MAX;
 use crate::producer_state::{Check, Origin, ProducerBatch, ProducerUpdate};
 use crate::segment::{StampedBatch, WriteFailed};
 use ottla_records::{BatchHeader, EndTxnMarker, TimestampType, ValidatedBatch};
-use ottla_runtime::is_disk_full;
+use ottla_runtime::{is_disk_full, is_out_of_files};
 use ottla_types::LeaderEpoch;
 use std::sync::atomic::Ordering;
 
@@ -122,6 +122,9 @@ impl Log {
         self.identity.dir.note_error(&error);
         if is_cut_back && is_disk_full(&error) {
             return AppendError::DiskFull { dir: self.identity.dir.path().to_path_buf() };
+        }
+        if is_cut_back && is_out_of_files(&error) {
+            return AppendError::OutOfFiles { path: self.identity.path.clone() };
         }
         let reason = match is_cut_back {
             true => format!("a write failed: {error}"),

@@ -131,6 +131,9 @@ impl Log {
         if ottla_runtime::is_disk_full(&error) {
             return AppendError::DiskFull { dir };
         }
+        if ottla_runtime::is_out_of_files(&error) {
+            return AppendError::OutOfFiles { path: self.identity.path.clone() };
+        }
         let error = LogError::io("create a segment in", &self.identity.path)(error);
         self.go_offline(error.to_string());
         AppendError::Offline { reason: error.to_string() }

@@ -5,7 +5,9 @@ use super::copy::{CopyProgress, FutureLog};
 use super::marker::MoveMarker;
 use crate::dirs::{FoundPartition, LogDir};
 use crate::files::{self, FUTURE_DIR_SUFFIX};
+use crate::limits::READS_IN_PARALLEL;
 use crate::{LogDirs, LogError};
+use futures_util::{StreamExt, stream};
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
 use std::io;
@@ -88,10 +90,10 @@ impl LogDirs {
 
     /// Of every partition that was moving, leaves only the directory that may be opened; see the module's table.
     pub(crate) async fn settle_moves(&self, found: Vec<FoundPartition>) -> Vec<FoundPartition> {
-        let mut markers = Vec::with_capacity(found.len());
-        for partition in &found {
-            markers.push(MoveMarker::read(partition.dir.disk(), &partition.path).await.transpose());
-        }
+        let read = async |partition: &FoundPartition| {
+            MoveMarker::read(partition.dir.disk(), &partition.path).await.transpose()
+        };
+        let markers: Vec<_> = stream::iter(&found).map(read).buffered(READS_IN_PARALLEL).collect().await;
         let mut is_gone = vec![false; found.len()];
         for (index, marker) in markers.iter().enumerate() {
             let Some(marker) = marker else { continue };

@@ -2,7 +2,7 @@
 
 use crate::LogError;
 use crate::files::{FileName, PARTITION_METADATA, SegmentFile};
-use ottla_runtime::Disk;
+use ottla_runtime::{DirEntry, Disk};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -20,8 +20,13 @@ pub(crate) struct Inventory {
 impl Inventory {
     /// Lists the directory.
     pub(crate) async fn take(disk: &Disk, dir: &Path) -> Result<Inventory, LogError> {
+        Ok(Inventory::of(&disk.list(dir).await.map_err(LogError::io("list", dir))?))
+    }
+
+    /// What a directory holds that was listed.
+    pub(crate) fn of(entries: &[DirEntry]) -> Inventory {
         let mut inventory = Inventory::default();
-        for entry in disk.list(dir).await.map_err(LogError::io("list", dir))? {
+        for entry in entries {
             match FileName::parse(&entry.name) {
                 FileName::Segment(base_offset, SegmentFile::Log) => {
                     inventory.segments.insert(base_offset, entry.len);
@@ -35,7 +40,7 @@ impl Inventory {
                 _ => inventory.has_more |= entry.name != PARTITION_METADATA,
             }
         }
-        Ok(inventory)
+        inventory
     }
 
     /// Whether there is no segment.

@@ -21,8 +21,14 @@ use tracing::info;
 
 /// Removes or completes leftovers and lists what is there then.
 pub(super) async fn clean_up(disk: &Disk, dir: &Path) -> Result<Inventory, LogError> {
-    let names: Vec<String> =
-        disk.list(dir).await.map_err(LogError::io("list", dir))?.into_iter().map(|entry| entry.name).collect();
+    let entries = disk.list(dir).await.map_err(LogError::io("list", dir))?;
+    let is_leftover = |name: &str| !matches!(FileName::parse(name), FileName::Segment(..) | FileName::Other);
+    if !entries.iter().any(|entry| is_leftover(&entry.name)) {
+        let inventory = Inventory::of(&entries);
+        inventory.remove_orphans(disk, dir).await?;
+        return Ok(inventory);
+    }
+    let names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
     let (mut cleaned, mut first_cleaned) = (Vec::new(), i64::MAX);
     let mut swaps: Vec<(i64, SegmentFile)> = Vec::new();
     for name in &names {

@@ -4,6 +4,7 @@ mod append;
 mod dirs;
 pub(crate) mod kit;
 mod model;
+mod open_files;
 mod read;
 mod real_disk;
 mod recover;

@@ -224,6 +224,10 @@ impl Node {
                 let flushed = self.log().finish_flush(done).map_err(|error| error.to_string())?;
                 self.oracle().flushed(self.rt.now(), flushed);
             }
+            if self.rt.random_range(0..3) == 0 {
+                // As if other logs needed the descriptor.
+                self.log().active.log().let_go();
+            }
             self.rest(if self.rt.random_range(0..8) == 0 { 300 } else { 15 }).await;
         }
         Ok(())
