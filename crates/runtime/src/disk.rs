@@ -194,8 +194,9 @@ impl Disk {
         &self.open_files
     }
 
-    /// Lazy files that may be open at once: a share of what the process may open.
-    pub(crate) fn lazy_files_max(&self) -> usize {
+    /// Lazy files that may be open at once: a share of what the process may open. Others that are held open for later use ought not
+    /// to be more.
+    pub fn lazy_files_max(&self) -> usize {
         match &self.kind {
             DiskKind::Real(_) => crate::real::disk::lazy_files_max(),
             DiskKind::Memory(_) => usize::MAX,

@@ -203,12 +203,6 @@ impl OpenFiles {
         is_any
     }
 
-    /// The lazy files that are open, and some that no longer are.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> usize {
-        self.lock().len()
-    }
-
     fn lock(&self) -> MutexGuard<'_, VecDeque<Weak<LazyFile>>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

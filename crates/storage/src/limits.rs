@@ -16,7 +16,8 @@ pub const PAGE_BYTES: u64 = 4096;
 pub const LOCATE_CHUNK_BYTES: usize = 8 * 1024;
 /// Memory for the indexes of older segments, over all logs of the node.
 pub const INDEX_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Older segments that are held open, over all logs of the node; each takes one file descriptor.
+/// Older segments that are held open, over all logs of the node; each takes one file descriptor. Fewer where the process may open
+/// few files ([`ottla_runtime::Disk::lazy_files_max`]).
 pub const OPEN_SEGMENTS_MAX: usize = 2048;
 /// Writeback is started each time this many bytes were appended.
 pub const WRITEBACK_CHUNK_BYTES: u64 = 4 * 1024 * 1024;

@@ -117,7 +117,7 @@ impl Log {
         let (offsets, times) = indexes.into_parts();
         if let Some(file) = files.log.hold_if_open() {
             let opened = Arc::new(OpenSegment { file, offsets, times });
-            identity.dir.node.cache.insert(identity.number, &segment, opened);
+            identity.dir.node.cache.insert(identity.number, &segment, opened, identity.dir.disk());
         }
         if snapshot.is_some() {
             self.last_snapshot_offset = Some(self.log_end_offset);

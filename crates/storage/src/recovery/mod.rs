@@ -123,10 +123,8 @@ pub(crate) async fn open(request: OpenRequest) -> Result<(Log, RecoveryReport), 
     let loaded = match (inventory.is_empty(), request.mode) {
         (true, _) => request.start_empty(&disk, checkpointed, &inventory).await?,
         (false, _) if gap => cut::apply_to_all(&request, &disk, checkpointed, &inventory).await?,
-        (false, OpenMode::After(shutdown))
-            if shutdown != Shutdown::Clean && inventory.is_as_created() && checkpointed.is_at_zero() =>
-        {
-            request.as_created(&disk)
+        (false, OpenMode::After(shutdown)) if inventory.is_as_created() && checkpointed.is_at_zero() => {
+            request.as_created(&disk, shutdown)
         }
         (false, OpenMode::After(Shutdown::Clean)) => clean::load(&request, &disk, checkpointed, &inventory).await?,
         (false, _) => scan::recover(&request, &disk, checkpointed, &inventory).await?,
@@ -180,9 +178,11 @@ impl OpenRequest {
     }
 
     /// A log that nothing was ever flushed to: as it was right after its creation, its names waiting for the first flush.
-    fn as_created(&self, disk: &Disk) -> Loaded {
+    /// Also after a clean shutdown, which syncs nothing of such a log.
+    fn as_created(&self, disk: &Disk, shutdown: Shutdown) -> Loaded {
         let log = disk.open_later(&SegmentFile::Log.path(&self.path, 0));
-        Loaded { unflushed: Unflushed::created(), ..self.loaded_empty(0, log) }
+        let is_as_closed = shutdown == Shutdown::Clean;
+        Loaded { unflushed: Unflushed::created(), is_as_closed, ..self.loaded_empty(0, log) }
     }
 
     fn loaded_empty(&self, offset: i64, log: File) -> Loaded {

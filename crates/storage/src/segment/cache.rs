@@ -40,13 +40,14 @@ impl SegmentCache {
         }
         // Two reads may open the same segment at once; the later one stays in the cache.
         let open = segment.open(disk).await?;
-        self.insert(log, segment, open.clone());
+        self.insert(log, segment, open.clone(), disk);
         Ok(open)
     }
 
     /// Puts a segment that is open anyway into the cache.
-    pub(crate) fn insert(&self, log: u64, segment: &Segment, open: Arc<OpenSegment>) {
-        self.lock().insert((log, segment.base_offset(), segment.generation()), open);
+    pub(crate) fn insert(&self, log: u64, segment: &Segment, open: Arc<OpenSegment>, disk: &Disk) {
+        let open_max = OPEN_SEGMENTS_MAX.min(disk.lazy_files_max());
+        self.lock().insert((log, segment.base_offset(), segment.generation()), open, open_max);
     }
 
     /// Forgets a segment that was deleted or replaced.
@@ -75,13 +76,13 @@ impl Inner {
         Some(cached.segment.clone())
     }
 
-    fn insert(&mut self, key: Key, segment: Arc<OpenSegment>) {
+    fn insert(&mut self, key: Key, segment: Arc<OpenSegment>, open_max: usize) {
         self.remove(key);
         self.index_bytes += memory(&segment);
         self.segments.insert(key, Cached { segment, last_use: self.next_use });
         self.by_use.insert(self.next_use, key);
         self.next_use += 1;
-        while self.segments.len() > OPEN_SEGMENTS_MAX || self.index_bytes > INDEX_CACHE_BYTES_MAX {
+        while self.segments.len() > open_max || self.index_bytes > INDEX_CACHE_BYTES_MAX {
             let Some((_, &oldest)) = self.by_use.first_key_value() else { return };
             self.remove(oldest);
         }
