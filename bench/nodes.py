@@ -37,7 +37,7 @@ class Start:
 
 
 class Partitions:
-    """A topic with very many partitions: creation, memory, idle CPU, restart."""
+    """Very many partitions: creation, memory, open files, idle CPU, restarts."""
 
     peers = ("ottla", "kafka")
 
@@ -57,8 +57,11 @@ class Partitions:
         time.sleep(10)
         found["idle, % of a core"] = 100 * (peer.cpu_seconds() - before) / 10
         found["resident MB"] = peer.memory_mb("VmRSS")
+        found["open files"] = peer.open_files()
         peer.stop()
         found["restart, s"] = peer.start()
+        peer.stop(signal.SIGKILL)
+        found["restart after kill -9, s"] = peer.start()
         return found
 
 

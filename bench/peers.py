@@ -111,6 +111,9 @@ class Peer:
             line = next(line for line in status if line.startswith(what + ":"))
         return int(line.split()[1]) / 1024
 
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def written_mb(self):
         with open(f"/proc/{self.process.pid}/io") as counts:
             line = next(line for line in counts if line.startswith("write_bytes:"))

@@ -127,7 +127,7 @@ impl Log {
             cache.remove(self.identity.number, *base_offset);
         }
         let new = Arc::new(group.new);
-        cache.insert(self.identity.number, &new, group.opened);
+        cache.insert(self.identity.number, &new, group.opened, self.identity.dir.disk());
         segments.insert(new.base_offset(), new);
         Ok(())
     }
