@@ -44,7 +44,8 @@ pub(super) async fn load_state(
     }
     let producers_from = snapshot_offset.unwrap_or(first);
     let (mut epochs, epochs_from) = match load_epochs(request, disk).await? {
-        Some(epochs) => (epochs, end_offset),
+        // They are written before the recovery point rises, and may lag behind what else was flushed.
+        Some(epochs) => (epochs, request.recovery_point().unwrap_or(end_offset).min(end_offset)),
         None => (LeaderEpochCache::new(), first),
     };
     epochs.truncate_from_end(end_offset);
