@@ -174,10 +174,14 @@ impl Moves {
     async fn run(&self, partition: Arc<Partition>, future: FutureLog, ticket: MoveTicket, mut stopping: Stopping) {
         let slot = tokio::select! {
             biased;
+            () = ticket.stopped() => None,
             () = stopping.set() => return,
-            slot = self.slots.acquire() => slot,
+            slot = self.slots.acquire() => slot.ok(),
         };
-        let Ok(_slot) = slot else { return };
+        let Some(_slot) = slot else {
+            self.drop_future(future).await;
+            return;
+        };
         let log = &self.shared.metrics.log;
         log.moves_running.increment();
         // A throttle that was set just before counts from the first byte.

@@ -13,9 +13,11 @@ use ottla_storage::cleaner::Throttle;
 use ottla_storage::moving::{CopyProgress, FutureLog, MoveContext, MoveError, MoveSource, MovedFrom};
 use ottla_storage::{FoundPartition, LogError};
 use ottla_types::{ErrorCode, Uuid};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The switch begins when not more than this is missing; appends wait for so much.
 const SWITCH_BYTES_MAX: u64 = 8 << 20;
@@ -32,29 +34,52 @@ const BEGIN_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long appends wait for what is under way with the log, before the switch is put off.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(2);
-/// Pause before a switch that was put off is tried again.
+/// Pause before a switch that was put off is tried again; it doubles each time, up to the maximum.
 const SWITCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const SWITCH_AGAIN_AFTER_MAX: Duration = Duration::from_secs(60);
+/// How often a switch is put off before the move is given up.
+const PUT_OFFS_MAX: u32 = 10;
 /// How often a copy is begun for one move.
 const COPIES_MAX: u32 = 5;
+
+/// Tells the task of a move to end.
+#[derive(Default)]
+struct Stop {
+    is_set: AtomicBool,
+    told: Notify,
+}
 
 /// The move that a partition is to make.
 pub(super) struct Moving {
     target: Uuid,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     progress: Arc<CopyProgress>,
 }
 
 /// What the task of a move knows of it.
 #[derive(Clone)]
 pub(crate) struct MoveTicket {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
 }
 
 impl MoveTicket {
+    /// Whether the move is not wanted any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_set.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the move is not wanted any more.
+    pub(crate) async fn stopped(&self) {
+        let told = self.stop.told.notified();
+        if !self.is_stopped() {
+            told.await;
+        }
+    }
+
     /// Whether the partition's move is this one, and goes on.
     fn is_current(&self, state: &State) -> bool {
         let is_own = |moving: &Moving| Arc::ptr_eq(&moving.stop, &self.stop);
-        state.moving.as_ref().is_some_and(is_own) && !self.stop.load(Ordering::Relaxed)
+        state.moving.as_ref().is_some_and(is_own) && !self.is_stopped()
     }
 }
 
@@ -136,7 +161,7 @@ impl Partition {
         if state.moving.is_some() || state.is_leaving() {
             return None;
         }
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Arc::<Stop>::default();
         let (target, progress) = (future.log_dir().id(), Arc::clone(future.progress()));
         state.moving = Some(Moving { target, stop: Arc::clone(&stop), progress });
         Some(MoveTicket { stop })
@@ -161,15 +186,18 @@ impl Partition {
         throttle: &Throttle,
         stopping: &Stopping,
     ) -> MoveEnd {
-        let is_stopped = || stopping.is_set() || ticket.stop.load(Ordering::Relaxed) || self.lock().is_leaving();
+        let is_stopped = || stopping.is_set() || ticket.is_stopped() || self.lock().is_leaving();
         let context = MoveContext { throttle, is_stopped: &is_stopped };
-        let (mut copies, mut copied) = (0, None);
+        let (mut copies, mut copied, mut put_offs) = (0, None, 0);
         let error = loop {
-            let Some(incarnation) = self.begin_copy(&future, ticket, &context).await else { break MoveError::Stopped };
+            let incarnation = match self.begin_copy(&future, ticket, &context).await {
+                Ok(incarnation) => incarnation,
+                Err(error) => break error,
+            };
             if copied.replace(incarnation) != Some(incarnation) {
                 copies += 1;
                 if let Err(error) = begin_again(&mut future, copies).await {
-                    break error.into();
+                    break error;
                 }
             }
             match self.follow(incarnation, &mut future, context).await {
@@ -193,7 +221,12 @@ impl Partition {
                 Err(Interrupted::Move(error)) => break error,
                 Err(Interrupted::Reopened) => {}
                 Err(Interrupted::PutOff) => {
-                    if !self.pause(SWITCH_AGAIN_AFTER).await {
+                    put_offs += 1;
+                    if put_offs > PUT_OFFS_MAX {
+                        break given_up("the log could not be switched: one of the disks is too slow, or full");
+                    }
+                    let pause = SWITCH_AGAIN_AFTER * 2_u32.pow(put_offs - 1);
+                    if !self.pause(pause.min(SWITCH_AGAIN_AFTER_MAX)).await {
                         break MoveError::Stopped;
                     }
                 }
@@ -205,7 +238,7 @@ impl Partition {
     fn end_move(&self, future: FutureLog, ticket: &MoveTicket, error: MoveError) -> MoveEnd {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let is_cancelled = ticket.stop.load(Ordering::Relaxed);
+        let is_cancelled = ticket.is_stopped();
         if !is_cancelled {
             forget_move(state);
         }
@@ -218,31 +251,44 @@ impl Partition {
         }
     }
 
-    /// Waits until the log is open and can be copied; its incarnation. `None` when the move is to stop, the log is there, or
+    /// Waits until the log is open and can be copied; its incarnation. An error when the move is to stop, the log is there, or
     /// offline for too long.
-    async fn begin_copy(&self, future: &FutureLog, ticket: &MoveTicket, context: &MoveContext<'_>) -> Option<u64> {
-        let deadline = self.shared.runtime.now() + OPEN_PATIENCE;
+    async fn begin_copy(
+        &self,
+        future: &FutureLog,
+        ticket: &MoveTicket,
+        context: &MoveContext<'_>,
+    ) -> Result<u64, MoveError> {
+        let mut deadline = self.shared.runtime.now() + OPEN_PATIENCE;
         loop {
             if (context.is_stopped)() {
-                return None;
+                return Err(MoveError::Stopped);
             }
             {
                 let mut guard = self.lock();
                 let state = &mut *guard;
                 if !ticket.is_current(state) {
-                    return None;
+                    return Err(MoveError::Stopped);
                 }
-                if let Status::Online(online) = &mut state.status {
-                    if online.open.log.log_dir().id() == future.log_dir().id() {
-                        return None;
+                match &mut state.status {
+                    Status::Online(online) => {
+                        if online.open.log.log_dir().id() == future.log_dir().id() {
+                            return Err(given_up("the log is there already"));
+                        }
+                        if online.open.log.begin_move() {
+                            return Ok(online.open.incarnation);
+                        }
                     }
-                    if online.open.log.begin_move() {
-                        return Some(online.open.incarnation);
-                    }
+                    // A recovery takes the time that it takes.
+                    Status::Opening => deadline = self.shared.runtime.now() + OPEN_PATIENCE,
+                    Status::Offline(_) | Status::Retired(_) => {}
                 }
             }
-            if self.shared.runtime.now() >= deadline || !self.pause(BEGIN_AGAIN_AFTER).await {
-                return None;
+            if self.shared.runtime.now() >= deadline {
+                return Err(given_up("the log is offline, or being compacted, for too long"));
+            }
+            if !self.pause(BEGIN_AGAIN_AFTER).await {
+                return Err(MoveError::Stopped);
             }
         }
     }
@@ -256,7 +302,11 @@ impl Partition {
     ) -> Result<(), Interrupted> {
         loop {
             let source = self.move_source(incarnation)?;
-            match future.copy(&source, context).await {
+            let copied = match future.copy(&source, context).await {
+                Ok(()) => future.copy_cuts(&source, context).await,
+                failed => failed,
+            };
+            match copied {
                 Ok(()) => {}
                 // Its files may have been cut or renamed.
                 Err(MoveError::Failed(_)) if self.is_reopened(incarnation).await => return Err(Interrupted::Reopened),
@@ -315,12 +365,17 @@ impl Partition {
             self.jobs.begin()
         };
         let result = self.settle_and_decide(incarnation, future).await;
+        self.take_appends(incarnation);
+        drop(running);
+        result
+    }
+
+    /// Whoever waits for the switch goes on.
+    fn take_appends(&self, incarnation: u64) {
         if let Some(open) = self.lock().open(incarnation) {
             open.is_switching = false;
         }
         self.rolled.notify_waiters();
-        drop(running);
-        result
     }
 
     async fn settle_and_decide(
@@ -336,8 +391,18 @@ impl Partition {
         let unlimited = Throttle::new(f64::MAX);
         let context = MoveContext { throttle: &unlimited, is_stopped: &|| false };
         // A target that hangs must not hold up the source; only the decision itself cannot be put off.
-        let prepared = self.shared.runtime.timeout(PREPARE_PATIENCE, future.prepare(&source, context)).await;
-        let files = prepared.map_err(|_| Interrupted::PutOff)??;
+        let files = {
+            let mut preparing = pin!(future.prepare(&source, context));
+            match self.shared.runtime.timeout(PREPARE_PATIENCE, &mut preparing).await {
+                Ok(prepared) => prepared?,
+                Err(_) => {
+                    self.take_appends(incarnation);
+                    // Not dropped half done: a sync that fails has to be heard.
+                    preparing.await?;
+                    return Err(Interrupted::PutOff);
+                }
+            }
+        };
         let moved = match future.take_place(&source, files).await {
             Ok(moved) => moved,
             Err(MoveError::Undecided(error)) => {
@@ -419,7 +484,8 @@ impl Partition {
 /// Retention and compaction may go on.
 fn forget_move(state: &mut State) {
     if let Some(moving) = state.moving.take() {
-        moving.stop.store(true, Ordering::Relaxed);
+        moving.stop.is_set.store(true, Ordering::Relaxed);
+        moving.stop.told.notify_waiters();
     }
     if let Status::Online(online) = &mut state.status {
         online.open.log.end_move();
@@ -427,10 +493,13 @@ fn forget_move(state: &mut State) {
 }
 
 /// The `copies`-th copy of a log that is not what it was.
-async fn begin_again(future: &mut FutureLog, copies: u32) -> Result<(), LogError> {
+async fn begin_again(future: &mut FutureLog, copies: u32) -> Result<(), MoveError> {
     if copies > COPIES_MAX {
-        let reason = "the log was opened again too often while it was copied".to_string();
-        return Err(LogError::Offline { reason });
+        return Err(given_up("the log was opened again too often while it was copied"));
     }
-    future.start_over().await
+    Ok(future.start_over().await?)
+}
+
+fn given_up(reason: &str) -> MoveError {
+    MoveError::Failed(LogError::Offline { reason: reason.to_string() })
 }

@@ -136,6 +136,27 @@ fn a_directory_whose_deletion_a_power_loss_took_back_does_not_hide_its_successor
 }
 
 #[test]
+fn the_rest_of_a_failed_creation_does_not_hide_the_partition() {
+    with_node(188, &[("log.dirs", "/data,/more")], |node| async move {
+        node.create_topic("t", 1, &[]).await;
+        node.produce("t", 0, &["a"]).await;
+        let disk = node.runtime.disk().clone();
+        let is_first = node.names("/data").await.contains(&"t-0".to_string());
+        let (own, other) = if is_first { ("/data/t-0", "/more") } else { ("/more/t-0", "/data") };
+        let rest = Path::new(other).join("t-0");
+        disk.create_dir_all(&rest).await.unwrap();
+        let metadata = disk.read(&Path::new(own).join("partition.metadata"), 1000).await.unwrap();
+        let copy = disk.open(&rest.join("partition.metadata"), OpenMode::Create).await.unwrap();
+        copy.write_at(0, &[&metadata]).unwrap();
+        let node = node.crash().await;
+        node.ready("t", 0).await;
+        assert_eq!(node.read_all("t", 0, 0).await, ["a"]);
+        let names = node.names(other).await;
+        assert!(names.iter().any(|name| name.starts_with("t-0.") && name.ends_with("-stray")), "{names:?}");
+    });
+}
+
+#[test]
 fn of_two_directories_of_one_partition_none_is_chosen() {
     with_node(187, &[("log.dirs", "/data,/more")], |node| async move {
         node.create_topic("t", 1, &[]).await;

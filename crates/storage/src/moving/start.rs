@@ -7,7 +7,7 @@ use crate::dirs::{FoundPartition, LogDir};
 use crate::files::{self, FUTURE_DIR_SUFFIX};
 use crate::{LogDirs, LogError};
 use ottla_types::{TopicPartition, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +48,7 @@ impl LogDirs {
             partition: partition.clone(),
             topic_id,
             copied: BTreeMap::new(),
+            cuts: BTreeSet::new(),
             progress: Arc::new(CopyProgress::default()),
         })
     }
