@@ -37,7 +37,7 @@ pub(crate) struct Moves {
     slots: Semaphore,
     throttle: Throttle,
     /// Held by the request that is being decided on.
-    deciding: Mutex<()>,
+    deciding: Arc<Mutex<()>>,
 }
 
 impl Moves {
@@ -50,7 +50,12 @@ impl Moves {
     ) -> Arc<Moves> {
         let moves = Moves::new(tasks, shared, partitions, config);
         let (resumed, rated) = (Arc::clone(&moves), Arc::clone(&moves));
-        tasks.spawn("broker.resume-moves", |_| async move { resumed.resume().await });
+        // Requests come after it: what they begin is not taken for what the last run did not finish.
+        let first = Arc::clone(&moves.deciding).try_lock_owned();
+        tasks.spawn("broker.resume-moves", |_| async move {
+            resumed.resume().await;
+            drop(first);
+        });
         tasks.spawn("broker.moves", |stopping| async move { rated.follow_rate(stopping).await });
         moves
     }
@@ -73,7 +78,7 @@ impl Moves {
             tasks: Arc::downgrade(tasks),
             slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
             throttle: Throttle::new(rate(&current)),
-            deciding: Mutex::default(),
+            deciding: Arc::default(),
         })
     }
 
@@ -169,10 +174,14 @@ impl Moves {
     async fn run(&self, partition: Arc<Partition>, future: FutureLog, ticket: MoveTicket, mut stopping: Stopping) {
         let slot = tokio::select! {
             biased;
+            () = ticket.stopped() => None,
             () = stopping.set() => return,
-            slot = self.slots.acquire() => slot,
+            slot = self.slots.acquire() => slot.ok(),
         };
-        let Ok(_slot) = slot else { return };
+        let Some(_slot) = slot else {
+            self.drop_future(future).await;
+            return;
+        };
         let log = &self.shared.metrics.log;
         log.moves_running.increment();
         // A throttle that was set just before counts from the first byte.
@@ -214,8 +223,8 @@ impl Moves {
         }
     }
 
+    /// The caller holds `deciding`.
     async fn resume(self: Arc<Self>) {
-        let _deciding = self.deciding.lock().await;
         let unfinished = match self.shared.log_dirs.unfinished_moves().await {
             Ok(unfinished) => unfinished,
             Err(error) => {

@@ -7,7 +7,7 @@ use crate::oracle::{Check, Down, Oracle, broken};
 use crate::planted::{GroupError, Planted, ShareError, StreamsError};
 use crate::verify;
 use crate::workload::Workload;
-use crate::{Load, NODE};
+use crate::{LOG_DIRS, Load, NODE};
 use ottla_config::BrokerConfig;
 use ottla_node::Node;
 use ottla_runtime::sim::{Outage, World};
@@ -239,7 +239,7 @@ impl Stage {
     /// Removes the offsets topic's logs while no process runs.
     async fn lose_offsets(&self) {
         let runtime = self.world.node(NODE);
-        for dir in ["/data/a", "/data/b"].map(Path::new) {
+        for dir in LOG_DIRS.iter().map(Path::new) {
             let names = runtime.disk().list(dir).await.unwrap_or_default();
             for entry in names.iter().filter(|entry| entry.name.starts_with(OFFSETS_LOGS)) {
                 let gone = runtime.disk().remove_dir_all(&dir.join(&entry.name)).await;

@@ -10,6 +10,8 @@ mod consuming;
 mod deleting;
 pub(crate) mod grouping;
 mod looking;
+mod membership;
+mod moving;
 mod producing;
 pub(crate) mod reading;
 mod sending;
@@ -62,6 +64,7 @@ const ROLES: &[Role] = &[
     Role::Change,
     Role::Churn("churn-a"),
     Role::Churn("churn-b"),
+    Role::Move,
 ];
 
 /// The same under the load of groups.
@@ -77,6 +80,7 @@ const GROUP_ROLES: &[Role] = &[
     Role::Join,
     Role::Join,
     Role::Join,
+    Role::Move,
 ];
 
 /// The same under the load of transactions.
@@ -90,14 +94,24 @@ const TRANSACTION_ROLES: &[Role] = &[
     Role::Transform(Part { partition: 1, version: 2, is_spare: true }),
     Role::ReadCommitted,
     Role::ReadCommitted,
+    Role::Move,
 ];
 
 /// The same under the load of share groups.
-const SHARE_ROLES: &[Role] =
-    &[Role::SetUp, Role::ProduceIdempotently, Role::Send, Role::Share, Role::Share, Role::Share, Role::Share];
+const SHARE_ROLES: &[Role] = &[
+    Role::SetUp,
+    Role::ProduceIdempotently,
+    Role::Send,
+    Role::Share,
+    Role::Share,
+    Role::Share,
+    Role::Share,
+    Role::Move,
+];
 
 /// The same under the load of streams groups.
-const STREAMS_ROLES: &[Role] = &[Role::SetUp, Role::Send, Role::Stream, Role::Stream, Role::Stream, Role::Stream];
+const STREAMS_ROLES: &[Role] =
+    &[Role::SetUp, Role::Send, Role::Stream, Role::Stream, Role::Stream, Role::Stream, Role::Move];
 
 #[derive(Debug, Clone, Copy)]
 enum Role {
@@ -117,6 +131,7 @@ enum Role {
     ReadCommitted,
     Share,
     Stream,
+    Move,
 }
 
 fn roles(load: Load) -> &'static [Role] {
@@ -205,6 +220,7 @@ impl Actor {
             Role::ReadCommitted => transacting::reading::run(self).await,
             Role::Share => sharing::run(self).await,
             Role::Stream => streaming::run(self).await,
+            Role::Move => moving::run(self).await,
         }
     }
 

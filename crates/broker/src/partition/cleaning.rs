@@ -104,7 +104,11 @@ impl Cleaners {
             if stopping.is_set() {
                 return false;
             }
-            if !may_choose || !partition.lock().config.cleanup_compact {
+            let is_wanted = {
+                let state = partition.lock();
+                state.config.cleanup_compact && state.moving.is_none()
+            };
+            if !may_choose || !is_wanted {
                 continue;
             }
             match partition.log_to_clean().await {

@@ -30,7 +30,10 @@ impl Partition {
             if let Some(begun) = self.move_log_start(offset)? {
                 break begun;
             }
-            switched.await;
+            let left = deadline.saturating_duration_since(self.shared.runtime.now());
+            if self.shared.runtime.timeout(left, switched).await.is_err() {
+                return Err(timed_out("the log is being switched to another log directory"));
+            }
         };
         // A task of its own: its writes are shared with other partitions, and a client that goes away must not stop them.
         let made_durable = self.shared.runtime.spawn("partition.delete-records", async move {

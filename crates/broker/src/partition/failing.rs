@@ -145,4 +145,15 @@ impl Partition {
                       that directory, or remove it from log.dirs, and restart the node";
         self.stay_offline_because(reason.to_string());
     }
+
+    /// More than one directory says that it is the partition; each may hold records that the others do not.
+    pub(crate) fn on_several_directories(&self, found: &[FoundPartition]) {
+        let paths: Vec<String> = found.iter().map(|found| found.path.display().to_string()).collect();
+        let reason = format!(
+            "several of log.dirs hold the partition: {}. Next step: look at each with `ottla log dump`, move all but the one \
+             with the right records out of log.dirs, and restart the node",
+            paths.join(", ")
+        );
+        self.stay_offline_because(reason);
+    }
 }

@@ -6,24 +6,23 @@
 //!    the same incarnation: waiters, transactions and the watermark do not notice.
 //! 3. If the log is opened again meanwhile, the copy begins from nothing, a bounded number of times.
 
+mod switching;
+
 use super::state::{FlushPhase, State, Status};
 use super::{Partition, PartitionError};
 use crate::tasks::Stopping;
+use ottla_storage::LogError;
 use ottla_storage::cleaner::Throttle;
-use ottla_storage::moving::{CopyProgress, FutureLog, MoveContext, MoveError, MoveSource, MovedFrom};
-use ottla_storage::{FoundPartition, LogError};
+use ottla_storage::moving::{CopyProgress, FutureLog, MoveContext, MoveError, MoveSource};
 use ottla_types::{ErrorCode, Uuid};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// The switch begins when not more than this is missing; appends wait for so much.
 const SWITCH_BYTES_MAX: u64 = 8 << 20;
-/// It is put off when more than this is missing after all, once appends wait.
-const SWITCH_BYTES_LIMIT: u64 = 4 * SWITCH_BYTES_MAX;
-/// How long appends wait for the target to take the rest; then the switch is put off.
-const PREPARE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a move waits for a log that is offline, before it is left to the next start.
+/// How long a move waits for a log that is offline, before it is given up.
 const OPEN_PATIENCE: Duration = Duration::from_secs(120);
 /// Pause before the copy looks again what was appended.
 const FOLLOW_AGAIN_AFTER: Duration = Duration::from_millis(20);
@@ -31,30 +30,52 @@ const FOLLOW_AGAIN_AFTER: Duration = Duration::from_millis(20);
 const BEGIN_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long appends wait for what is under way with the log, before the switch is put off.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
-const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(2);
-/// Pause before a switch that was put off is tried again.
+/// Pause before a switch that was put off is tried again; it doubles each time, up to the maximum.
 const SWITCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const SWITCH_AGAIN_AFTER_MAX: Duration = Duration::from_secs(60);
+/// How often a switch is put off before the move is given up.
+const PUT_OFFS_MAX: u32 = 10;
 /// How often a copy is begun for one move.
 const COPIES_MAX: u32 = 5;
+
+/// Tells the task of a move to end.
+#[derive(Default)]
+struct Stop {
+    is_set: AtomicBool,
+    told: Notify,
+}
 
 /// The move that a partition is to make.
 pub(super) struct Moving {
     target: Uuid,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     progress: Arc<CopyProgress>,
 }
 
 /// What the task of a move knows of it.
 #[derive(Clone)]
 pub(crate) struct MoveTicket {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
 }
 
 impl MoveTicket {
+    /// Whether the move is not wanted any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_set.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the move is not wanted any more.
+    pub(crate) async fn stopped(&self) {
+        let told = self.stop.told.notified();
+        if !self.is_stopped() {
+            told.await;
+        }
+    }
+
     /// Whether the partition's move is this one, and goes on.
     fn is_current(&self, state: &State) -> bool {
         let is_own = |moving: &Moving| Arc::ptr_eq(&moving.stop, &self.stop);
-        state.moving.as_ref().is_some_and(is_own) && !self.stop.load(Ordering::Relaxed)
+        state.moving.as_ref().is_some_and(is_own) && !self.is_stopped()
     }
 }
 
@@ -136,7 +157,7 @@ impl Partition {
         if state.moving.is_some() || state.is_leaving() {
             return None;
         }
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Arc::<Stop>::default();
         let (target, progress) = (future.log_dir().id(), Arc::clone(future.progress()));
         state.moving = Some(Moving { target, stop: Arc::clone(&stop), progress });
         Some(MoveTicket { stop })
@@ -161,15 +182,18 @@ impl Partition {
         throttle: &Throttle,
         stopping: &Stopping,
     ) -> MoveEnd {
-        let is_stopped = || stopping.is_set() || ticket.stop.load(Ordering::Relaxed) || self.lock().is_leaving();
+        let is_stopped = || stopping.is_set() || ticket.is_stopped() || self.lock().is_leaving();
         let context = MoveContext { throttle, is_stopped: &is_stopped };
-        let (mut copies, mut copied) = (0, None);
+        let (mut copies, mut copied, mut put_offs) = (0, None, 0);
         let error = loop {
-            let Some(incarnation) = self.begin_copy(&future, ticket, &context).await else { break MoveError::Stopped };
+            let incarnation = match self.begin_copy(&future, ticket, &context).await {
+                Ok(incarnation) => incarnation,
+                Err(error) => break error,
+            };
             if copied.replace(incarnation) != Some(incarnation) {
                 copies += 1;
                 if let Err(error) = begin_again(&mut future, copies).await {
-                    break error.into();
+                    break error;
                 }
             }
             match self.follow(incarnation, &mut future, context).await {
@@ -193,7 +217,12 @@ impl Partition {
                 Err(Interrupted::Move(error)) => break error,
                 Err(Interrupted::Reopened) => {}
                 Err(Interrupted::PutOff) => {
-                    if !self.pause(SWITCH_AGAIN_AFTER).await {
+                    put_offs += 1;
+                    if put_offs > PUT_OFFS_MAX {
+                        break given_up("the log could not be switched: one of the disks is too slow, or full");
+                    }
+                    let pause = SWITCH_AGAIN_AFTER * 2_u32.pow(put_offs - 1);
+                    if !self.pause(pause.min(SWITCH_AGAIN_AFTER_MAX)).await {
                         break MoveError::Stopped;
                     }
                 }
@@ -205,7 +234,7 @@ impl Partition {
     fn end_move(&self, future: FutureLog, ticket: &MoveTicket, error: MoveError) -> MoveEnd {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let is_cancelled = ticket.stop.load(Ordering::Relaxed);
+        let is_cancelled = ticket.is_stopped();
         if !is_cancelled {
             forget_move(state);
         }
@@ -218,31 +247,44 @@ impl Partition {
         }
     }
 
-    /// Waits until the log is open and can be copied; its incarnation. `None` when the move is to stop, the log is there, or
+    /// Waits until the log is open and can be copied; its incarnation. An error when the move is to stop, the log is there, or
     /// offline for too long.
-    async fn begin_copy(&self, future: &FutureLog, ticket: &MoveTicket, context: &MoveContext<'_>) -> Option<u64> {
-        let deadline = self.shared.runtime.now() + OPEN_PATIENCE;
+    async fn begin_copy(
+        &self,
+        future: &FutureLog,
+        ticket: &MoveTicket,
+        context: &MoveContext<'_>,
+    ) -> Result<u64, MoveError> {
+        let mut deadline = self.shared.runtime.now() + OPEN_PATIENCE;
         loop {
             if (context.is_stopped)() {
-                return None;
+                return Err(MoveError::Stopped);
             }
             {
                 let mut guard = self.lock();
                 let state = &mut *guard;
                 if !ticket.is_current(state) {
-                    return None;
+                    return Err(MoveError::Stopped);
                 }
-                if let Status::Online(online) = &mut state.status {
-                    if online.open.log.log_dir().id() == future.log_dir().id() {
-                        return None;
+                match &mut state.status {
+                    Status::Online(online) => {
+                        if online.open.log.log_dir().id() == future.log_dir().id() {
+                            return Err(given_up("the log is there already"));
+                        }
+                        if online.open.log.begin_move() {
+                            return Ok(online.open.incarnation);
+                        }
                     }
-                    if online.open.log.begin_move() {
-                        return Some(online.open.incarnation);
-                    }
+                    // A recovery takes the time that it takes.
+                    Status::Opening => deadline = self.shared.runtime.now() + OPEN_PATIENCE,
+                    Status::Offline(_) | Status::Retired(_) => {}
                 }
             }
-            if self.shared.runtime.now() >= deadline || !self.pause(BEGIN_AGAIN_AFTER).await {
-                return None;
+            if self.shared.runtime.now() >= deadline {
+                return Err(given_up("the log is offline, or being compacted, for too long"));
+            }
+            if !self.pause(BEGIN_AGAIN_AFTER).await {
+                return Err(MoveError::Stopped);
             }
         }
     }
@@ -256,7 +298,11 @@ impl Partition {
     ) -> Result<(), Interrupted> {
         loop {
             let source = self.move_source(incarnation)?;
-            match future.copy(&source, context).await {
+            let copied = match future.copy(&source, context).await {
+                Ok(()) => future.copy_cuts(&source, context).await,
+                failed => failed,
+            };
+            match copied {
                 Ok(()) => {}
                 // Its files may have been cut or renamed.
                 Err(MoveError::Failed(_)) if self.is_reopened(incarnation).await => return Err(Interrupted::Reopened),
@@ -297,129 +343,13 @@ impl Partition {
         let open = state.open(incarnation).ok_or(Interrupted::Reopened)?;
         Ok(open.log.move_source())
     }
-
-    /// The last part: appends wait until the log goes on, here or there.
-    async fn switch(
-        self: &Arc<Self>,
-        incarnation: u64,
-        ticket: &MoveTicket,
-        future: &mut FutureLog,
-    ) -> Result<MovedFrom, Interrupted> {
-        let running = {
-            let mut guard = self.lock();
-            let state = &mut *guard;
-            if state.is_leaving() || !ticket.is_current(state) {
-                return Err(MoveError::Stopped.into());
-            }
-            state.open(incarnation).ok_or(Interrupted::Reopened)?.is_switching = true;
-            self.jobs.begin()
-        };
-        let result = self.settle_and_decide(incarnation, future).await;
-        if let Some(open) = self.lock().open(incarnation) {
-            open.is_switching = false;
-        }
-        self.rolled.notify_waiters();
-        drop(running);
-        result
-    }
-
-    async fn settle_and_decide(
-        self: &Arc<Self>,
-        incarnation: u64,
-        future: &mut FutureLog,
-    ) -> Result<MovedFrom, Interrupted> {
-        self.settle(incarnation).await?;
-        let source = self.move_source(incarnation)?;
-        if source.missing_in(future) > SWITCH_BYTES_LIMIT {
-            return Err(Interrupted::PutOff);
-        }
-        let unlimited = Throttle::new(f64::MAX);
-        let context = MoveContext { throttle: &unlimited, is_stopped: &|| false };
-        // A target that hangs must not hold up the source; only the decision itself cannot be put off.
-        let prepared = self.shared.runtime.timeout(PREPARE_PATIENCE, future.prepare(&source, context)).await;
-        let files = prepared.map_err(|_| Interrupted::PutOff)??;
-        let moved = match future.take_place(&source, files).await {
-            Ok(moved) => moved,
-            Err(MoveError::Undecided(error)) => {
-                let cause =
-                    format!("a move to another log directory failed, and nobody knows where the log is: {error}");
-                self.go_offline(&mut self.lock(), &cause);
-                return Err(MoveError::Undecided(error).into());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        {
-            let mut guard = self.lock();
-            let state = &mut *guard;
-            if let Some(open) = state.open(incarnation) {
-                let from = open.log.adopt(moved);
-                let (dir, path) = (Arc::clone(open.log.log_dir()), open.log.path().to_path_buf());
-                let (topic_partition, topic_id) = (self.name(), Some(self.topic_id));
-                state.found = Some(FoundPartition { topic_partition, topic_id, dir, path });
-                state.moving = None;
-                return Ok(from);
-            }
-        }
-        // Deleted, or offline for another reason: as if nothing had been decided.
-        match self.shared.log_dirs.take_back_move(moved, &source).await {
-            Ok(()) => {
-                let reason = "the log went offline in the last moment of the move".to_string();
-                Err(MoveError::Failed(LogError::Offline { reason }).into())
-            }
-            Err(error) => Err(MoveError::Undecided(error).into()),
-        }
-    }
-
-    /// Waits until every record is in a sealed segment and durable, and nothing else is at work on the log.
-    async fn settle(self: &Arc<Self>, incarnation: u64) -> Result<(), Interrupted> {
-        let deadline = self.shared.runtime.now() + SETTLE_PATIENCE;
-        let mut has_rolled = false;
-        loop {
-            {
-                let mut guard = self.lock();
-                let state = &mut *guard;
-                if state.is_leaving() {
-                    return Err(MoveError::Stopped.into());
-                }
-                let open = state.open(incarnation).ok_or(Interrupted::Reopened)?;
-                // The switch itself is one job.
-                if open.log.is_settled() && self.jobs.is_last() {
-                    return Ok(());
-                }
-                if open.log.has_active_records() {
-                    if !open.is_rolling {
-                        // A roll that failed is not tried again while appends wait.
-                        if std::mem::replace(&mut has_rolled, true) {
-                            return Err(Interrupted::PutOff);
-                        }
-                        self.start_roll(open).map_err(|_| Interrupted::PutOff)?;
-                    }
-                } else if open.flush == FlushPhase::Idle && !open.log.is_settled() {
-                    self.start_flush(open);
-                }
-            }
-            if self.shared.runtime.now() >= deadline {
-                return Err(Interrupted::PutOff);
-            }
-            self.shared.runtime.sleep(SETTLE_AGAIN_AFTER).await;
-        }
-    }
-
-    async fn remove_moved(&self, from: MovedFrom) {
-        let delay = Duration::from_millis(u64::try_from(self.lock().config.file_delete_delay_ms).unwrap_or(0));
-        if let Err(error) = self.shared.log_dirs.remove_moved(from, delay).await {
-            tracing::error!(
-                topic = %self.topic, partition = self.index, %error,
-                "the partition was moved, but what it left behind cannot be removed; the next start tries again"
-            );
-        }
-    }
 }
 
 /// Retention and compaction may go on.
 fn forget_move(state: &mut State) {
     if let Some(moving) = state.moving.take() {
-        moving.stop.store(true, Ordering::Relaxed);
+        moving.stop.is_set.store(true, Ordering::Relaxed);
+        moving.stop.told.notify_waiters();
     }
     if let Status::Online(online) = &mut state.status {
         online.open.log.end_move();
@@ -427,10 +357,13 @@ fn forget_move(state: &mut State) {
 }
 
 /// The `copies`-th copy of a log that is not what it was.
-async fn begin_again(future: &mut FutureLog, copies: u32) -> Result<(), LogError> {
+async fn begin_again(future: &mut FutureLog, copies: u32) -> Result<(), MoveError> {
     if copies > COPIES_MAX {
-        let reason = "the log was opened again too often while it was copied".to_string();
-        return Err(LogError::Offline { reason });
+        return Err(given_up("the log was opened again too often while it was copied"));
     }
-    future.start_over().await
+    Ok(future.start_over().await?)
+}
+
+fn given_up(reason: &str) -> MoveError {
+    MoveError::Failed(LogError::Offline { reason: reason.to_string() })
 }

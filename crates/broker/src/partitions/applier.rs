@@ -111,7 +111,9 @@ impl Applier {
                 continue;
             }
             let name = TopicPartition::new(Arc::clone(&topic.name), index);
-            let found = self.claim(&name, topic.id);
+            let mut found = self.claim(&name, topic.id);
+            let several = if found.len() > 1 { std::mem::take(&mut found) } else { Vec::new() };
+            let found = found.pop();
             let is_found = found.is_some();
             let shared = Arc::clone(&self.partitions.shared);
             let partition = Partition::new(shared, topic.id, &name, leadership, Arc::clone(config), found);
@@ -119,6 +121,8 @@ impl Applier {
             let opening = partition.begin_job();
             if is_found {
                 newcomers.open.push((partition, opening));
+            } else if !several.is_empty() {
+                partition.on_several_directories(&several);
             } else if is_first && self.has_failed_directory {
                 partition.on_failed_directory();
             } else {
@@ -127,14 +131,17 @@ impl Applier {
         }
     }
 
-    /// The directory that was found for the partition, if it is that topic's.
-    fn claim(&mut self, name: &TopicPartition, topic_id: Uuid) -> Option<FoundPartition> {
-        let candidates = self.found.get_mut(name)?;
-        let with_id = |wanted: Option<Uuid>| candidates.iter().position(|found| found.topic_id == wanted);
-        // One without an id may be its own only if no other is.
-        let index = with_id(Some(topic_id)).or_else(|| with_id(None))?;
-        let found = candidates.swap_remove(index);
-        Some(FoundPartition { topic_id: Some(topic_id), ..found })
+    /// The directories that were found for the partition and are that topic's. More than one must not be chosen from.
+    fn claim(&mut self, name: &TopicPartition, topic_id: Uuid) -> Vec<FoundPartition> {
+        let Some(candidates) = self.found.get_mut(name) else { return Vec::new() };
+        let mut claimed: Vec<_> = candidates.extract_if(.., |found| found.topic_id == Some(topic_id)).collect();
+        // One without an id may be its own only if no other is; nothing in it was ever acknowledged.
+        if claimed.is_empty()
+            && let Some(index) = candidates.iter().position(|found| found.topic_id.is_none())
+        {
+            claimed.push(FoundPartition { topic_id: Some(topic_id), ..candidates.swap_remove(index) });
+        }
+        claimed
     }
 
     async fn create(&mut self, newcomers: Vec<(Arc<Partition>, Job)>) {

@@ -136,6 +136,55 @@ fn a_directory_whose_deletion_a_power_loss_took_back_does_not_hide_its_successor
 }
 
 #[test]
+fn the_rest_of_a_failed_creation_does_not_hide_the_partition() {
+    with_node(188, &[("log.dirs", "/data,/more")], |node| async move {
+        node.create_topic("t", 1, &[]).await;
+        node.produce("t", 0, &["a"]).await;
+        let disk = node.runtime.disk().clone();
+        let is_first = node.names("/data").await.contains(&"t-0".to_string());
+        let (own, other) = if is_first { ("/data/t-0", "/more") } else { ("/more/t-0", "/data") };
+        let rest = Path::new(other).join("t-0");
+        disk.create_dir_all(&rest).await.unwrap();
+        let metadata = disk.read(&Path::new(own).join("partition.metadata"), 1000).await.unwrap();
+        let copy = disk.open(&rest.join("partition.metadata"), OpenMode::Create).await.unwrap();
+        copy.write_at(0, &[&metadata]).unwrap();
+        let node = node.crash().await;
+        node.ready("t", 0).await;
+        assert_eq!(node.read_all("t", 0, 0).await, ["a"]);
+        let names = node.names(other).await;
+        assert!(names.iter().any(|name| name.starts_with("t-0.") && name.ends_with("-stray")), "{names:?}");
+    });
+}
+
+#[test]
+fn of_two_directories_of_one_partition_none_is_chosen() {
+    with_node(187, &[("log.dirs", "/data,/more")], |node| async move {
+        node.create_topic("t", 1, &[]).await;
+        node.produce("t", 0, &["a"]).await;
+        let disk = node.runtime.disk().clone();
+        let is_first = node.names("/data").await.contains(&"t-0".to_string());
+        let (own, other) = if is_first { ("/data/t-0", "/more/t-0") } else { ("/more/t-0", "/data/t-0") };
+        disk.create_dir_all(Path::new(other)).await.unwrap();
+        for entry in disk.list(Path::new(own)).await.unwrap() {
+            let bytes = disk.read(&Path::new(own).join(&entry.name), 1 << 20).await.unwrap();
+            let copy = disk.open(&Path::new(other).join(&entry.name), OpenMode::Create).await.unwrap();
+            copy.write_at(0, &[&bytes]).unwrap();
+        }
+        let node = node.crash().await;
+        node.until("the partition is offline", || node.metrics.broker.partitions_offline.get() == 1).await;
+        let refused = node.produce_batch("t", 0, batch(&["b"]), -1).await;
+        assert_eq!(error(refused.error_code), "KAFKA_STORAGE_ERROR");
+        let message = refused.error_message.unwrap_or_default();
+        assert!(message.contains("/data/t-0") && message.contains("/more/t-0"), "{message}");
+        let disk = node.runtime.disk().clone();
+        disk.remove_dir_all(Path::new(other)).await.unwrap();
+        let node = node.restart().await;
+        node.ready("t", 0).await;
+        assert_eq!(node.read_all("t", 0, 0).await, ["a"]);
+    });
+}
+
+#[test]
 fn a_directory_in_the_way_of_a_new_partition_is_set_aside() {
     with_node(184, &[], |node| async move {
         node.runtime.disk().create_dir_all(Path::new("/data/t-0")).await.unwrap();

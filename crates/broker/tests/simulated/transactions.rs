@@ -269,6 +269,24 @@ fn topic_that_is_deleted_does_not_keep_a_transaction_from_its_end() {
 }
 
 #[test]
+fn first_batch_of_the_next_transaction_waits_for_the_markers() {
+    with_node(712, &[], |node| async move {
+        with_topics(&node).await;
+        let mut txn = Txn::new("tx", 2);
+        txn.init(&node).await;
+        assert_eq!(txn.send(&node, "t", 0, "x").await, "NONE");
+        node.world.disk_faults(NODE).slow_syncs("/t-0/", 1, Duration::from_millis(60));
+        assert_eq!(txn.end(&node, true).await, "NONE");
+        let ended = node.runtime.now();
+        assert_eq!(txn.try_send(&node, "t", 1, "y").await, "NONE", "one attempt is enough");
+        assert!(node.runtime.now() - ended >= Duration::from_millis(40), "the marker's flush was under way");
+        assert_eq!(node.read_committed("t", 0).await.values, ["x"]);
+        assert_eq!(txn.end(&node, true).await, "NONE");
+        assert_eq!(node.completed("tx").await, "CompleteCommit");
+    });
+}
+
+#[test]
 fn many_transactions_of_many_producers_mix() {
     with_node(709, &[], |node| async move {
         with_topics(&node).await;

@@ -8,6 +8,7 @@
 mod session;
 
 use super::grouping::UNREADY;
+use super::membership::{FENCED, JOIN_EPOCH, LEAVE_EPOCH, expect_left};
 use super::setup::{SHARED, SHARED_PARTITIONS};
 use super::{Actor, compacting};
 use crate::oracle::{Check, PartitionKey, Said, ShareAnswer, broken};
@@ -21,15 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const GROUP: &str = "share-group";
-const JOIN_EPOCH: i32 = 0;
-const LEAVE_EPOCH: i32 = -1;
 /// Records that a member speaks of at once.
 const SAID_AT_ONCE_MAX: u64 = 12;
 /// In the end the group is done with everything that is promised within this time.
 const CATCH_UP_MAX: Duration = Duration::from_secs(60);
-
-/// What a member is told that is not one any more.
-const FENCED: &[ErrorCode] = &[ErrorCode::UnknownMemberId, ErrorCode::FencedMemberEpoch, ErrorCode::GroupIdNotFound];
 
 /// What a member has to say: by partition offset, delivery count, what.
 type Words = BTreeMap<i32, Vec<(i64, i16, Said)>>;
@@ -286,14 +282,8 @@ impl Member {
             ..ShareGroupHeartbeatRequest::default()
         };
         self.become_another();
-        match self.send(&request).await {
-            Ok(response) => {
-                let code = ErrorCode::from_code(response.error_code).unwrap_or(ErrorCode::UnknownServerError);
-                let passing = [UNREADY, FENCED, &[ErrorCode::None]].concat();
-                self.actor.expect_code("ShareGroupHeartbeat to leave", code, None, &passing)
-            }
-            Err(error) => self.actor.expect("ShareGroupHeartbeat to leave", &error, UNREADY),
-        }
+        let answer = self.send(&request).await.map(|response| response.error_code);
+        expect_left(&self.actor, "ShareGroupHeartbeat to leave", answer)
     }
 
     fn become_another(&mut self) {

@@ -7,6 +7,7 @@
 //! leaves.
 
 use super::grouping::UNREADY;
+use super::membership::{FENCED, JOIN_EPOCH, LEAVE_EPOCH, expect_left};
 use super::setup::{STREAMED, STREAMED_PARTITIONS};
 use super::{Actor, compacting};
 use crate::oracle::{Check, GroupSent, broken};
@@ -24,8 +25,6 @@ const GROUP: &str = "streams-group";
 const SESSION: Duration = Duration::from_secs(2);
 /// A member that does not give up what it is asked for is removed after this, longer than anything here takes.
 const REBALANCE: Duration = Duration::from_secs(120);
-const JOIN_EPOCH: i32 = 0;
-const LEAVE_EPOCH: i32 = -1;
 /// Partitions of the repartition topic.
 const REPARTITIONED: i32 = 3;
 /// Subtopologies, each with how many tasks it has.
@@ -34,9 +33,6 @@ const SUBTOPOLOGIES: &[(&str, i32)] = &[("0", STREAMED_PARTITIONS), ("1", REPART
 const STRIDE: i32 = 100;
 /// In the end all tasks are assigned within this time.
 const CATCH_UP_MAX: Duration = Duration::from_secs(60);
-
-/// What a member is told that is not one any more.
-const FENCED: &[ErrorCode] = &[ErrorCode::UnknownMemberId, ErrorCode::FencedMemberEpoch, ErrorCode::GroupIdNotFound];
 
 /// Makes the segments of the coordinator's topic small.
 pub(super) async fn set_up(actor: &Actor) -> Check {
@@ -238,14 +234,8 @@ impl Member {
             ..StreamsGroupHeartbeatRequest::default()
         };
         self.become_another();
-        match self.send(&request).await {
-            Ok(response) => {
-                let code = ErrorCode::from_code(response.error_code).unwrap_or(ErrorCode::UnknownServerError);
-                let passing = [UNREADY, FENCED, &[ErrorCode::None]].concat();
-                self.actor.expect_code("StreamsGroupHeartbeat to leave", code, None, &passing)
-            }
-            Err(error) => self.actor.expect("StreamsGroupHeartbeat to leave", &error, UNREADY),
-        }
+        let answer = self.send(&request).await.map(|response| response.error_code);
+        expect_left(&self.actor, "StreamsGroupHeartbeat to leave", answer)
     }
 
     /// The same member joins again, with nothing.

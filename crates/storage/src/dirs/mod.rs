@@ -9,6 +9,7 @@
 //! A directory that fails takes only its own partitions offline; one that is full refuses appends until it has space.
 
 mod checkpoint;
+mod duplicates;
 mod housekeeping;
 mod log_dir;
 mod marker;

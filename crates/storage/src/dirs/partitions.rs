@@ -62,7 +62,7 @@ impl LogDirs {
             Ok::<_, LogError>(FoundPartition { topic_id, ..found })
         };
         let found = stream::iter(found).map(with_id).buffered(READS_IN_PARALLEL).try_collect().await?;
-        Ok(self.settle_moves(found).await)
+        self.set_empty_duplicates_aside(self.settle_moves(found).await).await
     }
 
     /// Opens a log that was found, recovering it as far as its last run makes that necessary.
@@ -114,6 +114,8 @@ impl LogDirs {
         let mut preferred = lock(&self.node.preferred);
         if preferred.len() < PREFERRED_DIRS_MAX || preferred.contains_key(partition) {
             preferred.insert(partition.clone(), dir.id());
+        } else {
+            warn!(%partition, "too many partitions that do not exist were given a log directory: this one is forgotten");
         }
     }
 
@@ -199,7 +201,7 @@ impl LogDirs {
         Ok(())
     }
 
-    async fn rename_dir(
+    pub(super) async fn rename_dir(
         &self,
         dir: &LogDir,
         partition: &TopicPartition,

@@ -9,7 +9,7 @@ use crate::log::sync_file;
 use crate::{LogError, sites};
 use ottla_runtime::{Disk, File, OpenMode};
 use ottla_types::{TopicPartition, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub struct FutureLog {
     pub(super) partition: TopicPartition,
     pub(super) topic_id: Uuid,
     pub(super) copied: BTreeMap<i64, Copied>,
+    /// Names of the files of cut bytes that are there.
+    pub(super) cuts: BTreeSet<String>,
     pub(super) progress: Arc<CopyProgress>,
 }
 
@@ -102,6 +104,7 @@ impl FutureLog {
     /// Forgets everything that was copied: the source is not what it was.
     pub async fn start_over(&mut self) -> Result<(), LogError> {
         self.copied.clear();
+        self.cuts.clear();
         self.progress.bytes.store(0, Ordering::Relaxed);
         self.progress.end_offset.store(0, Ordering::Relaxed);
         let disk = self.disk();
@@ -179,33 +182,38 @@ impl FutureLog {
         self.copy_small(&from, &kind.path(&self.path, base_offset), site).await
     }
 
-    /// Copies what earlier recoveries cut from the log and kept beside it.
-    pub(super) async fn copy_cuts(&self, source: &MoveSource) -> Result<(), LogError> {
+    /// Copies what earlier recoveries cut from the log and kept beside it, as far as it is not there yet.
+    pub async fn copy_cuts(&mut self, source: &MoveSource, context: MoveContext<'_>) -> Result<(), MoveError> {
         let dir = &source.identity.path;
         for entry in self.disk().list(dir).await.map_err(LogError::io("list", dir))? {
-            if files::is_cut_file(&entry.name) {
-                self.copy_large(&dir.join(&entry.name), &self.path.join(&entry.name), sites::CUT_FILE).await?;
+            if files::is_cut_file(&entry.name) && !self.cuts.contains(&entry.name) {
+                self.copy_cut(&dir.join(&entry.name), &self.path.join(&entry.name), context).await?;
+                self.cuts.insert(entry.name);
             }
         }
         Ok(())
     }
 
-    /// Copies a file of any size, a part at a time, and syncs it.
-    async fn copy_large(&self, from: &Path, to: &Path, site: &'static str) -> Result<(), LogError> {
+    async fn copy_cut(&self, from: &Path, to: &Path, context: MoveContext<'_>) -> Result<(), MoveError> {
         let source = self.disk().open(from, OpenMode::Read).await.map_err(LogError::io("open", from))?;
         let size = source.len().map_err(LogError::io("look at", from))?;
         let file = create_empty(self.disk(), to).await.map_err(|error| self.failed(error))?;
         let mut at = 0;
         while at < size {
             let wanted = (size - at).min(SCAN_CHUNK_BYTES as u64);
+            if (context.is_stopped)() {
+                return Err(MoveError::Stopped);
+            }
+            self.check_room(wanted).await?;
             let chunk = source.read_at(at, wanted as usize).await.map_err(LogError::io("read", from))?;
             if chunk.is_empty() {
                 break;
             }
             file.write_at(at, &[&chunk]).map_err(LogError::io("write", to)).map_err(|error| self.failed(error))?;
             at += chunk.len() as u64;
+            context.throttle.pay(&self.dir.rt, chunk.len() as u64, context.is_stopped).await;
         }
-        sync_file(&file, site, to).await.map_err(|error| self.failed(error))
+        sync_file(&file, sites::CUT_FILE, to).await.map_err(|error| self.failed(error).into())
     }
 
     async fn copy_small(&self, from: &Path, to: &Path, site: &'static str) -> Result<(), LogError> {

@@ -39,6 +39,7 @@ impl FutureLog {
     pub async fn prepare(&mut self, source: &MoveSource, context: MoveContext<'_>) -> Result<PreparedMove, MoveError> {
         assert!(source.is_settled, "appends were stopped, and everything flushed, before the decision");
         self.copy(source, context).await?;
+        self.copy_cuts(source, context).await?;
         self.complete(source).await?;
         self.checkpoint(source).await?;
         Ok(PreparedMove(()))
@@ -55,11 +56,19 @@ impl FutureLog {
         let marked = MoveMarker { topic_id: self.topic_id, to: self.dir.id() };
         if let Err(error) = marked.write(self.disk(), &source.identity.path).await {
             source.identity.dir.note_log_error(&error);
-            return Err(self.take_back(source, &place, error).await);
+            return Err(self.take_back(source, error).await);
         }
-        if let Err(error) = self.rename(&place).await.map_err(|error| self.failed(error)) {
-            return Err(self.take_back(source, &place, error).await);
+        let renamed = self.disk().rename(&self.path, &place).await.map_err(LogError::io("rename", &self.path));
+        if let Err(error) = renamed {
+            let error = self.failed(error);
+            return Err(match self.disk().exists(&place).await {
+                Ok(false) => self.take_back(source, error).await,
+                _ => MoveError::Undecided(error),
+            });
         }
+        // A sync that failed says nothing, and neither would a second one: the marker stays, and the next start looks.
+        let synced = sync_dir(self.disk(), self.dir.path(), sites::MOVED_LOG_DIR).await;
+        synced.map_err(|error| MoveError::Undecided(self.failed(error)))?;
         for segment in source.sealed.values() {
             segment.relocate(&place).await;
         }
@@ -81,7 +90,6 @@ impl FutureLog {
             allocated.map_err(|error| self.failed(error))?;
         }
         self.copy_beside(source, base_offset, SegmentFile::Snapshot, sites::MOVED_SNAPSHOT).await?;
-        self.copy_cuts(source).await?;
         let epochs = self.path.join(LEADER_EPOCH_CHECKPOINT);
         self.write_durably(&epochs, &source.epochs, sites::MOVED_EPOCHS).await?;
         let metadata = PartitionMetadata { topic_id: self.topic_id }.encode();
@@ -104,22 +112,9 @@ impl FutureLog {
         Ok(())
     }
 
-    /// The decision.
-    async fn rename(&self, place: &Path) -> Result<(), LogError> {
-        self.disk().rename(&self.path, place).await.map_err(LogError::io("rename", &self.path))?;
-        sync_dir(self.disk(), self.dir.path(), sites::MOVED_LOG_DIR).await
-    }
-
-    /// The decision failed: makes sure that it was not taken, so that the source may be used.
-    async fn take_back(&self, source: &MoveSource, place: &Path, error: LogError) -> MoveError {
-        let taken_back = async {
-            if self.disk().exists(place).await.map_err(LogError::io("find", place))? {
-                self.disk().rename(place, &self.path).await.map_err(LogError::io("rename", place))?;
-            }
-            sync_dir(self.disk(), self.dir.path(), sites::MOVED_LOG_DIR).await?;
-            MoveMarker::remove(self.disk(), &source.identity.path).await
-        };
-        match taken_back.await {
+    /// The decision did not fall: the source may be used again.
+    async fn take_back(&self, source: &MoveSource, error: LogError) -> MoveError {
+        match MoveMarker::remove(self.disk(), &source.identity.path).await {
             Ok(()) => MoveError::Failed(error),
             Err(second) => {
                 tracing::error!(partition = %self.partition, error = %second, "a move could not be taken back");

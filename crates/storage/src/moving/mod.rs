@@ -4,9 +4,9 @@
 //! 2. [`FutureLog::copy`] brings over what is durable at the source, segment by segment, byte for byte, as often as it takes
 //!    until little is missing. Meanwhile retention and compaction leave the log alone ([`Log::begin_move`]), as in Kafka: a
 //!    sealed segment stays as it is.
-//! 3. The caller stops appends, rolls and flushes ([`Log::is_settled`]). [`FutureLog::decide`] then copies the rest and the
-//!    state behind it (producer snapshot, leader epochs, checkpoints), syncs all of it, and then: a. writes the marker `.ottla_move`
-//!    into the source, durably; b. renames the future directory to `<topic>-<partition>`, durably. **That rename is the
+//! 3. The caller stops appends, rolls and flushes ([`Log::is_settled`]). [`FutureLog::prepare`] then copies the rest and the
+//!    state behind it (producer snapshot, leader epochs, checkpoints), and syncs all of it. [`FutureLog::take_place`] a. writes the
+//!    marker `.ottla_move` into the source, durably; b. renames the future directory to `<topic>-<partition>`, durably. **That rename is the
 //!    decision**: before it the source is the log, after it the target is.
 //! 4. [`Log::adopt`] under the partition's lock: the open log goes on in the target, with everything that it has in memory.
 //!    Appends are taken again. [`LogDirs::remove_moved`] removes the source.

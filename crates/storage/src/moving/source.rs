@@ -116,6 +116,8 @@ impl Log {
         identity.progress.durable_log_start.store(self.log_start_offset, Ordering::Release);
         identity.dir.register(&identity.partition, identity.progress.clone());
         identity.dir.node.cache.remove_log(old.number);
+        // What stays of it in the old directory does not keep that from being closed cleanly.
+        old.progress.is_closed.store(true, Ordering::Release);
         self.identity = Arc::new(identity);
         self.active = self.new_active(moved.base_offset, moved.log);
         self.unflushed = Unflushed::default();

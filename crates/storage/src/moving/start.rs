@@ -9,7 +9,7 @@ use crate::limits::READS_IN_PARALLEL;
 use crate::{LogDirs, LogError};
 use futures_util::{StreamExt, stream};
 use ottla_types::{TopicPartition, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +50,7 @@ impl LogDirs {
             partition: partition.clone(),
             topic_id,
             copied: BTreeMap::new(),
+            cuts: BTreeSet::new(),
             progress: Arc::new(CopyProgress::default()),
         })
     }

@@ -149,9 +149,14 @@ impl OpenRequest {
     fn checkpointed(&self) -> Checkpointed {
         let recovery_point = match self.mode {
             OpenMode::FlushedTo(offset) => offset,
-            OpenMode::After(_) => self.dir.recovery_points.get(&self.partition).unwrap_or(0),
+            OpenMode::After(_) => self.recovery_point().unwrap_or(0),
         };
         Checkpointed { recovery_point, log_start_offset: self.dir.log_starts.get(&self.partition).unwrap_or(0) }
+    }
+
+    /// What the log directory's checkpoint has, or has in memory since.
+    fn recovery_point(&self) -> Option<i64> {
+        self.dir.recovery_points.get(&self.partition)
     }
 
     /// The log of a directory without segments: new, or its creation was not durable yet.

@@ -44,10 +44,12 @@ pub(super) async fn load_state(
     }
     let producers_from = snapshot_offset.unwrap_or(first);
     let (mut epochs, epochs_from) = match load_epochs(request, disk).await? {
-        Some(epochs) => (epochs, end_offset),
+        // They are written before the recovery point rises, and may lag behind what else was flushed.
+        Some(epochs) => (epochs, request.recovery_point().unwrap_or(end_offset).min(end_offset)),
         None => (LeaderEpochCache::new(), first),
     };
-    epochs.truncate_from_end(end_offset);
+    // What the file has beyond that is found again.
+    epochs.truncate_from_end(epochs_from);
     let from = producers_from.min(epochs_from);
     let first_base = inventory.floor(from).unwrap_or(end_offset);
     for (&base_offset, &size) in inventory.segments().range(first_base..end_offset.max(first_base)) {

@@ -4,6 +4,7 @@ use super::{Credentials, GROUPED, GROUPED_PARTITIONS, MODERN, Seat, Told};
 use crate::oracle::{Check, broken};
 use crate::planted::GroupError;
 use crate::workload::Actor;
+use crate::workload::membership::{JOIN_EPOCH, LEAVE_EPOCH};
 use ottla_client::ClientError;
 use ottla_protocol::consumer_group_heartbeat_request::TopicPartitions;
 use ottla_protocol::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
@@ -16,8 +17,6 @@ use std::time::Duration;
 const SESSION: Duration = Duration::from_secs(2);
 /// A member that does not give up what it is asked for is removed after this, longer than anything here takes.
 const REBALANCE: Duration = Duration::from_secs(120);
-const JOIN_EPOCH: i32 = 0;
-const LEAVE_EPOCH: i32 = -1;
 
 /// Is a member until the run is over and the group has read everything.
 pub(in crate::workload) async fn run(actor: Actor) -> Check {

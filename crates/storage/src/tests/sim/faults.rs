@@ -4,9 +4,9 @@ use super::NODE;
 use crate::producer_state::Origin;
 use crate::tests::kit::*;
 use crate::{AppendError, Log, LogConfig, LogDirState, LogDirs, LogDirsOptions};
-use ottla_runtime::Runtime;
 use ottla_runtime::sim::World;
-use ottla_types::{NodeId, TopicPartition};
+use ottla_runtime::{OpenMode, Runtime};
+use ottla_types::{LeaderEpoch, NodeId, TopicPartition};
 use std::path::PathBuf;
 
 fn worlds(test: impl AsyncFn(World)) {
@@ -90,6 +90,69 @@ fn what_is_found_after_a_failed_fsync_and_a_crash_is_made_durable() {
         let (log, _) = open_found(&dirs, small_segments()).await.unwrap();
         assert_eq!(log.log_end_offset(), found, "it may have been shown to consumers");
         is_whole(&log).await;
+    });
+}
+
+/// The records of an epoch may be durable, and the checkpoint that says where it began not.
+#[test]
+fn epochs_that_were_not_written_are_found_again_when_the_log_is_opened_again() {
+    worlds(async |world| {
+        let rt = world.node(NODE);
+        let (dirs, mut log) = new_log(&rt, LogConfig::default()).await;
+        append_some(&mut log, 4).await;
+        roll(&mut log).await.unwrap();
+        flush(&mut log).await.unwrap();
+        append_some(&mut log, 1).await;
+        let next = LeaderEpoch(EPOCH.0 + 1);
+        for _ in 0..4 {
+            try_append(&mut log, &batch(3), next, Origin::Client).await.unwrap();
+        }
+        roll(&mut log).await.unwrap();
+        try_append(&mut log, &batch(3), next, Origin::Client).await.unwrap();
+        world.disk_faults(NODE).fail_syncs("leader-epoch", 1);
+        assert_eq!(flush(&mut log).await.unwrap(), 30, "the records are safe");
+        world.disk_faults(NODE).fail_writes(".log", 1);
+        try_append(&mut log, &batch(3), next, Origin::Client).await.unwrap_err();
+        let (log, _) = dirs.reopen_log(&log.into_failed()).await.unwrap();
+        assert_eq!(log.log_end_offset(), 30);
+        assert_eq!(log.offset_for_leader_epoch(EPOCH, next), Some((EPOCH, 15)));
+        assert_eq!(log.leader_epoch_at(15), Some(next));
+        drop((log, dirs));
+        world.crash(NODE);
+        let rt = world.node(NODE);
+        let dirs = open_dirs(&rt).await;
+        let (log, _) = open_found(&dirs, LogConfig::default()).await.unwrap();
+        assert_eq!(log.offset_for_leader_epoch(EPOCH, next), Some((EPOCH, 15)));
+    });
+}
+
+/// The checkpoint of the epochs may also be ahead of the recovery point: its name is new, the sync of the name failed.
+#[test]
+fn epochs_of_a_checkpoint_that_is_ahead_stay_as_they_are() {
+    worlds(async |world| {
+        let rt = world.node(NODE);
+        let (dirs, mut log) = new_log(&rt, LogConfig::default()).await;
+        let epochs = [EPOCH, LeaderEpoch(EPOCH.0 + 1), LeaderEpoch(EPOCH.0 + 2)];
+        append_some(&mut log, 4).await;
+        try_append(&mut log, &batch(3), epochs[1], Origin::Client).await.unwrap();
+        roll(&mut log).await.unwrap();
+        assert_eq!(flush(&mut log).await.unwrap(), 15);
+        for epoch in [epochs[1], epochs[1], epochs[2], epochs[2]] {
+            try_append(&mut log, &batch(3), epoch, Origin::Client).await.unwrap();
+        }
+        roll(&mut log).await.unwrap();
+        world.disk_faults(NODE).fail_syncs("leader-epoch", 1);
+        flush(&mut log).await.unwrap();
+        let ahead = format!("0\n3\n{} 0\n{} 12\n{} 21\n", epochs[0], epochs[1], epochs[2]);
+        let checkpoint = log.path().join("leader-epoch-checkpoint");
+        let file = rt.disk().open(&checkpoint, OpenMode::Create).await.unwrap();
+        file.write_at(0, &[ahead.as_bytes()]).unwrap();
+        world.disk_faults(NODE).fail_writes(".log", 1);
+        try_append(&mut log, &batch(3), epochs[2], Origin::Client).await.unwrap_err();
+        let (log, _) = dirs.reopen_log(&log.into_failed()).await.unwrap();
+        assert_eq!(log.log_end_offset(), 27);
+        assert_eq!(log.offset_for_leader_epoch(epochs[0], epochs[2]), Some((epochs[0], 12)));
+        assert_eq!(log.offset_for_leader_epoch(epochs[1], epochs[2]), Some((epochs[1], 21)));
     });
 }
 
