@@ -106,7 +106,7 @@ fn power_losses_at_every_step_of_version_1() {
 
 #[test]
 fn power_losses_at_every_step_of_version_2() {
-    outages_at_every_step(723, 2, Outage::PowerLoss);
+    outages_at_every_step(740, 2, Outage::PowerLoss);
 }
 
 /// What an outage found of a TxnOffsetCommit.
