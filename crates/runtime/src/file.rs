@@ -49,12 +49,15 @@ impl FileKind {
         }
     }
 
-    /// Closes the file on this thread, unless it is held elsewhere.
-    pub(crate) fn close_here(self) {
-        if let FileKind::Real(file) = self
-            && let Some(file) = Arc::into_inner(file)
-        {
-            file.close_here();
+    /// Closes the file on this thread, unless it is held elsewhere; whether it is closed now.
+    pub(crate) fn close_here(self) -> bool {
+        match self {
+            FileKind::Real(file) => Arc::into_inner(file).is_some_and(|file| {
+                file.close_here();
+                true
+            }),
+            FileKind::Sim(file) => Arc::into_inner(file).is_some(),
+            FileKind::Memory(_) | FileKind::Lazy(_) => false,
         }
     }
 
@@ -92,8 +95,16 @@ impl File {
     /// Opens a lazy file on this thread if it is closed, so that a write that follows cannot fail for that.
     pub fn open_now(&self) -> io::Result<()> {
         match &self.kind {
-            FileKind::Lazy(file) => file.open_now(false).map(|_| ()),
+            FileKind::Lazy(file) => file.open_now().map(|_| ()),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether a change may not be synced; only a lazy file knows.
+    pub fn has_unsynced(&self) -> bool {
+        match &self.kind {
+            FileKind::Lazy(file) => file.has_unsynced(),
+            _ => true,
         }
     }
 
@@ -118,7 +129,7 @@ impl File {
             FileKind::Real(file) => file.write_at(offset, bufs),
             FileKind::Memory(file) => file.write_at(offset, bufs),
             FileKind::Sim(file) => file.write_at(offset, bufs),
-            FileKind::Lazy(file) => self.holding(file.open_now(true)?).write_at(offset, bufs),
+            FileKind::Lazy(file) => file.change(|open| self.holding(open.clone()).write_at(offset, bufs)),
         }
     }
 
@@ -128,7 +139,7 @@ impl File {
             FileKind::Real(file) => file.set_len(len),
             FileKind::Memory(file) => file.set_len(len),
             FileKind::Sim(file) => file.set_len(len),
-            FileKind::Lazy(file) => self.holding(file.open_now(true)?).set_len(len),
+            FileKind::Lazy(file) => file.change(|open| self.holding(open.clone()).set_len(len)),
         }
     }
 
@@ -138,7 +149,7 @@ impl File {
             FileKind::Real(file) => file.len(),
             FileKind::Memory(file) => Ok(file.len()),
             FileKind::Sim(file) => file.len(),
-            FileKind::Lazy(file) => self.holding(file.open_now(false)?).len(),
+            FileKind::Lazy(file) => self.holding(file.open_now()?).len(),
         }
     }
 

@@ -71,12 +71,28 @@ impl LazyFile {
         self.lock().open.clone()
     }
 
-    /// The file, opened on this thread if need be. `is_change`: to be changed.
-    pub(crate) fn open_now(self: &Arc<Self>, is_change: bool) -> io::Result<FileKind> {
+    /// The file, opened on this thread if need be.
+    pub(crate) fn open_now(self: &Arc<Self>) -> io::Result<FileKind> {
+        self.with_open(|_, open| Ok(open.clone()))
+    }
+
+    /// Changes the file, opened on this thread if need be. A sync that begins meanwhile waits, so that it covers the change or
+    /// does not count it.
+    pub(crate) fn change(self: &Arc<Self>, change: impl FnOnce(&FileKind) -> io::Result<()>) -> io::Result<()> {
+        self.with_open(|state, open| {
+            state.changes += 1;
+            change(open)
+        })
+    }
+
+    fn with_open<T>(
+        self: &Arc<Self>,
+        use_it: impl FnOnce(&mut LazyState, &FileKind) -> io::Result<T>,
+    ) -> io::Result<T> {
         self.is_used.store(true, Ordering::Relaxed);
         let mut state = self.lock();
         let is_closed = state.open.is_none();
-        let kind = match &state.open {
+        let open = match &state.open {
             Some(open) => open.clone(),
             None => {
                 self.check_not_failed()?;
@@ -84,12 +100,18 @@ impl LazyFile {
                 self.install(&mut state, opened)?
             }
         };
-        state.changes += u64::from(is_change);
+        let used = use_it(&mut state, &open);
         drop(state);
         if is_closed {
             self.disk.open_files().admit(self, self.disk.lazy_files_max());
         }
-        Ok(kind)
+        used
+    }
+
+    /// Whether a change is not synced.
+    pub(crate) fn has_unsynced(&self) -> bool {
+        let state = self.lock();
+        state.changes != state.synced
     }
 
     /// The file, opened on a storage thread if need be, as `mode` says.
@@ -196,16 +218,32 @@ impl OpenFiles {
         if !is_out_of_files(error) {
             return false;
         }
-        let closed = close_some(&mut self.lock(), CLOSED_IN_NEED);
-        let is_any = !closed.is_empty();
+        let closed = take_clean(&mut self.lock(), CLOSED_IN_NEED);
         // At once, not on a storage thread: the caller tries again. They have names, so that no blocks are freed.
-        closed.into_iter().for_each(FileKind::close_here);
-        is_any
+        closed.into_iter().map(FileKind::close_here).fold(false, |is_any, is_closed| is_any | is_closed)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Weak<LazyFile>>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes up to `wanted` clean files out of the queue, also such as were just used: descriptors are needed now.
+fn take_clean(queue: &mut VecDeque<Weak<LazyFile>>, wanted: usize) -> Vec<FileKind> {
+    let mut closed = Vec::new();
+    for _ in 0..queue.len() {
+        if closed.len() >= wanted {
+            break;
+        }
+        let Some(oldest) = queue.pop_front() else { break };
+        let Some(file) = oldest.upgrade() else { continue };
+        file.is_used.store(false, Ordering::Relaxed);
+        match file.look() {
+            Ok(open) => closed.extend(open),
+            Err(StaysOpen) => queue.push_back(oldest),
+        }
+    }
+    closed
 }
 
 /// Takes up to `wanted` files out of the queue, those at its front first.

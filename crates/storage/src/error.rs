@@ -1,7 +1,7 @@
 //! What can go wrong, by what the caller does next.
 
 use crate::producer_state::ProducerError;
-use ottla_runtime::is_disk_full;
+use ottla_runtime::{is_disk_full, is_out_of_files};
 use ottla_types::Uuid;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,6 +98,11 @@ impl LogError {
     /// Whether the cause is a full disk.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, LogError::Io { source, .. } if is_disk_full(source))
+    }
+
+    /// Whether the cause is that no more files may be open.
+    pub fn is_out_of_files(&self) -> bool {
+        matches!(self, LogError::Io { source, .. } if is_out_of_files(source))
     }
 
     /// Whether trying again may help, because the system refused something and nothing is wrong with what is on disk.

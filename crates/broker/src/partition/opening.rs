@@ -139,6 +139,7 @@ impl Partition {
             incarnation: state.incarnation,
             flush: FlushPhase::Idle,
             is_rolling: false,
+            failed_roll: None,
             is_switching: false,
             accounted_bytes: 0,
             queued: None,

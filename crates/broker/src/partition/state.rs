@@ -114,6 +114,8 @@ pub(super) struct OpenLog {
     pub(super) incarnation: u64,
     pub(super) flush: FlushPhase,
     pub(super) is_rolling: bool,
+    /// When the last roll failed, and why; the next one comes later.
+    pub(super) failed_roll: Option<(Instant, String)>,
     /// The log is about to go on in another log directory: nothing is appended or deleted until it does.
     pub(super) is_switching: bool,
     /// This partition's share of the node's unflushed bytes.

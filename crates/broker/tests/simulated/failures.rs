@@ -220,3 +220,24 @@ fn a_log_directory_that_fails_at_the_start_keeps_its_partitions_offline_but_not_
         assert_eq!(node.produce("new", 0, &["x"]).await, 0);
     });
 }
+
+#[test]
+fn a_roll_that_finds_no_descriptor_left_refuses_appends_until_there_is_one() {
+    with_node(119, &[], |node| async move {
+        node.create_topic("t", 1, &[("segment.bytes", "1048576")]).await;
+        let filling = batch(&["x".repeat(700_000).as_str()]);
+        let first = node.produce_batch("t", 0, filling.clone(), -1).await;
+        assert_eq!(error(first.error_code), "NONE");
+        let faults = node.world.disk_faults(NODE);
+        faults.set_open_files_max(Some(faults.open_files()));
+        let refused = node.produce_batch("t", 0, filling.clone(), -1).await;
+        assert_eq!(error(refused.error_code), "KAFKA_STORAGE_ERROR");
+        let message = refused.error_message.unwrap_or_default();
+        assert!(message.contains("ulimit"), "{message}");
+        assert_eq!(node.metrics.broker.partitions_offline.get(), 0);
+        faults.set_open_files_max(None);
+        node.runtime.sleep(Duration::from_millis(200)).await;
+        let second = node.produce_batch("t", 0, filling, -1).await;
+        assert_eq!((error(second.error_code), second.base_offset), ("NONE", 1));
+    });
+}

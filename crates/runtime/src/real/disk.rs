@@ -128,7 +128,8 @@ fn list(path: &Path) -> io::Result<Vec<DirEntry>> {
     let mut listed = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
+        // Where a name does not tell its type, it is looked at; it may be gone by then.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             let Ok(name) = entry.file_name().into_string() else { continue };
             listed.push(DirEntry { name, is_dir: true, len: 0 });
             continue;

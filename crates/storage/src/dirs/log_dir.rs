@@ -194,8 +194,13 @@ impl LogDir {
             return;
         }
         self.set_recovery_points();
-        if let Err(error) = self.recovery_points.flush(self.disk()).await {
-            self.note_own_error(&error);
+        match self.recovery_points.flush(self.disk()).await {
+            Ok(()) => {}
+            // The next time comes soon.
+            Err(error) if error.is_out_of_files() => {
+                warn!(log_dir = %self.path.display(), %error, "the recovery points were not written");
+            }
+            Err(error) => self.note_own_error(&error),
         }
     }
 

@@ -67,12 +67,7 @@ impl LogDirs {
 
     /// Opens a log that was found, recovering it as far as its last run makes that necessary.
     pub async fn open_log(&self, found: &FoundPartition, config: LogConfig) -> Result<(Log, RecoveryReport), LogError> {
-        if let Some(topic_id) = found.topic_id
-            && read_topic_id(&found.dir, &found.path).await?.is_none()
-        {
-            let metadata = write_topic_id(&found.dir, &found.path, topic_id).await?;
-            sync_file(&metadata, sites::PARTITION_METADATA, &found.path).await?;
-        }
+        restore_topic_id(&found.dir, &found.path, found.topic_id).await?;
         check_not_moved(found.dir.disk(), &found.path).await?;
         let last_run = found.dir.last_run;
         recovery::open(OpenRequest {
@@ -93,6 +88,7 @@ impl LogDirs {
     pub async fn reopen_log(&self, failed: &FailedLog) -> Result<(Log, RecoveryReport), LogError> {
         let FailedLog { identity, config, flushed_offset, recovery_point } = failed;
         check_not_moved(identity.dir.disk(), &identity.path).await?;
+        restore_topic_id(&identity.dir, &identity.path, identity.topic_id).await?;
         // Before anything is believed again: a crash from here on must not believe this boot's page cache.
         identity.dir.note_failed_flush().await?;
         identity.dir.recovery_points.set(&identity.partition, *recovery_point);
@@ -249,13 +245,25 @@ async fn create_files(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<File,
     Ok(log)
 }
 
+/// Writes the file with the topic id, over what it holds: if that is the same, there is no moment in which it says nothing.
 pub(crate) async fn write_topic_id(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<File, LogError> {
     let path = path.join(PARTITION_METADATA);
     let file = dir.disk().open(&path, FileMode::Create).await.map_err(LogError::io("create", &path))?;
-    file.set_len(0).map_err(LogError::io("cut", &path))?;
     let bytes = PartitionMetadata { topic_id }.encode();
     file.write_at(0, &[&bytes]).map_err(LogError::io("write", &path))?;
+    file.set_len(bytes.len() as u64).map_err(LogError::io("cut", &path))?;
     Ok(file)
+}
+
+/// Writes the topic id, durably, if the directory does not say it.
+async fn restore_topic_id(dir: &LogDir, path: &Path, topic_id: Option<Uuid>) -> Result<(), LogError> {
+    if let Some(topic_id) = topic_id
+        && read_topic_id(dir, path).await?.is_none()
+    {
+        let metadata = write_topic_id(dir, path, topic_id).await?;
+        sync_file(&metadata, sites::PARTITION_METADATA, path).await?;
+    }
+    Ok(())
 }
 
 /// The topic id in a partition directory. A file that was not durable yet may be missing or senseless.

@@ -17,7 +17,7 @@ impl Log {
             return Err(LogError::Offline { reason: reason.clone() });
         }
         assert!(!is_flushing, "the caller waited for the flush that was under way");
-        if self.is_unused() && !self.is_as_closed {
+        if self.is_unused() && (!self.is_as_closed || self.active.log().has_unsynced()) {
             // Nothing but a write that failed, here or in a run that crashed: a power loss must not bring it back.
             let log = self.active.log();
             sync_file(log, sites::SEGMENT, self.path()).await?;
