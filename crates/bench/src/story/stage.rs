@@ -117,7 +117,27 @@ impl Stage {
         }
     }
 
-    /// Everything in partition 0 up to its end, as a reader of this kind sees it.
+    /// The end of a partition once no transaction holds readers back: what ends one is written after its end was answered.
+    async fn stable_end(&self, partition: &TopicPartition) -> Result<i64, Box<dyn std::error::Error>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut ends = Vec::new();
+            for isolation in [Isolation::ReadCommitted, Isolation::ReadUncommitted] {
+                let consumer =
+                    Consumer::new(&self.client, ConsumerOptions { isolation, ..ConsumerOptions::default() })?;
+                ends.push(consumer.end_offsets(std::slice::from_ref(partition)).await?[partition]);
+            }
+            if ends[0] == ends[1] {
+                return Ok(ends[0]);
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{partition} is stable up to {}, and ends at {}", ends[0], ends[1]).into());
+            }
+            self.client.runtime().sleep(TURN).await;
+        }
+    }
+
+    /// Everything in partition 0 up to its end, as a reader of this kind sees it. No transaction may be open.
     pub(crate) async fn read(
         &self,
         topic: &str,
@@ -127,7 +147,7 @@ impl Stage {
         let mut consumer = Consumer::new(&self.client, options)?;
         let partition = TopicPartition::new(topic, 0);
         consumer.assign([partition.clone()])?;
-        let end = consumer.end_offsets(std::slice::from_ref(&partition)).await?[&partition];
+        let end = self.stable_end(&partition).await?;
         let deadline = Instant::now() + PATIENCE;
         let mut values = Vec::new();
         while consumer.position(&partition).await? < end {
