@@ -41,6 +41,8 @@ pub struct LogDir {
     /// Whether `state` is `Online`: what an append asks.
     pub(super) is_online: AtomicBool,
     pub(super) had_failed_flush: AtomicBool,
+    /// Held while the dirty marker is written.
+    pub(super) marking: tokio::sync::Mutex<()>,
     pub(super) has_unopened_logs: AtomicBool,
     pub(super) logs: Mutex<BTreeMap<TopicPartition, Arc<LogProgress>>>,
     pub(super) removals: Mutex<Vec<Removal>>,
@@ -264,6 +266,8 @@ impl LogDir {
     /// A fsync failed: after a crash this boot's page cache must not be believed.
     pub(crate) async fn note_failed_flush(&self) -> Result<(), LogError> {
         self.had_failed_flush.store(true, Ordering::Relaxed);
+        // Several logs may come at once, and a sync that fails for one of two writers is not heard by the other.
+        let _marking = self.marking.lock().await;
         marker::write_failed_flush(self.disk(), &self.path, &self.rt.boot_id()).await
     }
 

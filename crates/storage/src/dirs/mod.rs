@@ -194,6 +194,7 @@ impl LogDirs {
             dir.checkpoint_recovery_points().await;
             dir.log_starts.flush(dir.disk()).await?;
             let needs_marker = all_opened && dir.last_run.shutdown != Shutdown::Clean;
+            let _marking = dir.marking.lock().await;
             if needs_marker && !dir.had_failed_flush.load(Ordering::Relaxed) {
                 marker::write_dirty(self.rt.disk(), dir.path(), &self.rt.boot_id()).await?;
             }

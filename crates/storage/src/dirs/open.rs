@@ -70,6 +70,7 @@ pub(super) async fn open_dir(
         state: Mutex::new(LogDirState::Online),
         is_online: AtomicBool::new(true),
         had_failed_flush: AtomicBool::new(false),
+        marking: tokio::sync::Mutex::default(),
         has_unopened_logs: AtomicBool::new(true),
         logs: Mutex::default(),
         removals: Mutex::default(),
