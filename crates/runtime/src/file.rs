@@ -61,6 +61,24 @@ impl FileKind {
         }
     }
 
+    fn write_at(&self, offset: u64, bufs: &[&[u8]]) -> io::Result<()> {
+        match self {
+            FileKind::Real(file) => file.write_at(offset, bufs),
+            FileKind::Memory(file) => file.write_at(offset, bufs),
+            FileKind::Sim(file) => file.write_at(offset, bufs),
+            FileKind::Lazy(file) => file.change(|open| open.write_at(offset, bufs)),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        match self {
+            FileKind::Real(file) => file.set_len(len),
+            FileKind::Memory(file) => file.set_len(len),
+            FileKind::Sim(file) => file.set_len(len),
+            FileKind::Lazy(file) => file.change(|open| open.set_len(len)),
+        }
+    }
+
     async fn sync(&self, site: &str) -> io::Result<()> {
         match self {
             FileKind::Real(file) => file.sync().await,
@@ -125,22 +143,12 @@ impl File {
     /// # Errors
     /// Whatever stopped it, such as a full disk. A part may have been written: the caller cuts it off with [`File::set_len`].
     pub fn write_at(&self, offset: u64, bufs: &[&[u8]]) -> io::Result<()> {
-        match &self.kind {
-            FileKind::Real(file) => file.write_at(offset, bufs),
-            FileKind::Memory(file) => file.write_at(offset, bufs),
-            FileKind::Sim(file) => file.write_at(offset, bufs),
-            FileKind::Lazy(file) => file.change(|open| self.holding(open.clone()).write_at(offset, bufs)),
-        }
+        self.kind.write_at(offset, bufs)
     }
 
     /// Cuts the file off at `len` or extends it with zeros. Synchronous.
     pub fn set_len(&self, len: u64) -> io::Result<()> {
-        match &self.kind {
-            FileKind::Real(file) => file.set_len(len),
-            FileKind::Memory(file) => file.set_len(len),
-            FileKind::Sim(file) => file.set_len(len),
-            FileKind::Lazy(file) => file.change(|open| self.holding(open.clone()).set_len(len)),
-        }
+        self.kind.set_len(len)
     }
 
     /// The current length in bytes. Synchronous.

@@ -73,34 +73,30 @@ impl LazyFile {
 
     /// The file, opened on this thread if need be.
     pub(crate) fn open_now(self: &Arc<Self>) -> io::Result<FileKind> {
-        self.with_open(|_, open| Ok(open.clone()))
+        self.with_open(false, |open| Ok(open.clone()))
     }
 
     /// Changes the file, opened on this thread if need be. A sync that begins meanwhile waits, so that it covers the change or
     /// does not count it.
     pub(crate) fn change(self: &Arc<Self>, change: impl FnOnce(&FileKind) -> io::Result<()>) -> io::Result<()> {
-        self.with_open(|state, open| {
-            state.changes += 1;
-            change(open)
-        })
+        self.with_open(true, change)
     }
 
     fn with_open<T>(
         self: &Arc<Self>,
-        use_it: impl FnOnce(&mut LazyState, &FileKind) -> io::Result<T>,
+        is_change: bool,
+        use_it: impl FnOnce(&FileKind) -> io::Result<T>,
     ) -> io::Result<T> {
         self.is_used.store(true, Ordering::Relaxed);
         let mut state = self.lock();
         let is_closed = state.open.is_none();
-        let open = match &state.open {
-            Some(open) => open.clone(),
-            None => {
-                self.check_not_failed()?;
-                let opened = self.disk.open_now(&self.path, OpenMode::ReadWrite)?;
-                self.install(&mut state, opened)?
-            }
-        };
-        let used = use_it(&mut state, &open);
+        if is_closed {
+            self.check_not_failed()?;
+            let opened = self.disk.open_now(&self.path, OpenMode::ReadWrite)?;
+            self.install(&mut state, opened)?;
+        }
+        state.changes += u64::from(is_change);
+        let used = use_it(state.open.as_ref().expect("it was opened above"));
         drop(state);
         if is_closed {
             self.disk.open_files().admit(self, self.disk.lazy_files_max());

@@ -1,9 +1,9 @@
 //! A compacted log in the simulator: appends, transactions, rolls, flushes, cleanings and reads at the same time, through
 //! crashes and power losses at every step of a swap.
 
-use super::NODE;
 use super::check::{self, Check, kept, same};
 use super::cleaning_oracle::{CleaningOracle, Event, Pairs};
+use super::{NODE, ended, in_world};
 use crate::cleaner::tests::kit::{ReadBatch, compacted, fill, last_stable_offset};
 use crate::cleaner::{CleanContext, CleanerConfig, LogToClean, Throttle};
 use crate::producer_state::Origin;
@@ -39,22 +39,8 @@ fn config() -> LogConfig {
 
 /// Runs one node through many lives: the sync sites that it passed, and the cleanings that it completed.
 pub(super) fn run(seed: u64, ignored_site: Option<&'static str>) -> Result<(Vec<String>, usize), String> {
-    let world = World::new(seed);
-    let is_traced = ignored_site.is_none() && std::env::var("OTTLA_SIM_TRACE").is_ok();
-    if is_traced {
-        world.keep_trace();
-    }
     let oracle = Arc::new(Mutex::new(CleaningOracle::default()));
-    let result: Check = world.run(async {
-        for life in 0..LIVES {
-            live(&world, &oracle, ignored_site).await.map_err(|broken| format!("life {life}: {broken}"))?;
-        }
-        Ok(())
-    });
-    if is_traced && result.is_err() {
-        println!("{}", world.trace().join("\n"));
-    }
-    result.map_err(|broken| format!("seed {seed}: {broken}"))?;
+    let world = in_world(seed, ignored_site, LIVES, async |world, _| live(world, &oracle, ignored_site).await)?;
     let cleanings = oracle.lock().unwrap().cleanings;
     Ok((world.sync_sites().into_keys().collect(), cleanings))
 }
@@ -76,15 +62,7 @@ async fn live(world: &World, oracle: &Arc<Mutex<CleaningOracle>>, ignored_site: 
         None => faults.cancel_outage(),
     }
     let served = rt.spawn("node", serve(rt.clone(), oracle.clone(), operations / 6));
-    tokio::select! {
-        biased;
-        () = world.down(NODE) => {}
-        result = served => {
-            if world.is_up(NODE) {
-                result.map_err(|_| "the node's task ended".to_string())??;
-            }
-        }
-    }
+    ended(world, served).await?;
     let loses_power = match outage {
         Some(outage) => outage == Outage::PowerLoss,
         None => world.random_range(0..2) == 0,

@@ -13,6 +13,7 @@ mod planted;
 
 use check::Check;
 use oracle::Oracle;
+use ottla_runtime::TaskHandle;
 use ottla_runtime::sim::{Outage, World};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -51,25 +52,37 @@ pub(super) struct Seen {
 
 /// Runs one node through many lives. An error says which promise was broken.
 pub(super) fn run(plan: Plan) -> Result<Seen, String> {
-    let world = World::new(plan.seed);
-    let is_traced = plan.ignored_site.is_none() && std::env::var("OTTLA_SIM_TRACE").is_ok();
+    let oracle = Arc::new(Mutex::new(Oracle::default()));
+    let world =
+        in_world(plan.seed, plan.ignored_site, plan.lives, async |world, life| live(world, &oracle, plan, life).await)?;
+    let sites = world.sync_sites().into_keys().collect();
+    let log_end_offset = oracle.lock().unwrap().log_end_offset();
+    Ok(Seen { trace_hash: world.trace_hash(), sites, log_end_offset })
+}
+
+/// Runs so many lives in the world of this seed; the world, with what it saw. `OTTLA_SIM_TRACE` shows what led to a broken promise.
+fn in_world(
+    seed: u64,
+    ignored_site: Option<&'static str>,
+    lives: u64,
+    live: impl AsyncFn(&World, u64) -> Check,
+) -> Result<World, String> {
+    let world = World::new(seed);
+    let is_traced = ignored_site.is_none() && std::env::var("OTTLA_SIM_TRACE").is_ok();
     if is_traced {
         world.keep_trace();
     }
-    let oracle = Arc::new(Mutex::new(Oracle::default()));
     let result: Check = world.run(async {
-        for life in 0..plan.lives {
-            live(&world, &oracle, plan, life).await.map_err(|broken| format!("life {life}: {broken}"))?;
+        for life in 0..lives {
+            live(&world, life).await.map_err(|broken| format!("life {life}: {broken}"))?;
         }
         Ok(())
     });
     if is_traced && result.is_err() {
         println!("{}", world.trace().join("\n"));
     }
-    result.map_err(|broken| format!("seed {}: {broken}", plan.seed))?;
-    let sites = world.sync_sites().into_keys().collect();
-    let log_end_offset = oracle.lock().unwrap().log_end_offset();
-    Ok(Seen { trace_hash: world.trace_hash(), sites, log_end_offset })
+    result.map_err(|broken| format!("seed {seed}: {broken}"))?;
+    Ok(world)
 }
 
 /// One life of the node's process, and how it ends.
@@ -100,15 +113,7 @@ async fn live(world: &World, oracle: &Arc<Mutex<Oracle>>, plan: Plan, life: u64)
         deletes: !world.seed().is_multiple_of(3),
     };
     let served = rt.spawn("node", node::serve(rt.clone(), oracle.clone(), life, pace));
-    tokio::select! {
-        biased;
-        () = world.down(NODE) => {}
-        result = served => {
-            if world.is_up(NODE) {
-                result.map_err(|_| "the node's task ended".to_string())??;
-            }
-        }
-    }
+    ended(world, served).await?;
     // The machine may go down when the process already has, also behind a clean end.
     let loses_power = match outage {
         Some(Outage::PowerLoss) => true,
@@ -119,6 +124,18 @@ async fn live(world: &World, oracle: &Arc<Mutex<Oracle>>, plan: Plan, life: u64)
     oracle.lock().unwrap().ended(rt.now(), loses_power);
     faults.cancel_outage();
     Ok(())
+}
+
+/// Waits for the end of a life: an outage, or the task's own.
+async fn ended(world: &World, served: TaskHandle<Check>) -> Check {
+    tokio::select! {
+        biased;
+        () = world.down(NODE) => Ok(()),
+        result = served => match world.is_up(NODE) {
+            true => result.map_err(|_| "the node's task ended".to_string())?,
+            false => Ok(()),
+        },
+    }
 }
 
 /// Long lives and, for odd seeds, short ones.

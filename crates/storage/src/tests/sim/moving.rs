@@ -4,7 +4,7 @@
 use super::check::{self, Check, kept, same};
 use super::node::{Node, config};
 use super::oracle::Oracle;
-use super::{NODE, Pace};
+use super::{NODE, Pace, ended, in_world};
 use crate::cleaner::Throttle;
 use crate::moving::{FutureLog, MoveContext, MoveError};
 use crate::tests::kit::{DATA, TOPIC_ID, partition};
@@ -37,23 +37,10 @@ struct Counts {
 /// Runs one node through many lives: the sync sites that it passed, its moves, and the starts that were refused because the
 /// directory that may hold the partition was away.
 pub(super) fn run(seed: u64, ignored_site: Option<&'static str>) -> Result<(Vec<String>, usize, usize), String> {
-    let world = World::new(seed);
-    let is_traced = ignored_site.is_none() && std::env::var("OTTLA_SIM_TRACE").is_ok();
-    if is_traced {
-        world.keep_trace();
-    }
     let (oracle, counts) = (Arc::new(Mutex::new(Oracle::default())), Arc::new(Counts::default()));
-    let result: Check = world.run(async {
-        for life in 0..LIVES {
-            let lived = live(&world, &oracle, &counts, life, ignored_site).await;
-            lived.map_err(|broken| format!("life {life}: {broken}"))?;
-        }
-        Ok(())
-    });
-    if is_traced && result.is_err() {
-        println!("{}", world.trace().join("\n"));
-    }
-    result.map_err(|broken| format!("seed {seed}: {broken}"))?;
+    let world = in_world(seed, ignored_site, LIVES, async |world, life| {
+        live(world, &oracle, &counts, life, ignored_site).await
+    })?;
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
     Ok((world.sync_sites().into_keys().collect(), count(&counts.moves), count(&counts.refused)))
 }
@@ -82,15 +69,7 @@ async fn live(
     }
     let pace = Pace { steps: operations / 5, rest_percent: 100, deletes: !world.seed().is_multiple_of(3) };
     let served = rt.spawn("node", serve(rt.clone(), oracle.clone(), counts.clone(), life, pace));
-    tokio::select! {
-        biased;
-        () = world.down(NODE) => {}
-        result = served => {
-            if world.is_up(NODE) {
-                result.map_err(|_| "the node's task ended".to_string())??;
-            }
-        }
-    }
+    ended(world, served).await?;
     let loses_power = match outage {
         Some(outage) => outage == Outage::PowerLoss,
         None => world.random_range(0..2) == 0,
