@@ -91,6 +91,11 @@ class Peer:
         except OSError:
             return False
 
+    @property
+    def pid(self):
+        """The broker's process."""
+        return self.process.pid
+
     def create_topic(self, topic, partitions, configs=()):
         options = [part for config in configs for part in ("--config", config)]
         command = [self.programs.ottla, "topic", "create", topic, "--bootstrap-server", self.address]
@@ -101,28 +106,28 @@ class Peer:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def cpu_seconds(self):
-        with open(f"/proc/{self.process.pid}/stat") as stat:
+        with open(f"/proc/{self.pid}/stat") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def memory_mb(self, what):
         """VmRSS or VmHWM."""
-        with open(f"/proc/{self.process.pid}/status") as status:
+        with open(f"/proc/{self.pid}/status") as status:
             line = next(line for line in status if line.startswith(what + ":"))
         return int(line.split()[1]) / 1024
 
     def open_files(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def written_mb(self):
-        with open(f"/proc/{self.process.pid}/io") as counts:
+        with open(f"/proc/{self.pid}/io") as counts:
             line = next(line for line in counts if line.startswith("write_bytes:"))
         return int(line.split()[1]) / 1e6
 
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
             return
-        self.process.send_signal(how)
+        os.kill(self.pid, how)
         try:
             self.process.wait(120)
         except subprocess.TimeoutExpired:
@@ -155,14 +160,20 @@ class OttlaDurable(Ottla):
 
 
 class OttlaSlowDisk(OttlaDurable):
-    """ottla as it ships on a disk whose fdatasync takes 5 ms longer."""
+    """ottla as it ships on a disk that takes 5 ms longer to sync, a file or all files at once."""
 
     name = "ottla-slow-disk"
 
     def command(self):
-        # -D: the tracer is a child, so that the process started here is the broker.
-        delay = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_exit=5000"]
-        return ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", *delay, *super().command()]
+        # Only these system calls stop for the tracer, which has to be the parent for that.
+        delay = ["-e", "trace=fdatasync,syncfs", "-e", "inject=fdatasync,syncfs:delay_exit=5000"]
+        return ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", *delay, *super().command()]
+
+    @property
+    def pid(self):
+        tracer = self.process.pid
+        with open(f"/proc/{tracer}/task/{tracer}/children") as children:
+            return int(children.read().split()[0])
 
 
 class Kafka(Peer):

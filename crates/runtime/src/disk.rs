@@ -141,6 +141,15 @@ impl Disk {
         Ok(())
     }
 
+    /// Tells the disk that many files below the directory `path` will be synced at the same time, before any of them is written:
+    /// those that wait for a sync may then be synced by one call. What a sync promises stays the same.
+    pub async fn sync_together(&self, path: &Path) -> io::Result<()> {
+        match &self.kind {
+            DiskKind::Real(disk) => disk.sync_together(path).await,
+            DiskKind::Memory(_) | DiskKind::Sim(_) => Ok(()),
+        }
+    }
+
     /// Opens a file as `mode` says.
     pub async fn open(&self, path: &Path, mode: OpenMode) -> io::Result<File> {
         self.open_kind(path, mode).await.map(File::new)

@@ -3,6 +3,7 @@
 use crate::disk::{DirEntry, Lane, LockGuard, LockHeld, OpenMode, Space, check_len, locked_error};
 use crate::error::at_path;
 use crate::real::file::RealFile;
+use crate::real::syncing::{Calls, SyncGroup};
 use crate::real::threads::StorageThreads;
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock, statvfs};
@@ -10,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The part of the open files of the process that lazy ones may be, and the limits of their number.
 const LAZY_FILES_PART: usize = 4;
@@ -21,11 +22,29 @@ const LAZY_FILES_MAX: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct RealDisk {
     threads: Arc<StorageThreads>,
+    groups: RwLock<Vec<Arc<SyncGroup>>>,
 }
 
 impl RealDisk {
     pub(crate) fn start(storage_threads: usize) -> io::Result<RealDisk> {
-        Ok(RealDisk { threads: Arc::new(StorageThreads::start(storage_threads)?) })
+        Ok(RealDisk { threads: Arc::new(StorageThreads::start(storage_threads)?), groups: RwLock::default() })
+    }
+
+    /// From now on the files below `path` of the data lane are synced as a group.
+    pub(crate) async fn sync_together(&self, path: &Path) -> io::Result<()> {
+        let open = |path: &Path| SyncGroup::open(path, Calls::SYSTEM);
+        let group = self.on_path(Lane::Data, "open", path, open).await?;
+        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        if groups.iter().all(|known| known.path() != path) {
+            groups.push(Arc::new(group));
+        }
+        Ok(())
+    }
+
+    fn real_file(&self, file: fs::File, path: &Path, lane: Lane) -> RealFile {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        let group = groups.iter().find(|group| lane == Lane::Data && group.holds(path, &file)).cloned();
+        RealFile::new(file, path.to_path_buf(), lane, self.threads.clone(), group)
     }
 
     /// Runs `operation` on `path` on a storage thread; its error says which `action` failed on which path.
@@ -46,7 +65,7 @@ impl RealDisk {
 
     pub(crate) async fn open(&self, lane: Lane, path: &Path, mode: OpenMode) -> io::Result<RealFile> {
         let opened = self.on_path(lane, "open", path, move |path| options(mode).open(path)).await?;
-        Ok(RealFile::new(opened, path.to_path_buf(), lane, self.threads.clone()))
+        Ok(self.real_file(opened, path, lane))
     }
 
     /// A whole file, by one job.
@@ -66,7 +85,7 @@ impl RealDisk {
     /// As [`RealDisk::open`], on this thread.
     pub(crate) fn open_now(&self, lane: Lane, path: &Path, mode: OpenMode) -> io::Result<RealFile> {
         let opened = options(mode).open(path).map_err(|error| at_path("open", path, error))?;
-        Ok(RealFile::new(opened, path.to_path_buf(), lane, self.threads.clone()))
+        Ok(self.real_file(opened, path, lane))
     }
 
     pub(crate) async fn rename(&self, lane: Lane, from: &Path, to: &Path) -> io::Result<()> {

@@ -2,16 +2,17 @@
 
 use crate::disk::Lane;
 use crate::error::at_path;
+use crate::real::send::short_file;
+use crate::real::syncing::{SyncGroup, sync_blocking};
 use crate::real::threads::StorageThreads;
 use bytes::Bytes;
-use rustix::fs::{Advice, FallocateFlags, FileType, Mode, OFlags, fadvise, fallocate, fdatasync, sendfile};
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, pwrite, pwritev, retry_on_intr};
+use rustix::fs::{FallocateFlags, fallocate, sendfile};
+use rustix::io::{Errno, ReadWriteFlags, fcntl_dupfd_cloexec, pread, preadv2, pwritev, retry_on_intr};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Buffers per `pwritev`: an append has two (patched header, rest of the batch).
 const WRITE_BUFFERS_MAX: usize = 16;
@@ -27,11 +28,19 @@ pub(crate) struct RealFile {
     path: PathBuf,
     lane: Lane,
     threads: Arc<StorageThreads>,
+    /// Files that it is synced with.
+    group: Option<Arc<SyncGroup>>,
 }
 
 impl RealFile {
-    pub(crate) fn new(file: std::fs::File, path: PathBuf, lane: Lane, threads: Arc<StorageThreads>) -> RealFile {
-        RealFile { file: Some(Arc::new(file)), path, lane, threads }
+    pub(super) fn new(
+        file: std::fs::File,
+        path: PathBuf,
+        lane: Lane,
+        threads: Arc<StorageThreads>,
+        group: Option<Arc<SyncGroup>>,
+    ) -> RealFile {
+        RealFile { file: Some(Arc::new(file)), path, lane, threads, group }
     }
 
     fn file(&self) -> &Arc<std::fs::File> {
@@ -83,7 +92,13 @@ impl RealFile {
     }
 
     pub(crate) async fn sync(&self) -> io::Result<()> {
-        self.on_thread("sync", sync_blocking).await
+        match &self.group {
+            Some(group) => {
+                let synced = group.sync(self.file(), &self.threads).await;
+                synced.map_err(|error| self.error("sync", error))
+            }
+            None => self.on_thread("sync", sync_blocking).await,
+        }
     }
 
     pub(crate) async fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
@@ -143,14 +158,16 @@ impl RealFile {
         probes.all(|position| read_nowait(self.fd(), position, &mut byte) == 1)
     }
 
-    /// Brings `offset..offset + len` into the page cache on a storage thread, and lets the kernel start on the `more` bytes
-    /// behind it.
-    pub(crate) async fn read_ahead(&self, offset: u64, len: u64, more: u64) -> io::Result<()> {
-        self.on_thread("read ahead in", move |file| {
-            fadvise(file, offset, NonZeroU64::new(len + more), Advice::WillNeed)?;
-            discard(file, offset, len)
-        })
-        .await
+    /// Sends up to `len` bytes from `offset` on to the socket on a storage thread, which waits for the disk but not for the
+    /// receiver; how many. 0 if the socket has no room.
+    ///
+    /// # Errors
+    /// Those of `sendfile(2)`; `UnexpectedEof` when the file has not even one of these bytes.
+    pub(crate) async fn send_from_thread(&self, socket: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<u64> {
+        // The caller may be dropped, and close its socket, while the thread still works.
+        let socket = fcntl_dupfd_cloexec(socket, 0)?;
+        let file = self.file().clone();
+        self.threads.run(self.lane, move || send_until_full(&socket, &file, offset, len)).await
     }
 }
 
@@ -162,48 +179,18 @@ impl Drop for RealFile {
     }
 }
 
-/// `fdatasync`, and then the question whether the file system still takes writes.
-///
-/// Success alone is not enough: when the journal of ext4 is aborted (a failed disk, or a file system that was shut down) while
-/// several files wait for the same transaction, the one that looks after the others finds the transaction gone and takes it
-/// for committed. The state that refuses writes is set before the journal is aborted, so a write of no bytes tells.
-fn sync_blocking(file: &std::fs::File) -> rustix::io::Result<()> {
-    retry_on_intr(|| fdatasync(file))?;
-    match retry_on_intr(|| pwrite(file, &[], 0)) {
-        // Opened for reading alone: nothing of ours was written through it.
-        Ok(_) | Err(Errno::BADF) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Waits until the range is in the page cache: it goes to `/dev/null`, which takes pages without copying them, or into a buffer
-/// where there is no such device.
-fn discard(file: &std::fs::File, offset: u64, len: u64) -> rustix::io::Result<()> {
-    static NULL: OnceLock<Option<OwnedFd>> = OnceLock::new();
-    let null = NULL.get_or_init(null_device).as_ref();
-    let mut scratch = vec![0; if null.is_some() { 0 } else { len.min(64 * 1024) as usize }];
-    let mut position = offset;
-    while position < offset + len {
-        let want = usize::try_from(offset + len - position).unwrap_or(usize::MAX);
-        let read = match null {
-            Some(null) => retry_on_intr(|| sendfile(null, file, Some(&mut position.clone()), want))?,
-            None => {
-                let want = want.min(scratch.len());
-                retry_on_intr(|| pread(file, &mut scratch[..want], position))?
-            }
-        };
-        if read == 0 {
-            break;
+fn send_until_full(socket: &OwnedFd, file: &std::fs::File, offset: u64, len: u64) -> io::Result<u64> {
+    let mut sent = 0;
+    while sent < len {
+        let want = usize::try_from(len - sent).unwrap_or(usize::MAX);
+        match retry_on_intr(|| sendfile(socket, file, Some(&mut (offset + sent)), want)) {
+            Ok(0) if sent == 0 => return Err(short_file(offset, len)),
+            Ok(0) | Err(Errno::AGAIN) => break,
+            Ok(more) => sent += more as u64,
+            Err(error) => return Err(error.into()),
         }
-        position += read as u64;
     }
-    Ok(())
-}
-
-fn null_device() -> Option<OwnedFd> {
-    let null = rustix::fs::open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let kind = FileType::from_raw_mode(rustix::fs::fstat(&null).ok()?.st_mode);
-    (kind == FileType::CharacterDevice).then_some(null)
+    Ok(sent)
 }
 
 /// Writes all of `bufs` and returns the position behind them.

@@ -1,7 +1,8 @@
 //! Sending parts over a real socket: neighbouring byte parts leave in one system call, file ranges by `sendfile`.
 //!
 //! `sendfile` of bytes that are not in the page cache would block the network worker on the disk. So each range is sent in
-//! turns of bounded size, and a turn whose pages are not believed resident is first read ahead on a storage thread.
+//! turns of bounded size, and a turn whose pages are not believed resident is sent by a storage thread, which waits for the
+//! disk; the kernel reads ahead for it.
 //!
 //! What is small is copied instead: one read and one system call to send cost less than `sendfile` between two of them.
 
@@ -9,9 +10,11 @@ use crate::file::{FileKind, FileRange};
 use crate::net::Part;
 use crate::real::file::RealFile;
 use bytes::{Buf, Bytes};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::sendfile;
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -28,7 +31,7 @@ pub(crate) async fn send(stream: &TcpStream, parts: Vec<Part>) -> io::Result<()>
     let mut pending = Vec::new();
     let in_files: u64 = parts.iter().map(|part| if matches!(part, Part::File(_)) { part.len() } else { 0 }).sum();
     for part in parts.into_iter().filter(|part| !part.is_empty()) {
-        match if in_files <= COPY_BYTES_MAX { copied(part) } else { part } {
+        match if in_files <= COPY_BYTES_MAX { copied(part).await? } else { part } {
             Part::Bytes(bytes) => pending.push(bytes),
             Part::File(range) => {
                 // More follows at once: the header shares a segment with the first bytes of the file.
@@ -41,13 +44,14 @@ pub(crate) async fn send(stream: &TcpStream, parts: Vec<Part>) -> io::Result<()>
 }
 
 /// A part in memory, if its bytes are in the page cache and no sync has failed before they were read.
-fn copied(part: Part) -> Part {
-    let Part::File(range) = &part else { return part };
-    let FileKind::Real(file) = range.file.kind() else { return part };
-    match file.read_cached(range.offset, range.len as usize) {
-        Some(bytes) if range.file.check_synced().is_ok() => Part::Bytes(bytes),
+async fn copied(part: Part) -> io::Result<Part> {
+    let Part::File(range) = &part else { return Ok(part) };
+    let held = range.file.hold().await?;
+    let FileKind::Real(file) = held.kind() else { return Ok(part) };
+    Ok(match file.read_cached(range.offset, range.len as usize) {
+        Some(bytes) if held.check_synced().is_ok() => Part::Bytes(bytes),
         _ => part,
-    }
+    })
 }
 
 /// Closes the connection in both directions. It may be closed already.
@@ -98,7 +102,7 @@ async fn send_range(stream: &TcpStream, range: FileRange) -> io::Result<()> {
         let len = (end - offset).min(TURN_BYTES);
         range.file.check_synced()?;
         match range.file.kind() {
-            FileKind::Real(file) => send_turn(stream, file, offset, len, end).await?,
+            FileKind::Real(file) => send_turn(stream, file, offset, len).await?,
             FileKind::Memory(_) | FileKind::Sim(_) | FileKind::Lazy(_) => {
                 copy_turn(stream, &range, offset, len).await?
             }
@@ -112,21 +116,38 @@ async fn send_range(stream: &TcpStream, range: FileRange) -> io::Result<()> {
 }
 
 /// Sends `len` bytes of the file from `offset` on without waiting for the disk on this thread.
-async fn send_turn(stream: &TcpStream, file: &RealFile, offset: u64, len: u64, end: u64) -> io::Result<()> {
-    if !file.is_resident(offset, len) {
-        let more = (end - offset - len).min(TURN_BYTES);
-        file.read_ahead(offset, len, more).await?;
-    }
+async fn send_turn(stream: &TcpStream, file: &RealFile, offset: u64, len: u64) -> io::Result<()> {
     let mut position = offset;
     while position < offset + len {
-        let want = (offset + len - position) as usize;
-        let send = || Ok(sendfile(stream, file.fd(), Some(&mut position.clone()), want)?);
-        match stream.async_io(Interest::WRITABLE, send).await? {
-            0 => return Err(short_file(offset, len)),
-            sent => position += sent as u64,
-        }
+        let left = offset + len - position;
+        let sent = match file.is_resident(position, left) {
+            true => send_resident(stream, file, position, left).await?,
+            false => {
+                room(stream).await?;
+                file.send_from_thread(stream.as_fd(), position, left).await?
+            }
+        };
+        position += sent;
     }
     Ok(())
+}
+
+/// Sends up to `len` bytes, which are in the page cache; how many.
+async fn send_resident(stream: &TcpStream, file: &RealFile, offset: u64, len: u64) -> io::Result<u64> {
+    let send = || Ok(sendfile(stream, file.fd(), Some(&mut offset.clone()), len as usize)?);
+    match stream.async_io(Interest::WRITABLE, send).await? {
+        0 => Err(short_file(offset, len)),
+        sent => Ok(sent as u64),
+    }
+}
+
+/// Waits until the socket has room. It is asked itself: what is known of it may be older than what a storage thread sent.
+async fn room(stream: &TcpStream) -> io::Result<()> {
+    let ask = || match poll(&mut [PollFd::new(stream, PollFlags::OUT)], Some(&Timespec::default()))? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(()),
+    };
+    stream.async_io(Interest::WRITABLE, ask).await
 }
 
 async fn copy_turn(stream: &TcpStream, range: &FileRange, offset: u64, len: u64) -> io::Result<()> {

@@ -5,8 +5,8 @@ use rustix::fs::{Advice, fadvise};
 
 const LEN: usize = 8 << 20;
 
-/// Sends the file, surrounded by bytes, over loopback; returns what arrives.
-async fn sent_over_loopback(runtime: &Runtime, path: &Path) -> Vec<u8> {
+/// Sends the file in ranges of at most `most` bytes, surrounded by bytes, over loopback; returns what arrives.
+async fn sent_over_loopback(runtime: &Runtime, path: &Path, most: u64) -> Vec<u8> {
     let options = ListenOptions {
         send_buffer_bytes: Some(100_000),
         receive_buffer_bytes: Some(100_000),
@@ -17,10 +17,13 @@ async fn sent_over_loopback(runtime: &Runtime, path: &Path) -> Vec<u8> {
     let (_keep_open_too, mut sender) = listener.accept().await.unwrap().0.split();
     let file = runtime.disk().open(path, OpenMode::Read).await.unwrap();
     let sending = runtime.spawn("send", async move {
-        let range = FileRange { file, offset: 100, len: LEN as u64 - 200 };
-        sender
-            .send(vec![Part::Bytes(Bytes::from_static(b"<")), Part::File(range), Part::Bytes(Bytes::from_static(b">"))])
-            .await
+        let end = LEN as u64 - 100;
+        sender.send(vec![Part::Bytes(Bytes::from_static(b"<"))]).await?;
+        for offset in (100..end).step_by(most as usize) {
+            let range = FileRange { file: file.clone(), offset, len: most.min(end - offset) };
+            sender.send(vec![Part::Bytes(Bytes::new()), Part::File(range)]).await?;
+        }
+        sender.send(vec![Part::Bytes(Bytes::from_static(b">"))]).await
     });
     let mut received = BytesMut::with_capacity(LEN);
     while received.len() < LEN - 198 {
@@ -38,12 +41,47 @@ fn resident_and_evicted_files_are_sent_exactly() {
         file.write_at(0, &[&content]).unwrap();
         file.sync("test.segment").await.unwrap();
         let expected = [b"<", &content[100..LEN - 100], b">"].concat();
-        assert!(sent_over_loopback(&runtime, &path).await == expected, "resident");
         let evicted = std::fs::File::open(&path).unwrap();
-        fadvise(&evicted, 0, None, Advice::DontNeed).unwrap();
-        assert!(sent_over_loopback(&runtime, &path).await == expected, "evicted");
-        fadvise(&evicted, 0, None, Advice::DontNeed).unwrap();
+        // The last is small enough for a copy.
+        for most in [LEN as u64, 1 << 20, 30_000] {
+            assert!(sent_over_loopback(&runtime, &path, most).await == expected, "resident, {most}");
+            fadvise(&evicted, 0, None, Advice::DontNeed).unwrap();
+            assert!(sent_over_loopback(&runtime, &path, most).await == expected, "evicted, {most}");
+            fadvise(&evicted, 0, None, Advice::DontNeed).unwrap();
+        }
         assert!(file.read_at(5, LEN).await.unwrap() == content[5..], "a cold read");
+    });
+}
+
+/// A few receivers that take nothing must not keep the others from their bytes.
+#[test]
+fn receivers_that_take_nothing_hold_up_nobody() {
+    in_real_world(async |runtime, dir| {
+        let (path, content) = (dir.join("segment"), pattern(LEN, 7));
+        let file = runtime.disk().open(&path, OpenMode::CreateNew).await.unwrap();
+        file.write_at(0, &[&content]).unwrap();
+        let listener = runtime.listen("localhost:0", ListenOptions::default()).await.unwrap();
+        let mut slow = Vec::new();
+        for _ in 0..20 {
+            let receiver = runtime.connect(&listener.local_addr().to_string()).await.unwrap();
+            let (keep_open, mut sender) = listener.accept().await.unwrap().0.split();
+            let file = file.clone();
+            let sending = runtime.spawn("send", async move {
+                loop {
+                    let range = FileRange { file: file.clone(), offset: 0, len: 1 << 20 };
+                    if sender.send(vec![Part::File(range)]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+            slow.push((receiver, keep_open, sending));
+        }
+        let expected = [b"<", &content[100..LEN - 100], b">"].concat();
+        assert!(sent_over_loopback(&runtime, &path, 1 << 20).await == expected);
+        for (receiver, keep_open, sending) in slow {
+            drop((receiver, keep_open));
+            sending.await.unwrap();
+        }
     });
 }
 
