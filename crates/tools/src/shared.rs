@@ -137,7 +137,11 @@ pub(crate) fn is_internal(topic: &str) -> bool {
 }
 
 /// Names of the topics that a pattern matches, sorted.
-pub(crate) fn matching_topics(cluster: &ClusterMetadata, pattern: Option<&TopicPattern>, internal: bool) -> Vec<String> {
+pub(crate) fn matching_topics(
+    cluster: &ClusterMetadata,
+    pattern: Option<&TopicPattern>,
+    internal: bool,
+) -> Vec<String> {
     let names = cluster.topics.keys().filter(|name| internal || !is_internal(name));
     names.filter(|name| pattern.is_none_or(|pattern| pattern.matches(name))).cloned().collect()
 }

@@ -112,7 +112,9 @@ fn judge(name: &str, layer_of_name: u8, other: &str, dev: bool) -> Option<String
         return Some(format!("{name} (layer {layer_of_name}) depends on {other} (layer {below}), which is not lower"));
     }
     if CLIENTS.contains(&name) && PLATFORM.contains(&other) && other != CLIENTS_MAY_USE {
-        return Some(format!("{name} depends on {other}: a command that is a client needs nothing of what runs in a node"));
+        return Some(format!(
+            "{name} depends on {other}: a command that is a client needs nothing of what runs in a node"
+        ));
     }
     let crossing = |a: &str, b: &str| ECOSYSTEM.contains(&a) && PLATFORM.contains(&b);
     if crossing(name, other) || crossing(other, name) {

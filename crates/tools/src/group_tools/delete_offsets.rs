@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 type Results = BTreeMap<TopicPartition, Result<(), ClientError>>;
 
 /// Deletes the offsets of what the words name, and says how it went.
-pub async fn of_words(admin: &Admin, group: &str, words: &[String]) -> Done<()> {
+pub(crate) async fn of_words(admin: &Admin, group: &str, words: &[String]) -> Done<()> {
     let words = words.iter().map(|word| TopicWord::parse(word)).collect::<Result<Vec<_>, _>>();
     let (mut results, mut wanted) = (Results::new(), Vec::new());
     for word in words.map_err(Trouble::Usage)? {
@@ -25,7 +25,12 @@ pub async fn of_words(admin: &Admin, group: &str, words: &[String]) -> Done<()> 
 }
 
 /// Deletes the offsets of these partitions, and says how it went with them and with those of `results`.
-pub async fn of_partitions(admin: &Admin, group: &str, wanted: Vec<TopicPartition>, mut results: Results) -> Done<()> {
+pub(crate) async fn of_partitions(
+    admin: &Admin,
+    group: &str,
+    wanted: Vec<TopicPartition>,
+    mut results: Results,
+) -> Done<()> {
     let deleted = match admin.delete_group_offsets(group, &wanted).await {
         Ok(of_partitions) => {
             let first = of_partitions.values().find_map(|result| result.clone().err());

@@ -4,10 +4,10 @@ use ottla_types::TopicPartition;
 use std::collections::BTreeMap;
 
 /// New offsets by group.
-pub type Plan = BTreeMap<String, BTreeMap<TopicPartition, i64>>;
+pub(crate) type Plan = BTreeMap<String, BTreeMap<TopicPartition, i64>>;
 
 /// A table in columns that are as wide as what is in them.
-pub fn table(results: &Plan) -> String {
+pub(crate) fn table(results: &Plan) -> String {
     let group_width = results.keys().map(|group| group.chars().count()).max().unwrap_or(0).max(15);
     let topics = results.values().flat_map(|offsets| offsets.keys().map(|partition| partition.topic.chars().count()));
     let topic_width = topics.max().unwrap_or(0).max(15);
@@ -27,7 +27,7 @@ pub fn table(results: &Plan) -> String {
 }
 
 /// Lines `[group,]topic,partition,offset`; without the group where a single one was named.
-pub fn csv(results: &Plan, is_single: bool) -> String {
+pub(crate) fn csv(results: &Plan, is_single: bool) -> String {
     let quoted = |text: &str| match text.contains([',', '"', '\n', '\r', ' ']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.to_string(),
@@ -45,7 +45,7 @@ pub fn csv(results: &Plan, is_single: bool) -> String {
 }
 
 /// Lines `topic,partition,offset` for the one group that was named, or `group,topic,partition,offset`.
-pub fn parse_plan(text: &str, groups: &[String]) -> Result<Plan, String> {
+pub(crate) fn parse_plan(text: &str, groups: &[String]) -> Result<Plan, String> {
     let mut plan = Plan::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let fields = fields(line);

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// The ways to say new offsets of groups that commit offsets; one of them is given.
 #[derive(Debug, Default, clap::Args)]
-pub struct Scenarios {
+pub(crate) struct Scenarios {
     /// Reset offsets to a specific offset.
     #[arg(long, value_name = "offset")]
     to_offset: Option<i64>,
@@ -57,7 +57,7 @@ impl Scenarios {
     }
 
     /// Two that were given at once, in Kafka's words.
-    pub fn conflict(&self) -> Option<String> {
+    pub(crate) fn conflict(&self) -> Option<String> {
         let used: Vec<&str> = self.all().into_iter().filter(|(_, is_used)| *is_used).map(|(name, _)| name).collect();
         match used[..] {
             [first, second, ..] => Some(conflict(first, second)),
@@ -66,17 +66,17 @@ impl Scenarios {
     }
 
     /// Whether new offsets follow from the offsets that are committed.
-    pub fn needs_committed(&self) -> bool {
+    pub(crate) fn needs_committed(&self) -> bool {
         self.to_current || self.shift_by.is_some()
     }
 
     /// Whether partitions need not be named, since a file does that.
-    pub fn is_from_file(&self) -> bool {
+    pub(crate) fn is_from_file(&self) -> bool {
         self.from_file.is_some()
     }
 
     /// The file of `--from-file`, if there is one.
-    pub fn read_plan(&self, groups: &[String]) -> Done<Option<Plan>> {
+    pub(crate) fn read_plan(&self, groups: &[String]) -> Done<Option<Plan>> {
         let Some(file) = &self.from_file else { return Ok(None) };
         let text = std::fs::read_to_string(file);
         let text = text.map_err(|error| Trouble::Said(format!("Unable to read file {}: {error}", file.display())))?;
@@ -84,7 +84,7 @@ impl Scenarios {
     }
 
     /// What the options say for a group; `None` when the plan has nothing for it, which is said.
-    pub fn target(&self, group: &str, plan: Option<&Plan>) -> Done<Option<Target>> {
+    pub(crate) fn target(&self, group: &str, plan: Option<&Plan>) -> Done<Option<Target>> {
         if let Some(target) = self.stated()? {
             return Ok(Some(target));
         }
@@ -124,24 +124,24 @@ impl Scenarios {
 }
 
 /// The target of `--to-datetime`.
-pub fn datetime(text: &str) -> Done<Target> {
+pub(crate) fn datetime(text: &str) -> Done<Target> {
     parse_datetime(text).map(Target::Timestamp).map_err(Trouble::Said)
 }
 
 /// The partitions that words `TOPIC` or `TOPIC:PARTITION,...` name.
-pub async fn partitions(admin: &Admin, words: &[String]) -> Done<BTreeSet<TopicPartition>> {
+pub(crate) async fn partitions(admin: &Admin, words: &[String]) -> Done<BTreeSet<TopicPartition>> {
     let words = words.iter().map(|word| TopicWord::parse(word)).collect::<Result<Vec<_>, _>>();
     let named = named_partitions(admin, &words.map_err(Trouble::Usage)?).await;
     named.map_err(|(_, error)| Trouble::Said(described_error(&error)))
 }
 
 /// Fails unless all of them exist and have leaders.
-pub async fn check_exist(admin: &Admin, partitions: &BTreeSet<TopicPartition>) -> Done<()> {
+pub(crate) async fn check_exist(admin: &Admin, partitions: &BTreeSet<TopicPartition>) -> Done<()> {
     reset::check(admin, partitions).await.map_err(trouble)
 }
 
 /// The offsets that a target means; says what is special about them. Changes nothing.
-pub async fn new_offsets(
+pub(crate) async fn new_offsets(
     admin: &Admin,
     committed: &Offsets,
     partitions: &BTreeSet<TopicPartition>,
