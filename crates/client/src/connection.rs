@@ -226,18 +226,16 @@ impl<R: Request> PendingResponse<R> {
     ///
     /// # Errors
     /// `Disconnected`, `Timeout`, `Unreadable`.
-    pub fn wait(self) -> Call<'static, R::Response> {
-        Box::pin(async move {
-            let version = self.version;
-            let address = self.shared.address.clone();
-            let frame = self.wait_for_frame().await?;
-            let mut reader = Reader::new(&frame);
-            let unreadable = |error| ClientError::unreadable(&address, R::KEY.name(), &error);
-            ResponseHeader::decode(&mut reader, R::KEY, version).map_err(unreadable)?;
-            let response = R::Response::decode(&mut reader, version).map_err(unreadable)?;
-            reader.finish().map_err(unreadable)?;
-            Ok(response)
-        })
+    pub async fn wait(self) -> Result<R::Response, ClientError> {
+        let version = self.version;
+        let address = self.shared.address.clone();
+        let frame = self.wait_for_frame().await?;
+        let mut reader = Reader::new(&frame);
+        let unreadable = |error| ClientError::unreadable(&address, R::KEY.name(), &error);
+        ResponseHeader::decode(&mut reader, R::KEY, version).map_err(unreadable)?;
+        let response = R::Response::decode(&mut reader, version).map_err(unreadable)?;
+        reader.finish().map_err(unreadable)?;
+        Ok(response)
     }
 
     /// The answer as it came: response header and body.
