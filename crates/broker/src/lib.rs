@@ -38,6 +38,7 @@ use fetch_session::FetchSessions;
 use flush::FlushControl;
 use follow::{Applied, Follower};
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream;
 use moves::Moves;
 use ottla_config::BrokerConfig;
@@ -132,7 +133,12 @@ impl Broker {
     ///
     /// # Errors
     /// When a log directory cannot be listed.
-    pub async fn start(parts: BrokerParts) -> Result<Arc<Broker>, LogError> {
+    pub fn start(parts: BrokerParts) -> BoxFuture<'static, Result<Arc<Broker>, LogError>> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(Broker::start_here(parts))
+    }
+
+    async fn start_here(parts: BrokerParts) -> Result<Arc<Broker>, LogError> {
         let BrokerParts { runtime, config, controller, images, log_dirs, metrics } = parts;
         let found = log_dirs.discover().await?;
         let has_failed_directory = log_dirs.dirs().len() < config.storage.log_dirs.len();
@@ -241,7 +247,12 @@ impl Broker {
     }
 
     /// Closes every log cleanly. Requests that come later are refused.
-    pub async fn shutdown(&self) {
+    pub fn shutdown(&self) -> BoxFuture<'_, ()> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(self.shut_down_here())
+    }
+
+    async fn shut_down_here(&self) {
         // First whatever opens, creates or changes logs of its own accord.
         self.tasks.stop(TASKS_PATIENCE).await;
         self.transactions.shutdown().await;

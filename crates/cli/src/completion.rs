@@ -1,8 +1,8 @@
 //! `ottla completion`: what a shell needs to complete this command line, made from its declaration.
 
-use crate::failure::Failure;
-use crate::output::write_out;
 use clap_complete::Shell;
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::write_out;
 
 /// What `ottla completion` accepts.
 #[derive(Debug, clap::Args)]

@@ -3,10 +3,11 @@
 mod file;
 mod node;
 
-use crate::cluster::{ClusterArgs, Finding, Severity, render_findings};
-use crate::failure::Failure;
-use crate::output::OutputArgs;
 use ottla_client::Client;
+use ottla_commands::cluster::{Finding, Severity, render_findings};
+use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::OutputArgs;
 use serde::Serialize;
 use std::path::PathBuf;
 

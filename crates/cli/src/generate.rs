@@ -1,9 +1,9 @@
 //! `ottla generate`: man pages and shell completions out of the command tree, for packages. Hidden, because who wants
 //! completions for a shell of his own asks `ottla completion`.
 
-use crate::failure::Failure;
 use anyhow::{Context, Result};
 use clap_complete::Shell;
+use ottla_terminal::failure::Failure;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! `ottla install-scripts`: links the names of Kafka's scripts to this program.
 
-use crate::failure::Failure;
-use crate::kafka::TOOLS;
+use crate::kafka::tools;
+use ottla_terminal::failure::Failure;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     let program = std::env::current_exe().map_err(|error| Failure::new(format!("cannot tell where I am: {error}")))?;
     fs::create_dir_all(&args.dir).map_err(|error| failed("make", &args.dir, error))?;
-    for name in TOOLS.iter().flat_map(|tool| [tool.name.to_string(), format!("{}.sh", tool.name)]) {
+    let tools = tools();
+    for name in tools.iter().flat_map(|tool| [tool.name.to_string(), format!("{}.sh", tool.name)]) {
         let link = args.dir.join(name);
         match fs::symlink_metadata(&link) {
             Ok(found) if found.is_symlink() && fs::read_link(&link).is_ok_and(|target| target == program) => continue,
@@ -39,9 +40,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         std::os::unix::fs::symlink(&program, &link).map_err(|error| failed("make", &link, error))?;
     }
-    crate::output::write_out(&format!(
+    ottla_terminal::output::write_out(&format!(
         "Linked {} tools of Kafka in {}, each with and without .sh.\n",
-        TOOLS.len(),
+        tools.len(),
         args.dir.display()
     ))
 }

@@ -1,189 +1,33 @@
-//! Kafka's own tools under their own names: `ottla kafka-topics ...`, or the binary called as `kafka-topics` or
-//! `kafka-topics.sh`. Each takes the flags of Kafka's script and prints what that prints, so that scripts and tutorials
-//! keep working; the work is done by the same code that the commands of ottla use.
+//! Kafka's own tools under their own names: those of `ottla-tools`, which are clients, and those here, which look at this machine's
+//! files or run a node.
 
-mod broker_api_versions;
-mod client_metrics;
-mod cluster;
-mod configs;
-mod console_consumer;
-mod console_producer;
-mod console_share_consumer;
-mod consumer_groups;
-mod consumer_perf;
-mod delete_records;
 mod dump_log;
-mod e2e_latency;
-mod features;
-mod get_offsets;
-mod group_tools;
-mod groups;
-mod java;
-mod java_text;
-mod leader_election;
-mod line_reader;
-mod log_dirs;
 mod metadata_quorum;
-mod perf_reading;
-mod pretty;
-mod producer_perf;
-mod reassign_partitions;
 mod server;
-mod share_consumer_perf;
-mod share_groups;
-mod shared;
 mod storage;
-mod streams_application_reset;
-mod streams_groups;
-mod topics;
-mod transactions;
-mod verifiable_consumer;
-mod verifiable_producer;
-mod verifiable_share_consumer;
 
-pub(crate) use line_reader::find;
-
-use crate::failure::Failure;
-use clap::ArgMatches;
-use clap::error::ErrorKind;
-use std::ffi::OsString;
+use ottla_tools::Tool;
 use std::path::Path;
 
-/// What `--version` of a tool says: the Kafka whose tool it stands in for.
-const VERSION: &str = "4.3.0-ottla";
-
-/// One of Kafka's tools.
-pub(crate) trait KafkaTool: clap::Parser {
-    /// Name of Kafka's script, without `.sh`.
-    const NAME: &'static str;
-
-    /// What the script does when it is called without any word.
-    const WITHOUT_WORDS: WithoutWords = WithoutWords::Refuses;
-
-    /// Does what the script does.
-    fn run(&self) -> Result<(), Failure>;
-}
-
-/// What a script does when it is called without any word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WithoutWords {
-    /// What it always does.
-    Runs,
-    /// It shows its help, and all is well.
-    Helps,
-    /// It shows its help, and fails.
-    Refuses,
-}
-
-/// A [`KafkaTool`] as a value.
-pub(crate) struct Tool {
-    /// Name of Kafka's script, without `.sh`.
-    pub(crate) name: &'static str,
-    without_words: WithoutWords,
-    command: fn() -> clap::Command,
-    run: fn(&ArgMatches) -> Result<(), Failure>,
-}
-
-/// Every tool, in the order of the alphabet.
-pub(crate) const TOOLS: &[Tool] = &[
-    Tool::of::<broker_api_versions::BrokerApiVersions>(),
-    Tool::of::<client_metrics::ClientMetrics>(),
-    Tool::of::<cluster::ClusterTool>(),
-    Tool::of::<configs::Configs>(),
-    Tool::of::<console_consumer::ConsoleConsumer>(),
-    Tool::of::<console_producer::ConsoleProducer>(),
-    Tool::of::<console_share_consumer::ConsoleShareConsumer>(),
-    Tool::of::<consumer_groups::ConsumerGroups>(),
-    Tool::of::<consumer_perf::ConsumerPerf>(),
-    Tool::of::<delete_records::DeleteRecords>(),
+/// The tools that need more than a client.
+const OF_THIS_MACHINE: &[Tool] = &[
     Tool::of::<dump_log::DumpLog>(),
-    Tool::of::<e2e_latency::EndToEndLatency>(),
-    Tool::of::<features::Features>(),
-    Tool::of::<get_offsets::GetOffsets>(),
-    Tool::of::<groups::Groups>(),
-    Tool::of::<leader_election::LeaderElection>(),
-    Tool::of::<log_dirs::LogDirs>(),
     Tool::of::<metadata_quorum::MetadataQuorum>(),
-    Tool::of::<producer_perf::ProducerPerf>(),
-    Tool::of::<reassign_partitions::ReassignPartitions>(),
     Tool::of::<server::ServerStart>(),
     Tool::of::<server::ServerStop>(),
-    Tool::of::<share_consumer_perf::ShareConsumerPerf>(),
-    Tool::of::<share_groups::ShareGroups>(),
     Tool::of::<storage::Storage>(),
-    Tool::of::<streams_application_reset::StreamsApplicationReset>(),
-    Tool::of::<streams_groups::StreamsGroups>(),
-    Tool::of::<topics::Topics>(),
-    Tool::of::<transactions::Transactions>(),
-    Tool::of::<verifiable_consumer::VerifiableConsumer>(),
-    Tool::of::<verifiable_producer::VerifiableProducer>(),
-    Tool::of::<verifiable_share_consumer::VerifiableShareConsumer>(),
 ];
 
-impl Tool {
-    const fn of<T: KafkaTool>() -> Tool {
-        Tool {
-            name: T::NAME,
-            without_words: T::WITHOUT_WORDS,
-            command: || T::command(),
-            run: |matches| match T::from_arg_matches(matches) {
-                Ok(tool) => tool.run(),
-                Err(error) => error.exit(),
-            },
-        }
-    }
-
-    /// The declaration of its command line.
-    pub(crate) fn command(&self) -> clap::Command {
-        let command = (self.command)().name(self.name).bin_name(self.name).version(VERSION);
-        // Kafka's option parser takes any unambiguous beginning of an option's name, and whatever follows an option that has a
-        // value as that value, also -1.
-        command.infer_long_args(true).mut_args(|arg| {
-            let is_plain = arg.get_action().takes_values() && !arg.is_positional() && arg.get_num_args().is_none();
-            let is_wanted = is_plain || arg.is_allow_hyphen_values_set();
-            arg.allow_hyphen_values(is_wanted)
-        })
-    }
-
-    /// Runs it with the words behind its name. What goes wrong is said as Kafka's tools say it: the cause alone on stderr,
-    /// exit code 1, also for a wrong command line.
-    pub(crate) fn run(&self, words: impl Iterator<Item = OsString>) -> Result<(), Failure> {
-        let words: Vec<OsString> = words.collect();
-        let mut command = self.command();
-        match self.without_words {
-            WithoutWords::Helps if words.is_empty() => {
-                return crate::output::write_out(&command.render_long_help().to_string());
-            }
-            WithoutWords::Refuses if words.is_empty() => {
-                eprint!("{}", command.render_long_help());
-                return Err(Failure::said());
-            }
-            _ => {}
-        }
-        let parsed = command.try_get_matches_from(std::iter::once(OsString::from(self.name)).chain(words));
-        let done = match parsed {
-            Ok(matches) => (self.run)(&matches),
-            Err(error) if error.kind() == ErrorKind::DisplayVersion => {
-                crate::output::write_out(&format!("{VERSION}\n"))
-            }
-            Err(error) if error.kind() == ErrorKind::DisplayHelp => error.exit(),
-            Err(error) => Err(shared::wrong_words(&error)),
-        };
-        done.map_err(|failure| {
-            if !failure.cause.is_empty() {
-                eprintln!("{}", failure.cause);
-            }
-            if let Some(next_step) = &failure.next_step {
-                eprintln!("next step: {next_step}");
-            }
-            Failure::said()
-        })
-    }
+/// Every tool, in the order of the alphabet.
+pub(crate) fn tools() -> Vec<&'static Tool> {
+    let mut tools: Vec<&Tool> = ottla_tools::CLIENT_TOOLS.iter().chain(OF_THIS_MACHINE).collect();
+    tools.sort_by_key(|tool| tool.name);
+    tools
 }
 
 /// The tool of this name.
 pub(crate) fn tool(name: &str) -> Option<&'static Tool> {
-    TOOLS.iter().find(|tool| tool.name == name)
+    tools().into_iter().find(|tool| tool.name == name)
 }
 
 /// The tool that a program path names: its file name, without `.sh`.
@@ -198,12 +42,12 @@ mod tests {
 
     #[test]
     fn every_tool_is_declared_well_and_found_by_its_name() {
-        for tool in TOOLS {
+        for tool in tools() {
             tool.command().debug_assert();
             let script = format!("/opt/kafka/bin/{}.sh", tool.name);
             assert_eq!(tool_of_program(Path::new(&script)).map(|found| found.name), Some(tool.name));
         }
-        assert!(TOOLS.is_sorted_by(|a, b| a.name < b.name), "in the order of the alphabet");
+        assert!(tools().is_sorted_by(|a, b| a.name < b.name), "each name once");
         assert!(tool_of_program(Path::new("/usr/bin/ottla")).is_none());
     }
 }

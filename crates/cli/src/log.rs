@@ -4,12 +4,12 @@ mod dump;
 mod repair;
 mod verify;
 
-use crate::failure::Failure;
-use crate::output::OutputArgs;
 use crate::segment::Kind;
 use clap::Subcommand;
 use ottla_runtime::{RealOptions, Runtime};
 use ottla_storage::{LogError, lock_dir};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::OutputArgs;
 use std::path::{Path, PathBuf};
 
 /// What `ottla log` accepts.

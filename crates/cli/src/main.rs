@@ -1,42 +1,21 @@
-//! The `ottla` binary: one program for everything. Each command has a file of its own.
+//! The `ottla` binary: one program for everything. Each command has a file of its own, here or in `ottla-commands`.
 // A command line never runs in the simulator: it may use clock, files and threads directly.
 #![allow(clippy::disallowed_methods)]
 
-mod cluster;
-mod colour;
 mod completion;
-mod config;
-mod consume;
 mod doctor;
-mod executor;
-mod failure;
 mod generate;
-mod group;
-mod hanging;
-mod input;
 mod install_scripts;
 mod kafka;
 mod log;
-mod output;
-mod perf;
 mod processes;
-mod produce;
-mod profile;
-mod progress;
-mod quota;
-mod reading;
-mod record;
 mod segment;
 mod serve;
-mod share;
-mod share_reading;
-mod table;
-mod times;
-mod topic;
-mod txn;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use failure::Failure;
+use ottla_commands::{cluster, config, consume, group, perf, produce, profile, quota, share, topic, txn};
+use ottla_terminal::colour;
+use ottla_terminal::failure::Failure;
 use std::process::ExitCode;
 
 /// The C library's allocator takes a third of a busy coordinator's time.
@@ -137,8 +116,8 @@ fn run() -> Result<(), Failure> {
 /// from this.
 fn command() -> clap::Command {
     // Completions are made by the whole path of a command.
-    let below = |tool: &kafka::Tool| tool.command().bin_name(format!("ottla {}", tool.name)).hide(true);
-    Cli::command().subcommands(kafka::TOOLS.iter().map(below))
+    let below = |tool: &'static ottla_tools::Tool| tool.command().bin_name(format!("ottla {}", tool.name)).hide(true);
+    Cli::command().subcommands(kafka::tools().into_iter().map(below))
 }
 
 #[cfg(test)]

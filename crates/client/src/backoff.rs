@@ -1,5 +1,6 @@
 //! Pauses between tries: doubling, bounded, and never the same for two clients.
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::options::ClientOptions;
@@ -45,26 +46,51 @@ pub(crate) async fn patiently<T, F>(
 where
     F: Future<Output = Result<T, ClientError>>,
 {
-    let runtime = client.runtime();
-    let options = client.options();
-    let late = deadline(runtime, options.api_timeout);
-    let late_without_contact = late.min(deadline(runtime, options.first_contact_max));
-    let mut backoff = Backoff::new(options);
-    let mut was_lost = false;
+    let mut patience = Patience::new(client);
     loop {
-        let error = match operation().await {
+        match operation().await {
             Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
-        let is_hopeless = !client.has_reached_any() && error.is_unknown_host();
-        let had_contact = client.has_reached_any() && !error.is_advertised();
-        let late = if had_contact { late } else { late_without_contact };
-        if !is_worth_it(&error) || is_hopeless || runtime.now() >= late {
-            return Err(if was_lost { error.after_lost_answer() } else { error });
+            Err(error) => {
+                let is_worth_it = is_worth_it(&error);
+                patience.outlast(error, is_worth_it).await?;
+            }
         }
-        was_lost |= error.is_outcome_unknown();
-        client.tell(&error);
-        backoff.pause(runtime).await;
+    }
+}
+
+/// What one operation has been through.
+struct Patience<'a> {
+    client: &'a Client,
+    late: Instant,
+    late_without_contact: Instant,
+    backoff: Backoff,
+    was_lost: bool,
+}
+
+impl<'a> Patience<'a> {
+    fn new(client: &'a Client) -> Patience<'a> {
+        let (runtime, options) = (client.runtime(), client.options());
+        let late = deadline(runtime, options.api_timeout);
+        let late_without_contact = late.min(deadline(runtime, options.first_contact_max));
+        Patience { client, late, late_without_contact, backoff: Backoff::new(options), was_lost: false }
+    }
+
+    /// Pauses before the next try; the error itself where there is none.
+    fn outlast(&mut self, error: ClientError, is_worth_it: bool) -> Call<'_, ()> {
+        Box::pin(async move {
+            let Patience { client, .. } = *self;
+            let runtime = client.runtime();
+            let is_hopeless = !client.has_reached_any() && error.is_unknown_host();
+            let had_contact = client.has_reached_any() && !error.is_advertised();
+            let late = if had_contact { self.late } else { self.late_without_contact };
+            if !is_worth_it || is_hopeless || runtime.now() >= late {
+                return Err(if self.was_lost { error.after_lost_answer() } else { error });
+            }
+            self.was_lost |= error.is_outcome_unknown();
+            client.tell(&error);
+            self.backoff.pause(runtime).await;
+            Ok(())
+        })
     }
 }
 

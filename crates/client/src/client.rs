@@ -4,6 +4,7 @@
 //! ([`Client::forget_topic`]). Connections are opened on demand and opened anew when they have ended. Retrying is left to
 //! the operations built on top, because only they know what may be done twice.
 
+use crate::call::Call;
 use crate::connection::Connection;
 use crate::coordinator::Coordinated;
 use crate::error::{ClientError, ConnectFailure};
@@ -94,11 +95,13 @@ impl Client {
     ///
     /// # Errors
     /// The one error when there is one address, else `NoBrokers`.
-    pub async fn any_broker(&self) -> Result<Connection, ClientError> {
-        match self.inner.options.of_controllers {
-            true => self.controller().await,
-            false => self.any_node().await,
-        }
+    pub fn any_broker<'a>(&'a self) -> Call<'a, Connection> {
+        Box::pin(async move {
+            match self.inner.options.of_controllers {
+                true => self.controller().await,
+                false => self.any_node().await,
+            }
+        })
     }
 
     async fn any_node(&self) -> Result<Connection, ClientError> {
@@ -120,20 +123,22 @@ impl Client {
     ///
     /// # Errors
     /// `Connect`; `Broker` with BROKER_NOT_AVAILABLE when no such broker is alive.
-    pub async fn broker(&self, node_id: i32) -> Result<Connection, ClientError> {
-        let is_doubtful = self.lock().doubtful.remove(&node_id);
-        if is_doubtful || self.address_of(node_id).is_none() {
-            self.fetch_nodes().await?;
-        }
-        let address = self.address_of(node_id).ok_or_else(|| ClientError::Broker {
-            subject: format!("broker {node_id}"),
-            code: ErrorCode::BrokerNotAvailable,
-            message: None,
-        })?;
-        let connected = self.connect(&address).await;
-        connected.map_err(|error| {
-            self.lock().doubtful.insert(node_id);
-            self.explained(node_id, error)
+    pub fn broker<'a>(&'a self, node_id: i32) -> Call<'a, Connection> {
+        Box::pin(async move {
+            let is_doubtful = self.lock().doubtful.remove(&node_id);
+            if is_doubtful || self.address_of(node_id).is_none() {
+                self.fetch_nodes().await?;
+            }
+            let address = self.address_of(node_id).ok_or_else(|| ClientError::Broker {
+                subject: format!("broker {node_id}"),
+                code: ErrorCode::BrokerNotAvailable,
+                message: None,
+            })?;
+            let connected = self.connect(&address).await;
+            connected.map_err(|error| {
+                self.lock().doubtful.insert(node_id);
+                self.explained(node_id, error)
+            })
         })
     }
 
@@ -157,15 +162,17 @@ impl Client {
     ///
     /// # Errors
     /// As for [`Client::any_broker`].
-    pub async fn controller(&self) -> Result<Connection, ClientError> {
-        if self.lock().controller_id.is_none() {
-            self.fetch_nodes().await?;
-        }
-        let controller_id = self.lock().controller_id;
-        match controller_id {
-            Some(node_id) => self.broker(node_id).await,
-            None => self.any_node().await,
-        }
+    pub fn controller<'a>(&'a self) -> Call<'a, Connection> {
+        Box::pin(async move {
+            if self.lock().controller_id.is_none() {
+                self.fetch_nodes().await?;
+            }
+            let controller_id = self.lock().controller_id;
+            match controller_id {
+                Some(node_id) => self.broker(node_id).await,
+                None => self.any_node().await,
+            }
+        })
     }
 
     /// Asks which nodes there are, and remembers it.
@@ -185,30 +192,32 @@ impl Client {
     ///
     /// # Errors
     /// Those of the connection. A topic that has an error carries it itself.
-    pub async fn fetch_metadata(
-        &self,
-        topics: Option<&[&str]>,
+    pub fn fetch_metadata<'a>(
+        &'a self,
+        topics: Option<&'a [&'a str]>,
         allow_auto_topic_creation: bool,
-    ) -> Result<ClusterMetadata, ClientError> {
-        let named = |name: &&str| MetadataRequestTopic { name: Some((*name).to_string()), ..Default::default() };
-        let request = MetadataRequest {
-            topics: topics.map(|names| names.iter().map(named).collect()),
-            allow_auto_topic_creation,
-            ..Default::default()
-        };
-        let response = self.any_node().await?.send(&request).await?;
-        ClientError::check(response.error_code, None, || "metadata".to_string())?;
-        let metadata = ClusterMetadata::from_response(response);
-        self.remember(&metadata);
-        Ok(metadata)
+    ) -> Call<'a, ClusterMetadata> {
+        Box::pin(async move {
+            let named = |name: &&str| MetadataRequestTopic { name: Some((*name).to_string()), ..Default::default() };
+            let request = MetadataRequest {
+                topics: topics.map(|names| names.iter().map(named).collect()),
+                allow_auto_topic_creation,
+                ..Default::default()
+            };
+            let response = self.any_node().await?.send(&request).await?;
+            ClientError::check(response.error_code, None, || "metadata".to_string())?;
+            let metadata = ClusterMetadata::from_response(response);
+            self.remember(&metadata);
+            Ok(metadata)
+        })
     }
 
     /// What is known of a topic; asks when nothing is.
     ///
     /// # Errors
     /// Those of the connection, or the topic's own error, such as UNKNOWN_TOPIC_OR_PARTITION.
-    pub async fn topic(&self, name: &str) -> Result<TopicMetadata, ClientError> {
-        self.topic_or_create(name, false).await
+    pub fn topic<'a>(&'a self, name: &'a str) -> Call<'a, TopicMetadata> {
+        Box::pin(async move { self.topic_or_create(name, false).await })
     }
 
     /// What is known of a topic; asks when nothing is, and lets the broker make it when it does that.

@@ -9,6 +9,7 @@ mod driver;
 mod frames;
 mod negotiate;
 
+use crate::call::Call;
 use crate::error::ClientError;
 use crate::options::ClientOptions;
 use crate::versions::BrokerVersions;
@@ -43,10 +44,12 @@ struct Shared {
     given_up: AtomicBool,
 }
 
+type Answer = oneshot::Receiver<Result<Bytes, ClientError>>;
+
 /// A request that was sent and is not answered yet.
 pub struct PendingResponse<R> {
     shared: Arc<Shared>,
-    answer: oneshot::Receiver<Result<Bytes, ClientError>>,
+    answer: Answer,
     version: i16,
     timeout: Duration,
     request: PhantomData<fn() -> R>,
@@ -57,10 +60,13 @@ impl Connection {
     ///
     /// # Errors
     /// `Connect`, `NotKafka`, or what ApiVersions answers with.
-    pub async fn connect(runtime: &Runtime, address: &str, options: &ClientOptions) -> Result<Connection, ClientError> {
-        let timeout = || ClientError::Connect { address: address.to_string(), failure: crate::ConnectFailure::Timeout };
-        let opening = Connection::open(runtime, address, options);
-        runtime.timeout(options.connect_timeout, opening).await.map_err(|_| timeout())?
+    pub fn connect<'a>(runtime: &'a Runtime, address: &'a str, options: &'a ClientOptions) -> Call<'a, Connection> {
+        Box::pin(async move {
+            let timeout =
+                || ClientError::Connect { address: address.to_string(), failure: crate::ConnectFailure::Timeout };
+            let opening = Connection::open(runtime, address, options);
+            runtime.timeout(options.connect_timeout, opening).await.map_err(|_| timeout())?
+        })
     }
 
     async fn open(runtime: &Runtime, address: &str, options: &ClientOptions) -> Result<Connection, ClientError> {
@@ -181,6 +187,22 @@ impl Connection {
 }
 
 impl Shared {
+    /// The answer to a request of this name as it came.
+    fn wait_for_frame(self: Arc<Shared>, answer: Answer, timeout: Duration, api: &'static str) -> Call<'static, Bytes> {
+        Box::pin(async move {
+            let answered = self.runtime.timeout(timeout, answer).await;
+            let answered = answered.map_err(|_| {
+                // Answers come in order: everything behind this one would wait too.
+                self.give_up();
+                ClientError::Timeout { api, after: timeout }
+            })?;
+            answered.unwrap_or_else(|_| {
+                let reason = "it was closed".to_string();
+                Err(ClientError::Disconnected { address: self.address.clone(), reason })
+            })
+        })
+    }
+
     fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
         self.driver.abort();
@@ -217,18 +239,9 @@ impl<R: Request> PendingResponse<R> {
     }
 
     /// The answer as it came: response header and body.
-    pub(crate) async fn wait_for_frame(self) -> Result<Bytes, ClientError> {
-        let api = R::KEY.name();
-        let answered = self.shared.runtime.timeout(self.timeout, self.answer).await;
-        let answered = answered.map_err(|_| {
-            // Answers come in order: everything behind this one would wait too.
-            self.shared.give_up();
-            ClientError::Timeout { api, after: self.timeout }
-        })?;
-        answered.unwrap_or_else(|_| {
-            let reason = "it was closed".to_string();
-            Err(ClientError::Disconnected { address: self.shared.address.clone(), reason })
-        })
+    pub(crate) fn wait_for_frame(self) -> Call<'static, Bytes> {
+        let PendingResponse { shared, answer, timeout, .. } = self;
+        shared.wait_for_frame(answer, timeout, R::KEY.name())
     }
 }
 

@@ -31,6 +31,7 @@ pub use options::{ConsumerOptions, GroupProtocol, OffsetReset};
 pub use rebalance::RebalanceListener;
 pub use record::{ConsumerGroupMetadata, ConsumerRecord, OffsetAndMetadata, Offsets};
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::error::ClientError;
 use offsets::Committer;
@@ -266,34 +267,36 @@ impl Consumer {
     /// # Errors
     /// `Wakeup`; `NoOffset`, `LogTruncated` and `CorruptRecords` about a partition, which then rests until a seek; what
     /// cannot be mended in the group (GROUP_AUTHORIZATION_FAILED, FENCED_INSTANCE_ID ...).
-    pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, ClientError> {
-        let deadline = crate::backoff::deadline(self.shared.runtime(), timeout);
-        loop {
-            self.shared.note_poll();
-            if self.shared.signal.take() {
-                return Err(ClientError::Wakeup);
+    pub fn poll<'a>(&'a mut self, timeout: Duration) -> Call<'a, Vec<ConsumerRecord>> {
+        Box::pin(async move {
+            let deadline = crate::backoff::deadline(self.shared.runtime(), timeout);
+            loop {
+                self.shared.note_poll();
+                if self.shared.signal.take() {
+                    return Err(ClientError::Wakeup);
+                }
+                while let Some(step) = self.subscription.as_mut().and_then(|joined| joined.steps.try_recv().ok()) {
+                    self.take_step(step).await;
+                }
+                self.auto_commit();
+                let records = {
+                    let mut state = self.shared.lock();
+                    let records = state.hand_out(self.shared.options.max_poll_records)?;
+                    state.wake_fetchers();
+                    records
+                };
+                let now = self.shared.runtime().now();
+                if !records.is_empty() || now >= deadline {
+                    return Ok(records);
+                }
+                let until = deadline.min(self.next_auto_commit.max(now + Duration::from_millis(1)));
+                tokio::select! {
+                    biased;
+                    () = self.shared.signal.notified() => {}
+                    () = self.shared.runtime().sleep_until(until) => {}
+                }
             }
-            while let Some(step) = self.subscription.as_mut().and_then(|joined| joined.steps.try_recv().ok()) {
-                self.take_step(step).await;
-            }
-            self.auto_commit();
-            let records = {
-                let mut state = self.shared.lock();
-                let records = state.hand_out(self.shared.options.max_poll_records)?;
-                state.wake_fetchers();
-                records
-            };
-            let now = self.shared.runtime().now();
-            if !records.is_empty() || now >= deadline {
-                return Ok(records);
-            }
-            let until = deadline.min(self.next_auto_commit.max(now + Duration::from_millis(1)));
-            tokio::select! {
-                biased;
-                () = self.shared.signal.notified() => {}
-                () = self.shared.runtime().sleep_until(until) => {}
-            }
-        }
+        })
     }
 
     async fn take_step(&mut self, step: Step) {
@@ -371,17 +374,19 @@ impl Consumer {
     /// # Errors
     /// ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID and REBALANCE_IN_PROGRESS when the group has gone on without this member;
     /// others when `default.api.timeout.ms` ended.
-    pub async fn commit(&self) -> Result<(), ClientError> {
-        let offsets = self.shared.lock().positions();
-        offsets::commit(&self.shared, &offsets).await
+    pub fn commit<'a>(&'a self) -> Call<'a, ()> {
+        Box::pin(async move {
+            let offsets = self.shared.lock().positions();
+            offsets::commit(&self.shared, &offsets).await
+        })
     }
 
     /// Commits these offsets.
     ///
     /// # Errors
     /// As for [`Consumer::commit`].
-    pub async fn commit_offsets(&self, offsets: &Offsets) -> Result<(), ClientError> {
-        offsets::commit(&self.shared, offsets).await
+    pub fn commit_offsets<'a>(&'a self, offsets: &'a Offsets) -> Call<'a, ()> {
+        Box::pin(async move { offsets::commit(&self.shared, offsets).await })
     }
 
     /// Commits the positions of all partitions in the background, behind earlier commits. The outcome may be awaited.
@@ -400,23 +405,25 @@ impl Consumer {
     ///
     /// # Errors
     /// As for [`Consumer::close_within`].
-    pub async fn close(self) -> Result<(), ClientError> {
-        self.close_within(CLOSE_MAX).await
+    pub fn close(self) -> Call<'static, ()> {
+        Box::pin(async move { self.close_within(CLOSE_MAX).await })
     }
 
     /// As [`Consumer::close`], with another limit. The group finds out by itself what it could not be told.
     ///
     /// # Errors
     /// Those of the last commit; `Timeout` when there was no time for all of it.
-    pub async fn close_within(mut self, timeout: Duration) -> Result<(), ClientError> {
-        let runtime = self.shared.runtime().clone();
-        let last = async {
-            let done = if self.commits_automatically() { self.commit().await } else { Ok(()) };
-            self.unsubscribe().await;
-            done
-        };
-        let late = ClientError::Timeout { api: "close of the consumer", after: timeout };
-        runtime.timeout(timeout, last).await.unwrap_or(Err(late))
+    pub fn close_within(mut self, timeout: Duration) -> Call<'static, ()> {
+        Box::pin(async move {
+            let runtime = self.shared.runtime().clone();
+            let last = async {
+                let done = if self.commits_automatically() { self.commit().await } else { Ok(()) };
+                self.unsubscribe().await;
+                done
+            };
+            let late = ClientError::Timeout { api: "close of the consumer", after: timeout };
+            runtime.timeout(timeout, last).await.unwrap_or(Err(late))
+        })
     }
 }
 

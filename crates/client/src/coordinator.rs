@@ -1,5 +1,6 @@
 //! Which broker looks after a group or a transactional id, and the connection to it.
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::error::ClientError;
@@ -41,16 +42,16 @@ impl Client {
     ///
     /// # Errors
     /// COORDINATOR_NOT_AVAILABLE, GROUP_AUTHORIZATION_FAILED ... and those of the connection.
-    pub async fn group_coordinator(&self, group_id: &str) -> Result<Connection, ClientError> {
-        self.coordinator(Coordinated::Group, group_id).await
+    pub fn group_coordinator<'a>(&'a self, group_id: &'a str) -> Call<'a, Connection> {
+        Box::pin(async move { self.coordinator(Coordinated::Group, group_id).await })
     }
 
     /// A connection to the coordinator of a transactional id; asked for when it is not known.
     ///
     /// # Errors
     /// COORDINATOR_NOT_AVAILABLE, TRANSACTIONAL_ID_AUTHORIZATION_FAILED ... and those of the connection.
-    pub async fn transaction_coordinator(&self, transactional_id: &str) -> Result<Connection, ClientError> {
-        self.coordinator(Coordinated::Transaction, transactional_id).await
+    pub fn transaction_coordinator<'a>(&'a self, transactional_id: &'a str) -> Call<'a, Connection> {
+        Box::pin(async move { self.coordinator(Coordinated::Transaction, transactional_id).await })
     }
 
     pub(crate) async fn coordinator(&self, kind: Coordinated, key: &str) -> Result<Connection, ClientError> {

@@ -1,5 +1,6 @@
 //! Fetch, one partition at a time and without a session: an offset in, record batches out.
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::error::ClientError;
@@ -93,15 +94,17 @@ impl Client {
     ///
     /// # Errors
     /// Those of the connection, and the partition's error code.
-    pub async fn fetch(&self, spec: &FetchSpec<'_>) -> Result<Fetched, ClientError> {
-        let (topic, partition, leader) = self.leader(spec.topic, spec.partition).await?;
-        let filled =
-            FetchSpec { topic_id: topic.topic_id, current_leader_epoch: partition.leader_epoch, ..spec.clone() };
-        let fetched = leader.fetch(&filled).await;
-        if fetched.as_ref().is_err_and(ClientError::is_retriable) {
-            self.forget_topic(spec.topic);
-        }
-        fetched
+    pub fn fetch<'a>(&'a self, spec: &'a FetchSpec<'a>) -> Call<'a, Fetched> {
+        Box::pin(async move {
+            let (topic, partition, leader) = self.leader(spec.topic, spec.partition).await?;
+            let filled =
+                FetchSpec { topic_id: topic.topic_id, current_leader_epoch: partition.leader_epoch, ..spec.clone() };
+            let fetched = leader.fetch(&filled).await;
+            if fetched.as_ref().is_err_and(ClientError::is_retriable) {
+                self.forget_topic(spec.topic);
+            }
+            fetched
+        })
     }
 }
 
@@ -110,11 +113,13 @@ impl Connection {
     ///
     /// # Errors
     /// Those of the connection, and the partition's error code.
-    pub async fn fetch(&self, spec: &FetchSpec<'_>) -> Result<Fetched, ClientError> {
-        let max = if spec.topic_id.is_zero() { TOPIC_ID_VERSION - 1 } else { FetchRequest::MAX_VERSION };
-        let version = self.version_within::<FetchRequest>((FetchRequest::MIN_VERSION, max))?;
-        let pending = self.begin(&request(spec), version, &[]).await?;
-        fetched(pending.allow(spec.max_wait).wait().await?, spec)
+    pub fn fetch<'a>(&'a self, spec: &'a FetchSpec<'a>) -> Call<'a, Fetched> {
+        Box::pin(async move {
+            let max = if spec.topic_id.is_zero() { TOPIC_ID_VERSION - 1 } else { FetchRequest::MAX_VERSION };
+            let version = self.version_within::<FetchRequest>((FetchRequest::MIN_VERSION, max))?;
+            let pending = self.begin(&request(spec), version, &[]).await?;
+            fetched(pending.allow(spec.max_wait).wait().await?, spec)
+        })
     }
 }
 

@@ -13,6 +13,7 @@
 mod admin;
 mod assign;
 mod backoff;
+mod call;
 mod client;
 mod connection;
 mod consumer;
@@ -41,6 +42,7 @@ pub use admin::{
 };
 pub use assign::Assignor;
 pub use backoff::Backoff;
+pub use call::Call;
 pub use client::Client;
 pub use connection::{Connection, PendingResponse};
 pub use consumer::{

@@ -1,5 +1,6 @@
 //! ListOffsets: where a partition begins and ends, and which offset belongs to a time.
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::fetch::Isolation;
@@ -69,27 +70,29 @@ impl Client {
     ///
     /// # Errors
     /// Those of the connection, and the partition's error code.
-    pub async fn list_offset(
-        &self,
-        topic: &str,
+    pub fn list_offset<'a>(
+        &'a self,
+        topic: &'a str,
         partition: i32,
         spec: OffsetSpec,
         isolation: Isolation,
-    ) -> Result<ListedOffset, ClientError> {
-        let (_, metadata, leader) = self.leader(topic, partition).await?;
-        let asked = TopicPartition::new(topic, partition);
-        let timeout_ms = i32::try_from(self.options().request_timeout.as_millis()).unwrap_or(i32::MAX);
-        let request = request([(&asked, metadata.leader_epoch, spec)].into_iter(), isolation, timeout_ms);
-        let newest = leader.version_of::<ListOffsetsRequest>()?;
-        let least = spec.least_version();
-        let version = leader.version_within::<ListOffsetsRequest>((least, newest.max(least)))?;
-        let response = leader.begin(&request, version, &[]).await?.wait().await?;
-        let found = read(response).into_iter().next().map(|(_, found)| found);
-        let found = found.unwrap_or_else(|| Err(ClientError::missing("ListOffsets", &asked.to_string())));
-        if found.as_ref().is_err_and(ClientError::is_retriable) {
-            self.forget_topic(topic);
-        }
-        found
+    ) -> Call<'a, ListedOffset> {
+        Box::pin(async move {
+            let (_, metadata, leader) = self.leader(topic, partition).await?;
+            let asked = TopicPartition::new(topic, partition);
+            let timeout_ms = i32::try_from(self.options().request_timeout.as_millis()).unwrap_or(i32::MAX);
+            let request = request([(&asked, metadata.leader_epoch, spec)].into_iter(), isolation, timeout_ms);
+            let newest = leader.version_of::<ListOffsetsRequest>()?;
+            let least = spec.least_version();
+            let version = leader.version_within::<ListOffsetsRequest>((least, newest.max(least)))?;
+            let response = leader.begin(&request, version, &[]).await?.wait().await?;
+            let found = read(response).into_iter().next().map(|(_, found)| found);
+            let found = found.unwrap_or_else(|| Err(ClientError::missing("ListOffsets", &asked.to_string())));
+            if found.as_ref().is_err_and(ClientError::is_retriable) {
+                self.forget_topic(topic);
+            }
+            found
+        })
     }
 }
 

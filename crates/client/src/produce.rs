@@ -1,5 +1,6 @@
 //! Produce, one partition at a time: record batches in, an offset out.
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::connection::{Connection, PendingResponse};
 use crate::error::ClientError;
@@ -66,21 +67,23 @@ impl Client {
     ///
     /// # Errors
     /// Those of the connection, and the partition's error code. Nothing is retried.
-    pub async fn produce(
-        &self,
-        topic: &str,
+    pub fn produce<'a>(
+        &'a self,
+        topic: &'a str,
         partition: i32,
         batches: Bytes,
         acks: Acks,
-    ) -> Result<Option<Produced>, ClientError> {
-        let (metadata, _, leader) = self.leader(topic, partition).await?;
-        let timeout = self.options().request_timeout;
-        let spec = ProduceSpec { topic, topic_id: metadata.topic_id, partition, batches, acks, timeout };
-        let produced = leader.produce(&spec).await;
-        if produced.as_ref().is_err_and(ClientError::is_retriable) {
-            self.forget_topic(topic);
-        }
-        produced
+    ) -> Call<'a, Option<Produced>> {
+        Box::pin(async move {
+            let (metadata, _, leader) = self.leader(topic, partition).await?;
+            let timeout = self.options().request_timeout;
+            let spec = ProduceSpec { topic, topic_id: metadata.topic_id, partition, batches, acks, timeout };
+            let produced = leader.produce(&spec).await;
+            if produced.as_ref().is_err_and(ClientError::is_retriable) {
+                self.forget_topic(topic);
+            }
+            produced
+        })
     }
 }
 
@@ -95,13 +98,15 @@ impl Connection {
     ///
     /// # Errors
     /// Those of the connection, and the partition's error code.
-    pub async fn produce(&self, spec: &ProduceSpec<'_>) -> Result<Option<Produced>, ClientError> {
-        if spec.acks == Acks::None {
-            let (request, version) = (request(spec), self.produce_version(spec.topic_id)?);
-            self.send_without_answer(&request, version, std::slice::from_ref(&spec.batches)).await?;
-            return Ok(None);
-        }
-        self.begin_produce(spec).await?.wait().await.map(Some)
+    pub fn produce<'a>(&'a self, spec: &'a ProduceSpec<'a>) -> Call<'a, Option<Produced>> {
+        Box::pin(async move {
+            if spec.acks == Acks::None {
+                let (request, version) = (request(spec), self.produce_version(spec.topic_id)?);
+                self.send_without_answer(&request, version, std::slice::from_ref(&spec.batches)).await?;
+                return Ok(None);
+            }
+            self.begin_produce(spec).await?.wait().await.map(Some)
+        })
     }
 
     /// Sends batches; the order of calls is the order on the wire.

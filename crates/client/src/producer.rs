@@ -28,6 +28,7 @@ pub use partitioner::Partitioner;
 pub use record::{Delivery, ProducerRecord, RecordMetadata};
 
 use crate::backoff::{Backoff, later};
+use crate::call::Call;
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::simple_producer::ProducerIdentity;
@@ -173,15 +174,17 @@ impl Producer {
     ///
     /// # Errors
     /// As for [`Producer::send`].
-    pub async fn partition_count(&self, topic: &str) -> Result<i32, ClientError> {
-        let shared = &self.handle.shared;
-        let known = shared.lock().topics.get(topic).map(|topic| topic.count);
-        if let Some(count) = known {
-            return Ok(count);
-        }
-        let deadline = later(shared.runtime().now(), shared.options.max_block);
-        shared.wait_for_topic(topic, None, deadline).await?;
-        Ok(shared.lock().topics.get(topic).map_or(0, |topic| topic.count))
+    pub fn partition_count<'a>(&'a self, topic: &'a str) -> Call<'a, i32> {
+        Box::pin(async move {
+            let shared = &self.handle.shared;
+            let known = shared.lock().topics.get(topic).map(|topic| topic.count);
+            if let Some(count) = known {
+                return Ok(count);
+            }
+            let deadline = later(shared.runtime().now(), shared.options.max_block);
+            shared.wait_for_topic(topic, None, deadline).await?;
+            Ok(shared.lock().topics.get(topic).map_or(0, |topic| topic.count))
+        })
     }
 
     /// Sends what is there without lingering, and waits until every record that was handed over before has its end. How
@@ -207,25 +210,27 @@ impl Producer {
     ///
     /// # Errors
     /// `Timeout` when something had to be given up.
-    pub async fn close(&self, timeout: Duration) -> Result<(), ClientError> {
-        let shared = &self.handle.shared;
-        {
-            let mut state = shared.lock();
-            state.is_closed = true;
-            state.wake_all();
-        }
-        let last = async {
-            if self.is_in_transaction()
-                && let Err(error) = self.abort_transaction().await
+    pub fn close<'a>(&'a self, timeout: Duration) -> Call<'a, ()> {
+        Box::pin(async move {
+            let shared = &self.handle.shared;
             {
-                tracing::warn!(%error, "the open transaction was not aborted; the coordinator will do it");
+                let mut state = shared.lock();
+                state.is_closed = true;
+                state.wake_all();
             }
-            self.flush().await;
-        };
-        let flushed = shared.runtime().timeout(timeout, last).await;
-        housekeeping::fail_all(shared, &ClientError::Closed("the producer"));
-        shared.end_tasks();
-        flushed.map_err(|_| ClientError::Timeout { api: "close of the producer", after: timeout })
+            let last = async {
+                if self.is_in_transaction()
+                    && let Err(error) = self.abort_transaction().await
+                {
+                    tracing::warn!(%error, "the open transaction was not aborted; the coordinator will do it");
+                }
+                self.flush().await;
+            };
+            let flushed = shared.runtime().timeout(timeout, last).await;
+            housekeeping::fail_all(shared, &ClientError::Closed("the producer"));
+            shared.end_tasks();
+            flushed.map_err(|_| ClientError::Timeout { api: "close of the producer", after: timeout })
+        })
     }
 }
 

@@ -24,6 +24,7 @@ mod state;
 pub use acknowledgements::{AcknowledgeType, Acknowledged};
 pub use options::{AcknowledgementMode, AcquireMode, ShareConsumerOptions};
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::consumer::{ConsumerRecord, ConsumerWaker};
 use crate::error::ClientError;
@@ -196,8 +197,8 @@ impl ShareConsumer {
     /// `Wakeup`; `Invalid` without a subscription, and with explicit acknowledgement while a record of the last poll is not
     /// acknowledged; `CorruptRecords`, once: the damaged records were rejected; what cannot be mended in the group, which every
     /// poll returns until [`ShareConsumer::unsubscribe`], after which the consumer may subscribe anew.
-    pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, ClientError> {
-        self.poll_at_most(timeout, self.options().max_poll_records).await
+    pub fn poll<'a>(&'a mut self, timeout: Duration) -> Call<'a, Vec<ConsumerRecord>> {
+        Box::pin(async move { self.poll_at_most(timeout, self.options().max_poll_records).await })
     }
 
     /// As [`ShareConsumer::poll`], with this in place of `max.poll.records`: with [`AcquireMode::RecordLimit`] no more are
@@ -205,29 +206,27 @@ impl ShareConsumer {
     ///
     /// # Errors
     /// As for [`ShareConsumer::poll`]; `Invalid` for no records at all.
-    pub async fn poll_at_most(
-        &mut self,
-        timeout: Duration,
-        records_max: usize,
-    ) -> Result<Vec<ConsumerRecord>, ClientError> {
-        if records_max == 0 {
-            return Err(ClientError::Invalid("a poll is for at least one record".to_string()));
-        }
-        let deadline = crate::backoff::deadline(self.shared.runtime(), timeout);
-        self.tell_completed();
-        if self.subscription.is_none() {
-            return Err(ClientError::Invalid("subscribe first".to_string()));
-        }
-        self.acknowledge_before_poll()?;
-        self.shared.lock().records_max = records_max;
-        let polled = {
-            let _waiting = Waiting(self.shared.clone());
-            self.poll_until(deadline).await
-        };
-        if !self.unsent.is_empty() {
-            self.send_unsent();
-        }
-        polled
+    pub fn poll_at_most<'a>(&'a mut self, timeout: Duration, records_max: usize) -> Call<'a, Vec<ConsumerRecord>> {
+        Box::pin(async move {
+            if records_max == 0 {
+                return Err(ClientError::Invalid("a poll is for at least one record".to_string()));
+            }
+            let deadline = crate::backoff::deadline(self.shared.runtime(), timeout);
+            self.tell_completed();
+            if self.subscription.is_none() {
+                return Err(ClientError::Invalid("subscribe first".to_string()));
+            }
+            self.acknowledge_before_poll()?;
+            self.shared.lock().records_max = records_max;
+            let polled = {
+                let _waiting = Waiting(self.shared.clone());
+                self.poll_until(deadline).await
+            };
+            if !self.unsent.is_empty() {
+                self.send_unsent();
+            }
+            polled
+        })
     }
 
     /// Sends what was acknowledged (with implicit acknowledgement: accepts what the last poll returned), and waits for the
@@ -236,15 +235,17 @@ impl ShareConsumer {
     /// # Errors
     /// `Wakeup`; `Timeout` when brokers did not answer within `default.api.timeout.ms`, for which they are asked again, and
     /// `request.timeout.ms`. How each partition went stands in the answer.
-    pub async fn commit(&mut self) -> Result<Vec<Acknowledged>, ClientError> {
-        self.tell_completed();
-        self.acknowledge_implicitly();
-        self.take_acknowledged();
-        let options = self.shared.client.options();
-        let limits = (options.api_timeout, options.request_timeout);
-        let done = self.commit_unsent(limits, true).await;
-        self.tell_completed();
-        done
+    pub fn commit<'a>(&'a mut self) -> Call<'a, Vec<Acknowledged>> {
+        Box::pin(async move {
+            self.tell_completed();
+            self.acknowledge_implicitly();
+            self.take_acknowledged();
+            let options = self.shared.client.options();
+            let limits = (options.api_timeout, options.request_timeout);
+            let done = self.commit_unsent(limits, true).await;
+            self.tell_completed();
+            done
+        })
     }
 
     /// As [`ShareConsumer::commit`], without waiting; the callback hears how it went.
@@ -260,13 +261,15 @@ impl ShareConsumer {
     ///
     /// # Errors
     /// The first acknowledgement that failed; `Timeout` when nobody knows of one.
-    pub async fn close(mut self) -> Result<(), ClientError> {
-        self.tell_completed();
-        self.take_acknowledged();
-        let limit = self.shared.client.options().request_timeout;
-        let done = self.commit_unsent((limit / 3, limit / 6), false).await;
-        self.unsubscribe_within(limit / 2).await;
-        done?.into_iter().try_for_each(|acknowledged| acknowledged.outcome)
+    pub fn close(mut self) -> Call<'static, ()> {
+        Box::pin(async move {
+            self.tell_completed();
+            self.take_acknowledged();
+            let limit = self.shared.client.options().request_timeout;
+            let done = self.commit_unsent((limit / 3, limit / 6), false).await;
+            self.unsubscribe_within(limit / 2).await;
+            done?.into_iter().try_for_each(|acknowledged| acknowledged.outcome)
+        })
     }
 }
 

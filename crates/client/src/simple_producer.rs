@@ -6,6 +6,7 @@
 //! When patience ends the outcome is unknown, and the producer takes a new producer id for what comes after.
 
 use crate::backoff::Backoff;
+use crate::call::Call;
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::error::ClientError;
@@ -89,9 +90,11 @@ impl SimpleProducer {
     /// # Errors
     /// What the broker refused it with, or what stood in the way when patience ended; see
     /// [`ClientError::is_outcome_unknown`].
-    pub async fn send(&mut self, topic: &str, partition: i32, records: Vec<Record>) -> Result<Produced, ClientError> {
-        let results = self.send_all(topic, partition, &[records]).await;
-        results.into_iter().next().expect("one result for one batch")
+    pub fn send<'a>(&'a mut self, topic: &'a str, partition: i32, records: Vec<Record>) -> Call<'a, Produced> {
+        Box::pin(async move {
+            let results = self.send_all(topic, partition, &[records]).await;
+            results.into_iter().next().expect("one result for one batch")
+        })
     }
 
     /// Sends batches, up to five in flight; returns one result for each, in order.

@@ -4,6 +4,7 @@ use crate::channel::LocalChannel;
 use crate::limits;
 use crate::machine::{Committed, MetadataMachine};
 use crate::task::ControllerTask;
+use futures_util::future::BoxFuture;
 use ottla_config::BrokerConfig;
 use ottla_metadata::{ControllerChannel, ControllerError, MetadataImage};
 use ottla_quorum::{OpenError, Quorum, QuorumConfig, QuorumHandle, QuorumStatus, Role, StorageState, Transport};
@@ -39,7 +40,16 @@ impl Controller {
     ///
     /// # Errors
     /// See [`OpenError`]; the node must not start.
-    pub async fn open(
+    pub fn open(
+        runtime: &Runtime,
+        config: ControllerConfig,
+        transport: Arc<dyn Transport>,
+    ) -> BoxFuture<'_, Result<Controller, OpenError>> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(Controller::open_here(runtime, config, transport))
+    }
+
+    async fn open_here(
         runtime: &Runtime,
         config: ControllerConfig,
         transport: Arc<dyn Transport>,

@@ -1,6 +1,7 @@
 //! A broker inside a test: in memory, on a free port, ready within milliseconds, gone when dropped.
 
 use crate::{Node, StartError};
+use futures_util::future::BoxFuture;
 use ottla_config::{BrokerConfig, ConfigMap};
 use ottla_runtime::{Executor, Runtime, watch};
 use std::net::SocketAddr;
@@ -100,7 +101,12 @@ impl EmbeddedNodeBuilder {
     ///
     /// # Errors
     /// See [`EmbeddedError`].
-    pub async fn start(self) -> Result<EmbeddedNode, EmbeddedError> {
+    pub fn start(self) -> BoxFuture<'static, Result<EmbeddedNode, EmbeddedError>> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(self.start_here())
+    }
+
+    async fn start_here(self) -> Result<EmbeddedNode, EmbeddedError> {
         let executor = Executor::start("ottla-embedded", WORKER_THREADS)?;
         let starting = executor.spawn(self.start_on(executor.clone()));
         starting.await.unwrap_or_else(|ended| Err(NodeFailed(ended.to_string()).into()))

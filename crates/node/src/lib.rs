@@ -15,6 +15,7 @@ mod observe;
 pub use embedded::{EmbeddedError, EmbeddedNode, EmbeddedNodeBuilder, NodeFailed};
 pub use error::StartError;
 
+use futures_util::future::BoxFuture;
 use listeners::{advertised_endpoints, net_config};
 use observe::{Observer, Serving};
 use ottla_broker::{Broker, BrokerHandler, BrokerParts};
@@ -57,7 +58,12 @@ impl Node {
     ///
     /// # Errors
     /// See [`StartError`]; nothing stays open.
-    pub async fn start(runtime: &Runtime, config: BrokerConfig) -> Result<Node, StartError> {
+    pub fn start(runtime: &Runtime, config: BrokerConfig) -> BoxFuture<'_, Result<Node, StartError>> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(Node::start_here(runtime, config))
+    }
+
+    async fn start_here(runtime: &Runtime, config: BrokerConfig) -> Result<Node, StartError> {
         check_supported(&config)?;
         let metrics = Metrics::new();
         let observer = Observer::new(runtime, &config, &metrics);
@@ -148,7 +154,12 @@ impl Node {
     }
 
     /// Answers what was begun, closes every log cleanly and ends.
-    pub async fn shutdown(self) {
+    pub fn shutdown(self) -> BoxFuture<'static, ()> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(self.shut_down_here())
+    }
+
+    async fn shut_down_here(self) {
         self.observer.is_stopping();
         self.server.shutdown(DRAIN_PATIENCE).await;
         self.broker.shutdown().await;

@@ -13,6 +13,7 @@ use crate::handle::{Quorum, QuorumHandle};
 use crate::machine::StateMachine;
 use crate::store::Store;
 use crate::transport::Transport;
+use futures_util::future::BoxFuture;
 use ottla_runtime::watch;
 use ottla_runtime::{Disk, Runtime};
 use raft::eraftpb::SnapshotMetadata;
@@ -35,7 +36,17 @@ impl Quorum {
     ///
     /// # Errors
     /// Damage, a newer format, a directory of another node, and what the disk says; see [`OpenError`].
-    pub async fn open(
+    pub fn open(
+        runtime: &Runtime,
+        config: QuorumConfig,
+        machine: Box<dyn StateMachine>,
+        transport: Arc<dyn Transport>,
+    ) -> BoxFuture<'_, Result<Quorum, OpenError>> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(Quorum::open_here(runtime, config, machine, transport))
+    }
+
+    async fn open_here(
         runtime: &Runtime,
         config: QuorumConfig,
         mut machine: Box<dyn StateMachine>,

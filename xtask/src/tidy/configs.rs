@@ -46,7 +46,8 @@ fn without_effect(file: &SourceFile) -> Vec<(&str, &str)> {
 
 /// What runs in a node. Loading and checking a config is not yet an effect, nor is a client's config of the same name.
 fn is_product(file: &SourceFile) -> bool {
-    const NOT_A_NODE: [&str; 8] = ["config", "http", "client", "cli", "sim", "bench", "testkit", "protocol"];
+    const NOT_A_NODE: [&str; 11] =
+        ["config", "http", "client", "cli", "commands", "tools", "terminal", "sim", "bench", "testkit", "protocol"];
     file.is_rust() && file.crate_name().is_some_and(|name| !NOT_A_NODE.contains(&name))
 }
 

@@ -4,7 +4,7 @@ use super::sources::SourceFile;
 use super::{Verdict, scan};
 
 /// Crates that never run in the simulator, and the one that is the door to the world.
-const FREE_CRATES: &[&str] = &["runtime", "cli", "bench", "telemetry", "http"];
+const FREE_CRATES: &[&str] = &["runtime", "cli", "commands", "tools", "terminal", "bench", "telemetry", "http"];
 
 /// `(text, instead)` in simulated crates, outside tests.
 const IN_SIMULATED_CODE: &[(&str, &str)] = &[

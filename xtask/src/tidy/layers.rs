@@ -35,11 +35,14 @@ const LAYERS: &[(&str, u8)] = &[
     ("connect", 4),
     ("streams", 4),
     ("console", 4),
+    ("terminal", 4),
     ("broker", 5),
     ("controller", 5),
     ("connectors", 5),
     ("mirror", 5),
     ("sql", 5),
+    ("commands", 5),
+    ("tools", 5),
     ("node", 6),
     ("cli", 7),
     ("testkit", DEV),
@@ -65,6 +68,11 @@ const PLATFORM: &[&str] = &[
     "broker",
     "controller",
 ];
+
+/// Commands that reach a cluster through `client`: a change in what runs in a node must not rebuild them. What of `metadata` they
+/// use is pure.
+const CLIENTS: &[&str] = &["terminal", "commands", "tools"];
+const CLIENTS_MAY_USE: &str = "metadata";
 
 /// Fuzz targets see only what parses.
 const FUZZ_MAX_LAYER: u8 = 2;
@@ -103,6 +111,11 @@ fn judge(name: &str, layer_of_name: u8, other: &str, dev: bool) -> Option<String
     if below >= layer_of_name && layer_of_name != DEV && !allowed_in_tests {
         return Some(format!("{name} (layer {layer_of_name}) depends on {other} (layer {below}), which is not lower"));
     }
+    if CLIENTS.contains(&name) && PLATFORM.contains(&other) && other != CLIENTS_MAY_USE {
+        return Some(format!(
+            "{name} depends on {other}: a command that is a client needs nothing of what runs in a node"
+        ));
+    }
     let crossing = |a: &str, b: &str| ECOSYSTEM.contains(&a) && PLATFORM.contains(&b);
     if crossing(name, other) || crossing(other, name) {
         return Some(format!("{name} depends on {other}: platform and ecosystem crates never import each other"));
@@ -125,6 +138,14 @@ mod tests {
         assert!(judge("client", 3, "broker", true).is_some(), "a higher layer, also in tests");
         assert_eq!(judge("sim", DEV, "node", false), None);
         assert!(judge("fuzz", DEV, "storage", false).is_some());
+    }
+
+    #[test]
+    fn commands_that_are_clients_know_nothing_of_a_node() {
+        assert!(judge("tools", 5, "storage", false).is_some());
+        assert!(judge("commands", 5, "node", false).is_some(), "a higher layer");
+        assert_eq!(judge("tools", 5, "metadata", false), None);
+        assert_eq!(judge("cli", 7, "storage", false), None);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A configuration file, and what it names on this machine: directories, disks, ports, names.
 
 use super::Report;
-use crate::failure::Failure;
 use crate::serve;
 use ottla_config::{BrokerConfig, ConfigError, Effect, Listener, Scope, catalog};
 use ottla_runtime::Runtime;
 use ottla_storage::{Shutdown, identity, last_shutdown, lock_dir};
+use ottla_terminal::failure::Failure;
 use rustix::process::{Resource, getrlimit};
 use std::io::ErrorKind;
 use std::net::{TcpListener, ToSocketAddrs};

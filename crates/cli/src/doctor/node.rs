@@ -1,10 +1,10 @@
 //! A cluster that runs, and the nodes of it that run on this machine.
 
 use super::Report;
-use crate::cluster::examine as examine_health;
-use crate::failure::Failure;
 use crate::processes;
 use ottla_client::{Admin, Client, ClusterMetadata, Isolation, OffsetSpec};
+use ottla_commands::cluster::examine as examine_health;
+use ottla_terminal::failure::Failure;
 use ottla_types::TopicPartition;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -4,12 +4,12 @@ mod index;
 mod records;
 mod states;
 
-use super::KafkaTool;
-use super::shared::required;
-use crate::failure::Failure;
-use crate::output::write_out;
 use crate::segment::Kind;
 use crate::segment::decode::{Decoder, Plain};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::write_out;
+use ottla_tools::KafkaTool;
+use ottla_tools::shared::required;
 use std::path::Path;
 
 /// Parse a log file and dump its contents to the console, useful for debugging a seemingly corrupt log segment.

@@ -3,16 +3,16 @@
 mod controller;
 mod describe;
 
-use super::KafkaTool;
-use super::java::java_error;
-use super::shared::{Cluster, usage, with_pairs};
-use crate::executor::Threads;
-use crate::failure::Failure;
-use crate::output::write_out;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use controller::Controller;
 use ottla_client::{Admin, Client, ClientError};
+use ottla_terminal::executor::Threads;
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::write_out;
+use ottla_tools::KafkaTool;
+use ottla_tools::java::java_error;
+use ottla_tools::shared::{Cluster, usage, with_pairs};
 use ottla_types::Uuid;
 use std::path::PathBuf;
 
@@ -153,7 +153,7 @@ impl View {
             }
             View::Replication { human_readable } => {
                 let quorum = admin.describe_quorum().await.map_err(refused)?;
-                let now_ms = human_readable.then(crate::times::now_ms);
+                let now_ms = human_readable.then(ottla_terminal::times::now_ms);
                 write_out(&describe::replication(&quorum, now_ms)?)
             }
         }

@@ -1,12 +1,12 @@
 //! `kafka-server-start` and `kafka-server-stop`.
 
-use super::shared::usage;
-use super::{KafkaTool, WithoutWords};
-use crate::failure::Failure;
-use crate::output::write_out;
 use crate::processes::{self, NodeProcess};
 use crate::serve;
 use ottla_config::ConfigMap;
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::write_out;
+use ottla_tools::shared::usage;
+use ottla_tools::{KafkaTool, WithoutWords};
 use rustix::process::{Pid, Signal, kill_process, setsid};
 use std::fs::{self, File};
 use std::path::PathBuf;

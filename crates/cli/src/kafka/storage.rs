@@ -2,14 +2,14 @@
 
 mod wanted_levels;
 
-use super::KafkaTool;
-use super::features::levels;
-use crate::failure::Failure;
 use crate::log::on_disk;
-use crate::output::write_out;
 use ottla_config::{BrokerConfig, parse_properties};
 use ottla_runtime::Runtime;
 use ottla_storage::{Identity, LogDirsError};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::write_out;
+use ottla_tools::KafkaTool;
+use ottla_tools::feature_levels as levels;
 use ottla_types::{NodeId, Uuid};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,12 @@
 //! `ottla log dump`. Works on files of a running node and of Apache Kafka too.
 
 use super::{partitions, segments, size};
-use crate::failure::Failure;
-use crate::output::{Output, OutputArgs, write_out};
-use crate::progress::{Progress, Unit};
 use crate::segment::decode::{Decoder, Plain, control};
 use crate::segment::{Batch, Kind, Segment};
 use ottla_records::{DECOMPRESSED_BATCH_BYTES_MAX, Records};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::{Output, OutputArgs, write_out};
+use ottla_terminal::progress::{Progress, Unit};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

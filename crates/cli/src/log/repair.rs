@@ -2,10 +2,10 @@
 
 use super::verify::{Verdict, plans, render};
 use super::{label, refused};
-use crate::failure::Failure;
-use crate::output::{Output, OutputArgs};
 use ottla_runtime::Runtime;
 use ottla_storage::repair::{RepairDone, RepairPlan, apply};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::{Output, OutputArgs};
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;

@@ -1,11 +1,11 @@
 //! `ottla log verify`.
 
 use super::{check_stopped, label, partitions, refused, segments, size};
-use crate::failure::Failure;
-use crate::output::OutputArgs;
-use crate::progress::{Progress, Unit};
 use ottla_runtime::Runtime;
 use ottla_storage::repair::{Damage, RepairPlan, plan};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::OutputArgs;
+use ottla_terminal::progress::{Progress, Unit};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

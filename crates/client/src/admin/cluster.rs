@@ -1,6 +1,7 @@
 //! The cluster itself: its brokers and their log directories.
 
 use super::Admin;
+use crate::call::Call;
 use crate::error::ClientError;
 use crate::nodes::{self, ClusterDescription, EndpointType};
 use ottla_protocol::generated::alter_replica_log_dirs_request::{
@@ -43,69 +44,75 @@ impl Admin {
     ///
     /// # Errors
     /// Those of the connection.
-    pub async fn describe_cluster(&self) -> Result<ClusterDescription, ClientError> {
-        let kind = match self.client.options().of_controllers {
-            true => EndpointType::Controllers,
-            false => EndpointType::Brokers,
-        };
-        self.patiently(|| async {
-            let broker = self.client.any_broker().await?;
-            if broker.versions().range(ApiKey::DescribeCluster).is_none() {
-                let metadata = self.client.fetch_metadata(Some(&[]), false).await?;
-                let (cluster_id, fenced) = (metadata.cluster_id.unwrap_or_default(), BTreeSet::new());
-                let (controller_id, brokers) = (metadata.controller_id, metadata.brokers);
-                return Ok(ClusterDescription { cluster_id, controller_id, brokers, fenced });
-            }
-            nodes::describe(&broker, kind).await
+    pub fn describe_cluster<'a>(&'a self) -> Call<'a, ClusterDescription> {
+        Box::pin(async move {
+            let kind = match self.client.options().of_controllers {
+                true => EndpointType::Controllers,
+                false => EndpointType::Brokers,
+            };
+            self.patiently(|| async {
+                let broker = self.client.any_broker().await?;
+                if broker.versions().range(ApiKey::DescribeCluster).is_none() {
+                    let metadata = self.client.fetch_metadata(Some(&[]), false).await?;
+                    let (cluster_id, fenced) = (metadata.cluster_id.unwrap_or_default(), BTreeSet::new());
+                    let (controller_id, brokers) = (metadata.controller_id, metadata.brokers);
+                    return Ok(ClusterDescription { cluster_id, controller_id, brokers, fenced });
+                }
+                nodes::describe(&broker, kind).await
+            })
+            .await
         })
-        .await
     }
 
     /// Takes a broker that is gone for good out of the cluster.
     ///
     /// # Errors
     /// BROKER_ID_NOT_REGISTERED, `NoCommonVersion` where brokers cannot be unregistered ... and those of the connection.
-    pub async fn unregister_broker(&self, node_id: i32) -> Result<(), ClientError> {
-        self.patiently(|| async {
-            let request = UnregisterBrokerRequest { broker_id: node_id };
-            let response = self.client.controller().await?.send(&request).await?;
-            let message = response.error_message.as_deref();
-            ClientError::check(response.error_code, message, || format!("broker {node_id}"))
+    pub fn unregister_broker<'a>(&'a self, node_id: i32) -> Call<'a, ()> {
+        Box::pin(async move {
+            self.patiently(|| async {
+                let request = UnregisterBrokerRequest { broker_id: node_id };
+                let response = self.client.controller().await?.send(&request).await?;
+                let message = response.error_message.as_deref();
+                ClientError::check(response.error_code, message, || format!("broker {node_id}"))
+            })
+            .await
         })
-        .await
     }
 
     /// The log directories of a broker and what is in them.
     ///
     /// # Errors
     /// BROKER_NOT_AVAILABLE, CLUSTER_AUTHORIZATION_FAILED ... and those of the connection.
-    pub async fn describe_log_dirs(&self, node_id: i32) -> Result<Vec<LogDir>, ClientError> {
-        let request = DescribeLogDirsRequest { topics: None };
-        let response = self.client.broker(node_id).await?.send(&request).await?;
-        ClientError::check(response.error_code, None, || format!("log directories of broker {node_id}"))?;
-        let dirs = response.results.into_iter().map(|dir| {
-            let error = ClientError::check(dir.error_code, None, || format!("log directory {}", dir.log_dir)).err();
-            let mut replicas = BTreeMap::new();
-            for topic in dir.topics {
-                for found in topic.partitions {
-                    let log = ReplicaLog {
-                        size: found.partition_size,
-                        offset_lag: found.offset_lag,
-                        is_future: found.is_future_key,
-                    };
-                    replicas.insert(TopicPartition::new(topic.name.as_str(), found.partition_index), log);
+    pub fn describe_log_dirs<'a>(&'a self, node_id: i32) -> Call<'a, Vec<LogDir>> {
+        Box::pin(async move {
+            let request = DescribeLogDirsRequest { topics: None };
+            let response = self.client.broker(node_id).await?.send(&request).await?;
+            ClientError::check(response.error_code, None, || format!("log directories of broker {node_id}"))?;
+            let dirs = response.results.into_iter().map(|dir| {
+                let error = ClientError::check(dir.error_code, None, || format!("log directory {}", dir.log_dir)).err();
+                let mut replicas = BTreeMap::new();
+                for topic in dir.topics {
+                    for found in topic.partitions {
+                        let log = ReplicaLog {
+                            size: found.partition_size,
+                            offset_lag: found.offset_lag,
+                            is_future: found.is_future_key,
+                        };
+                        replicas.insert(TopicPartition::new(topic.name.as_str(), found.partition_index), log);
+                    }
                 }
-            }
-            LogDir {
-                path: dir.log_dir,
-                error,
-                total_bytes: dir.total_bytes,
-                usable_bytes: dir.usable_bytes,
-                is_cordoned: dir.is_cordoned,
-                replicas,
-            }
-        });
-        Ok(dirs.collect())
+                LogDir {
+                    path: dir.log_dir,
+                    error,
+                    total_bytes: dir.total_bytes,
+                    usable_bytes: dir.usable_bytes,
+                    is_cordoned: dir.is_cordoned,
+                    replicas,
+                }
+            });
+            Ok(dirs.collect())
+        })
     }
 
     /// Moves partitions of a broker to the log directories with these paths; the broker copies them in the background. Each has
@@ -114,35 +121,37 @@ impl Admin {
     /// # Errors
     /// BROKER_NOT_AVAILABLE, CLUSTER_AUTHORIZATION_FAILED ... and those of the connection. Of a partition: LOG_DIR_NOT_FOUND,
     /// KAFKA_STORAGE_ERROR, REPLICA_NOT_AVAILABLE (it is not there yet), UNKNOWN_TOPIC_OR_PARTITION.
-    pub async fn alter_replica_log_dirs(
-        &self,
+    pub fn alter_replica_log_dirs<'a>(
+        &'a self,
         node_id: i32,
-        targets: &BTreeMap<TopicPartition, String>,
-    ) -> Result<BTreeMap<TopicPartition, Result<(), ClientError>>, ClientError> {
-        let mut dirs: BTreeMap<&str, BTreeMap<&str, Vec<i32>>> = BTreeMap::new();
-        for (partition, path) in targets {
-            let topics = dirs.entry(path.as_str()).or_default();
-            topics.entry(&*partition.topic).or_default().push(partition.partition);
-        }
-        let topic =
-            |(name, partitions): (&str, Vec<i32>)| AlterReplicaLogDirTopic { name: name.to_string(), partitions };
-        let dir = |(path, topics): (&str, BTreeMap<&str, Vec<i32>>)| AlterReplicaLogDir {
-            path: path.to_string(),
-            topics: topics.into_iter().map(topic).collect(),
-        };
-        let request = AlterReplicaLogDirsRequest { dirs: dirs.into_iter().map(dir).collect() };
-        let response = self.client.broker(node_id).await?.send(&request).await?;
-        let mut results = BTreeMap::new();
-        for topic in response.results {
-            for row in topic.partitions {
-                let partition = TopicPartition::new(topic.topic_name.as_str(), row.partition_index);
-                let result = ClientError::check(row.error_code, None, || partition.to_string());
-                results.insert(partition, result);
+        targets: &'a BTreeMap<TopicPartition, String>,
+    ) -> Call<'a, BTreeMap<TopicPartition, Result<(), ClientError>>> {
+        Box::pin(async move {
+            let mut dirs: BTreeMap<&str, BTreeMap<&str, Vec<i32>>> = BTreeMap::new();
+            for (partition, path) in targets {
+                let topics = dirs.entry(path.as_str()).or_default();
+                topics.entry(&*partition.topic).or_default().push(partition.partition);
             }
-        }
-        match targets.keys().find(|partition| !results.contains_key(*partition)) {
-            Some(partition) => Err(ClientError::missing("AlterReplicaLogDirs", &partition.to_string())),
-            None => Ok(results),
-        }
+            let topic =
+                |(name, partitions): (&str, Vec<i32>)| AlterReplicaLogDirTopic { name: name.to_string(), partitions };
+            let dir = |(path, topics): (&str, BTreeMap<&str, Vec<i32>>)| AlterReplicaLogDir {
+                path: path.to_string(),
+                topics: topics.into_iter().map(topic).collect(),
+            };
+            let request = AlterReplicaLogDirsRequest { dirs: dirs.into_iter().map(dir).collect() };
+            let response = self.client.broker(node_id).await?.send(&request).await?;
+            let mut results = BTreeMap::new();
+            for topic in response.results {
+                for row in topic.partitions {
+                    let partition = TopicPartition::new(topic.topic_name.as_str(), row.partition_index);
+                    let result = ClientError::check(row.error_code, None, || partition.to_string());
+                    results.insert(partition, result);
+                }
+            }
+            match targets.keys().find(|partition| !results.contains_key(*partition)) {
+                Some(partition) => Err(ClientError::missing("AlterReplicaLogDirs", &partition.to_string())),
+                None => Ok(results),
+            }
+        })
     }
 }

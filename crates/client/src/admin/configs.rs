@@ -1,6 +1,7 @@
 //! Reading and changing the configs of topics, brokers and groups.
 
 use super::Admin;
+use crate::call::Call;
 use crate::connection::Connection;
 use crate::error::ClientError;
 use ottla_protocol::describe_configs_request::DescribeConfigsResource;
@@ -247,92 +248,99 @@ impl Admin {
     ///
     /// # Errors
     /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
-    pub async fn describe_topic_configs(&self, topic: &str) -> Result<Vec<ConfigEntry>, ClientError> {
-        self.describe_configs(&ConfigResource::Topic(topic.to_string())).await
+    pub fn describe_topic_configs<'a>(&'a self, topic: &'a str) -> Call<'a, Vec<ConfigEntry>> {
+        Box::pin(async move { self.describe_configs(&ConfigResource::Topic(topic.to_string())).await })
     }
 
     /// Changes configs of a topic; those that are not named stay.
     ///
     /// # Errors
     /// INVALID_CONFIG, UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
-    pub async fn alter_topic_configs(&self, topic: &str, changes: &[ConfigChange]) -> Result<(), ClientError> {
-        self.alter_configs(&ConfigResource::Topic(topic.to_string()), changes, false).await
+    pub fn alter_topic_configs<'a>(&'a self, topic: &'a str, changes: &'a [ConfigChange]) -> Call<'a, ()> {
+        Box::pin(async move { self.alter_configs(&ConfigResource::Topic(topic.to_string()), changes, false).await })
     }
 
     /// All configs of a resource.
     ///
     /// # Errors
     /// UNKNOWN_TOPIC_OR_PARTITION, BROKER_NOT_AVAILABLE ... and those of the connection.
-    pub async fn describe_configs(&self, resource: &ConfigResource) -> Result<Vec<ConfigEntry>, ClientError> {
-        let wanted = DescribeConfigsResource {
-            resource_type: resource.code(),
-            resource_name: resource.name(),
-            configuration_keys: None,
-        };
-        let request = DescribeConfigsRequest { resources: vec![wanted], include_synonyms: true, ..Default::default() };
-        self.patiently(|| async {
-            let broker = match resource.node_id() {
-                Some(node_id) => self.client.broker(node_id).await?,
-                None => self.client.any_broker().await?,
+    pub fn describe_configs<'a>(&'a self, resource: &'a ConfigResource) -> Call<'a, Vec<ConfigEntry>> {
+        Box::pin(async move {
+            let wanted = DescribeConfigsResource {
+                resource_type: resource.code(),
+                resource_name: resource.name(),
+                configuration_keys: None,
             };
-            let response = broker.send(&request).await?;
-            let result = response.results.into_iter().next();
-            let result = result.ok_or_else(|| ClientError::missing("DescribeConfigs", &resource.to_string()))?;
-            let message = result.error_message.as_deref();
-            ClientError::check(result.error_code, message, || format!("configs of {resource}"))?;
-            Ok(result.configs.into_iter().map(|config| entry(config, resource)).collect())
+            let request =
+                DescribeConfigsRequest { resources: vec![wanted], include_synonyms: true, ..Default::default() };
+            self.patiently(|| async {
+                let broker = match resource.node_id() {
+                    Some(node_id) => self.client.broker(node_id).await?,
+                    None => self.client.any_broker().await?,
+                };
+                let response = broker.send(&request).await?;
+                let result = response.results.into_iter().next();
+                let result = result.ok_or_else(|| ClientError::missing("DescribeConfigs", &resource.to_string()))?;
+                let message = result.error_message.as_deref();
+                ClientError::check(result.error_code, message, || format!("configs of {resource}"))?;
+                Ok(result.configs.into_iter().map(|config| entry(config, resource)).collect())
+            })
+            .await
         })
-        .await
     }
 
     /// Changes configs of a resource; those that are not named stay. With `validate_only` only says whether it could be done.
     ///
     /// # Errors
     /// INVALID_CONFIG, also for an entry appended to or subtracted from what is no list, UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
-    pub async fn alter_configs(
-        &self,
-        resource: &ConfigResource,
-        changes: &[ConfigChange],
+    pub fn alter_configs<'a>(
+        &'a self,
+        resource: &'a ConfigResource,
+        changes: &'a [ConfigChange],
         validate_only: bool,
-    ) -> Result<(), ClientError> {
-        let wanted = AlterConfigsResource {
-            resource_type: resource.code(),
-            resource_name: resource.name(),
-            configs: changes.iter().map(ConfigChange::to_wire).collect(),
-        };
-        let request = IncrementalAlterConfigsRequest { resources: vec![wanted], validate_only };
-        self.patiently(|| async {
-            let broker: Connection = match resource.node_id() {
-                Some(node_id) => self.client.broker(node_id).await?,
-                None => self.client.controller().await?,
+    ) -> Call<'a, ()> {
+        Box::pin(async move {
+            let wanted = AlterConfigsResource {
+                resource_type: resource.code(),
+                resource_name: resource.name(),
+                configs: changes.iter().map(ConfigChange::to_wire).collect(),
             };
-            let response = broker.send(&request).await?;
-            let result = response.responses.into_iter().next();
-            let result =
-                result.ok_or_else(|| ClientError::missing("IncrementalAlterConfigs", &resource.to_string()))?;
-            let message = result.error_message.as_deref();
-            ClientError::check(result.error_code, message, || format!("configs of {resource}"))
+            let request = IncrementalAlterConfigsRequest { resources: vec![wanted], validate_only };
+            self.patiently(|| async {
+                let broker: Connection = match resource.node_id() {
+                    Some(node_id) => self.client.broker(node_id).await?,
+                    None => self.client.controller().await?,
+                };
+                let response = broker.send(&request).await?;
+                let result = response.responses.into_iter().next();
+                let result =
+                    result.ok_or_else(|| ClientError::missing("IncrementalAlterConfigs", &resource.to_string()))?;
+                let message = result.error_message.as_deref();
+                ClientError::check(result.error_code, message, || format!("configs of {resource}"))
+            })
+            .await
         })
-        .await
     }
 
     /// The resources that have configs; kinds that this client does not know are left out.
     ///
     /// # Errors
     /// `NoCommonVersion` with brokers before Kafka 4.1 ... and those of the connection.
-    pub async fn list_config_resources(&self) -> Result<Vec<ConfigResource>, ClientError> {
-        /// In version 0 the broker lists nothing but client metrics.
-        const TYPES_VERSION: i16 = 1;
-        self.patiently(|| async {
-            let broker = self.client.any_broker().await?;
-            let version = broker.version_within::<ListConfigResourcesRequest>((TYPES_VERSION, TYPES_VERSION))?;
-            let request = ListConfigResourcesRequest { resource_types: Vec::new() };
-            let response = broker.begin(&request, version, &[]).await?.wait().await?;
-            ClientError::check(response.error_code, None, || "config resources".to_string())?;
-            let listed = response.config_resources.into_iter();
-            Ok(listed.filter_map(|row| ConfigResource::from_wire(row.resource_type, row.resource_name)).collect())
+    pub fn list_config_resources<'a>(&'a self) -> Call<'a, Vec<ConfigResource>> {
+        Box::pin(async move {
+            /// In version 0 the broker lists nothing but client metrics.
+            const TYPES_VERSION: i16 = 1;
+            self.patiently(|| async {
+                let broker = self.client.any_broker().await?;
+                let version = broker.version_within::<ListConfigResourcesRequest>((TYPES_VERSION, TYPES_VERSION))?;
+                let request = ListConfigResourcesRequest { resource_types: Vec::new() };
+                let response = broker.begin(&request, version, &[]).await?.wait().await?;
+                ClientError::check(response.error_code, None, || "config resources".to_string())?;
+                let listed = response.config_resources.into_iter();
+                Ok(listed.filter_map(|row| ConfigResource::from_wire(row.resource_type, row.resource_name)).collect())
+            })
+            .await
         })
-        .await
     }
 }
 

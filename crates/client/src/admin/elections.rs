@@ -1,6 +1,7 @@
 //! Elections of leaders (KIP-460).
 
 use super::Admin;
+use crate::call::Call;
 use crate::error::ClientError;
 use ottla_protocol::ElectLeadersRequest;
 use ottla_protocol::elect_leaders_request::TopicPartitions;
@@ -32,37 +33,39 @@ impl Admin {
     /// # Errors
     /// CLUSTER_AUTHORIZATION_FAILED, REQUEST_TIMED_OUT ... and those of the connection. A partition whose leader is the right
     /// one already has ELECTION_NOT_NEEDED as its result.
-    pub async fn elect_leaders(
-        &self,
+    pub fn elect_leaders<'a>(
+        &'a self,
         election: Election,
-        partitions: Option<&BTreeSet<TopicPartition>>,
-    ) -> Result<BTreeMap<TopicPartition, Result<(), ClientError>>, ClientError> {
-        let by_topic = |partitions: &BTreeSet<TopicPartition>| {
-            let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
-            for partition in partitions {
-                topics.entry(partition.topic.to_string()).or_default().push(partition.partition);
-            }
-            topics.into_iter().map(|(topic, partitions)| TopicPartitions { topic, partitions }).collect()
-        };
-        let request = ElectLeadersRequest {
-            election_type: election.code(),
-            topic_partitions: partitions.map(by_topic),
-            timeout_ms: self.timeout_ms(),
-        };
-        self.patiently(|| async {
-            let response = self.client.controller().await?.send(&request).await?;
-            ClientError::check(response.error_code, None, || "election".to_string())?;
-            let mut results = BTreeMap::new();
-            for topic in response.replica_election_results {
-                for row in topic.partition_result {
-                    let partition = TopicPartition::new(topic.topic.as_str(), row.partition_id);
-                    let message = row.error_message.as_deref();
-                    let result = ClientError::check(row.error_code, message, || partition.to_string());
-                    results.insert(partition, result);
+        partitions: Option<&'a BTreeSet<TopicPartition>>,
+    ) -> Call<'a, BTreeMap<TopicPartition, Result<(), ClientError>>> {
+        Box::pin(async move {
+            let by_topic = |partitions: &BTreeSet<TopicPartition>| {
+                let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+                for partition in partitions {
+                    topics.entry(partition.topic.to_string()).or_default().push(partition.partition);
                 }
-            }
-            Ok(results)
+                topics.into_iter().map(|(topic, partitions)| TopicPartitions { topic, partitions }).collect()
+            };
+            let request = ElectLeadersRequest {
+                election_type: election.code(),
+                topic_partitions: partitions.map(by_topic),
+                timeout_ms: self.timeout_ms(),
+            };
+            self.patiently(|| async {
+                let response = self.client.controller().await?.send(&request).await?;
+                ClientError::check(response.error_code, None, || "election".to_string())?;
+                let mut results = BTreeMap::new();
+                for topic in response.replica_election_results {
+                    for row in topic.partition_result {
+                        let partition = TopicPartition::new(topic.topic.as_str(), row.partition_id);
+                        let message = row.error_message.as_deref();
+                        let result = ClientError::check(row.error_code, message, || partition.to_string());
+                        results.insert(partition, result);
+                    }
+                }
+                Ok(results)
+            })
+            .await
         })
-        .await
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Admin;
 use super::groups::subject;
+use crate::call::Call;
 use crate::error::ClientError;
 use ottla_protocol::LeaveGroupRequest;
 use ottla_protocol::leave_group_request::MemberIdentity;
@@ -46,39 +47,44 @@ impl Admin {
     ///
     /// # Errors
     /// GROUP_ID_NOT_FOUND, GROUP_AUTHORIZATION_FAILED ... and those of the connection. A member's own are its result.
-    pub async fn remove_group_members(
-        &self,
-        group_id: &str,
-        members: MembersToRemove<'_>,
-        reason: Option<&str>,
-    ) -> Result<Vec<RemovedMember>, ClientError> {
-        let reason = reason.filter(|reason| !reason.is_empty()).unwrap_or(DEFAULT_REASON);
-        let reason: String = reason.chars().take(REASON_LEN_MAX).collect();
-        let identities = self.identities(group_id, members).await?;
-        let identities: Vec<MemberIdentity> =
-            identities.into_iter().map(|member| MemberIdentity { reason: Some(reason.clone()), ..member }).collect();
-        if identities.is_empty() {
-            return Ok(Vec::new());
-        }
-        let request =
-            LeaveGroupRequest { group_id: group_id.to_string(), member_id: String::new(), members: identities };
-        self.group_operation(group_id, || async {
-            let coordinator = self.client.group_coordinator(group_id).await?;
-            let newest = coordinator.version_of::<LeaveGroupRequest>()?;
-            let version =
-                coordinator.version_within::<LeaveGroupRequest>((SEVERAL_VERSION, newest.max(SEVERAL_VERSION)))?;
-            let response = coordinator.begin(&request, version, &[]).await?.wait().await?;
-            ClientError::check(response.error_code, None, || subject(group_id))?;
-            let removed = response.members.into_iter().map(|member| {
-                let name = member.group_instance_id.clone().unwrap_or_else(|| member.member_id.clone());
-                let result =
-                    ClientError::check(member.error_code, None, || format!("member '{name}' of {}", subject(group_id)));
-                let group_instance_id = member.group_instance_id;
-                RemovedMember { member_id: member.member_id, group_instance_id, result }
-            });
-            Ok(removed.collect())
+    pub fn remove_group_members<'a>(
+        &'a self,
+        group_id: &'a str,
+        members: MembersToRemove<'a>,
+        reason: Option<&'a str>,
+    ) -> Call<'a, Vec<RemovedMember>> {
+        Box::pin(async move {
+            let reason = reason.filter(|reason| !reason.is_empty()).unwrap_or(DEFAULT_REASON);
+            let reason: String = reason.chars().take(REASON_LEN_MAX).collect();
+            let identities = self.identities(group_id, members).await?;
+            let identities: Vec<MemberIdentity> = identities
+                .into_iter()
+                .map(|member| MemberIdentity { reason: Some(reason.clone()), ..member })
+                .collect();
+            if identities.is_empty() {
+                return Ok(Vec::new());
+            }
+            let request =
+                LeaveGroupRequest { group_id: group_id.to_string(), member_id: String::new(), members: identities };
+            self.group_operation(group_id, || async {
+                let coordinator = self.client.group_coordinator(group_id).await?;
+                let newest = coordinator.version_of::<LeaveGroupRequest>()?;
+                let version =
+                    coordinator.version_within::<LeaveGroupRequest>((SEVERAL_VERSION, newest.max(SEVERAL_VERSION)))?;
+                let response = coordinator.begin(&request, version, &[]).await?.wait().await?;
+                ClientError::check(response.error_code, None, || subject(group_id))?;
+                let removed = response.members.into_iter().map(|member| {
+                    let name = member.group_instance_id.clone().unwrap_or_else(|| member.member_id.clone());
+                    let result = ClientError::check(member.error_code, None, || {
+                        format!("member '{name}' of {}", subject(group_id))
+                    });
+                    let group_instance_id = member.group_instance_id;
+                    RemovedMember { member_id: member.member_id, group_instance_id, result }
+                });
+                Ok(removed.collect())
+            })
+            .await
         })
-        .await
     }
 
     /// Static members are named by their instances, because another process may hold one when the request comes.

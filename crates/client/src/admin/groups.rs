@@ -2,6 +2,7 @@
 
 use super::Admin;
 use crate::assign::{decode_assignment, decode_member};
+use crate::call::Call;
 use crate::coordinator::Coordinated;
 use crate::error::ClientError;
 use ottla_protocol::{
@@ -82,18 +83,20 @@ impl Admin {
     ///
     /// # Errors
     /// Those of the connections: every broker is asked.
-    pub async fn list_groups(&self, states: &[&str], types: &[&str]) -> Result<Vec<GroupListing>, ClientError> {
-        self.patiently(|| async {
-            let cluster = self.client.fetch_metadata(Some(&[]), false).await?;
-            let mut groups = BTreeMap::new();
-            for node_id in cluster.brokers.keys() {
-                for listing in self.list_groups_of(*node_id, states, types).await? {
-                    groups.insert(listing.group_id.clone(), listing);
+    pub fn list_groups<'a>(&'a self, states: &'a [&'a str], types: &'a [&'a str]) -> Call<'a, Vec<GroupListing>> {
+        Box::pin(async move {
+            self.patiently(|| async {
+                let cluster = self.client.fetch_metadata(Some(&[]), false).await?;
+                let mut groups = BTreeMap::new();
+                for node_id in cluster.brokers.keys() {
+                    for listing in self.list_groups_of(*node_id, states, types).await? {
+                        groups.insert(listing.group_id.clone(), listing);
+                    }
                 }
-            }
-            Ok(groups.into_values().collect())
+                Ok(groups.into_values().collect())
+            })
+            .await
         })
-        .await
     }
 
     async fn list_groups_of(
@@ -122,12 +125,14 @@ impl Admin {
     ///
     /// # Errors
     /// GROUP_ID_NOT_FOUND, GROUP_AUTHORIZATION_FAILED ... and those of the connection.
-    pub async fn describe_group(&self, group_id: &str) -> Result<GroupDescription, ClientError> {
-        let modern = self.group_operation(group_id, || self.describe_consumer_group(group_id)).await?;
-        match modern {
-            Some(described) => Ok(described),
-            None => self.group_operation(group_id, || self.describe_classic_group(group_id)).await,
-        }
+    pub fn describe_group<'a>(&'a self, group_id: &'a str) -> Call<'a, GroupDescription> {
+        Box::pin(async move {
+            let modern = self.group_operation(group_id, || self.describe_consumer_group(group_id)).await?;
+            match modern {
+                Some(described) => Ok(described),
+                None => self.group_operation(group_id, || self.describe_classic_group(group_id)).await,
+            }
+        })
     }
 
     /// `None` when it is not a group of KIP-848, or the broker knows none.
@@ -183,15 +188,17 @@ impl Admin {
     ///
     /// # Errors
     /// NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND ... and those of the connection.
-    pub async fn delete_group(&self, group_id: &str) -> Result<(), ClientError> {
-        let request = DeleteGroupsRequest { groups_names: vec![group_id.to_string()] };
-        self.group_operation(group_id, || async {
-            let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
-            let result = response.results.into_iter().next();
-            let result = result.ok_or_else(|| ClientError::missing("DeleteGroups", group_id))?;
-            ClientError::check(result.error_code, None, || subject(group_id))
+    pub fn delete_group<'a>(&'a self, group_id: &'a str) -> Call<'a, ()> {
+        Box::pin(async move {
+            let request = DeleteGroupsRequest { groups_names: vec![group_id.to_string()] };
+            self.group_operation(group_id, || async {
+                let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
+                let result = response.results.into_iter().next();
+                let result = result.ok_or_else(|| ClientError::missing("DeleteGroups", group_id))?;
+                ClientError::check(result.error_code, None, || subject(group_id))
+            })
+            .await
         })
-        .await
     }
 
     /// Repeats `operation` while the coordinator is elsewhere, away or loads.

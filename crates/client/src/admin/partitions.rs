@@ -2,6 +2,7 @@
 
 use super::Admin;
 use super::leaders::{Led, may_move};
+use crate::call::Call;
 use crate::error::ClientError;
 use crate::fetch::Isolation;
 use crate::offsets::{self, ListedOffset, OffsetSpec};
@@ -36,34 +37,39 @@ impl Admin {
     ///
     /// # Errors
     /// OFFSET_OUT_OF_RANGE, POLICY_VIOLATION on compacted topics ... and those of the connection.
-    pub async fn delete_records(&self, partition: &TopicPartition, before: Option<i64>) -> Result<i64, ClientError> {
-        let row = DeleteRecordsPartition { partition_index: partition.partition, offset: before.unwrap_or(TO_THE_END) };
-        let topic = DeleteRecordsTopic { name: partition.topic.to_string(), partitions: vec![row] };
-        let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: self.timeout_ms() };
-        self.at_leader(partition, |leader| {
-            let request = &request;
-            async move {
-                let response = leader.send(request).await?;
-                let result = response.topics.into_iter().flat_map(|topic| topic.partitions).next();
-                let result = result.ok_or_else(|| ClientError::missing("DeleteRecords", &partition.to_string()))?;
-                ClientError::check(result.error_code, None, || partition.to_string())?;
-                Ok(result.low_watermark)
-            }
+    pub fn delete_records<'a>(&'a self, partition: &'a TopicPartition, before: Option<i64>) -> Call<'a, i64> {
+        Box::pin(async move {
+            let row =
+                DeleteRecordsPartition { partition_index: partition.partition, offset: before.unwrap_or(TO_THE_END) };
+            let topic = DeleteRecordsTopic { name: partition.topic.to_string(), partitions: vec![row] };
+            let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: self.timeout_ms() };
+            self.at_leader(partition, |leader| {
+                let request = &request;
+                async move {
+                    let response = leader.send(request).await?;
+                    let result = response.topics.into_iter().flat_map(|topic| topic.partitions).next();
+                    let result = result.ok_or_else(|| ClientError::missing("DeleteRecords", &partition.to_string()))?;
+                    ClientError::check(result.error_code, None, || partition.to_string())?;
+                    Ok(result.low_watermark)
+                }
+            })
+            .await
         })
-        .await
     }
 
     /// One offset of each partition; offset -1 where nothing was found. Each leader gets one request.
     ///
     /// # Errors
     /// The first of [`Admin::list_offsets_each`].
-    pub async fn list_offsets(
-        &self,
-        wanted: &BTreeMap<TopicPartition, OffsetSpec>,
+    pub fn list_offsets<'a>(
+        &'a self,
+        wanted: &'a BTreeMap<TopicPartition, OffsetSpec>,
         isolation: Isolation,
-    ) -> Result<BTreeMap<TopicPartition, ListedOffset>, ClientError> {
-        let listed = self.list_offsets_each(wanted, isolation).await;
-        listed.into_iter().map(|(partition, found)| Ok((partition, found?))).collect()
+    ) -> Call<'a, BTreeMap<TopicPartition, ListedOffset>> {
+        Box::pin(async move {
+            let listed = self.list_offsets_each(wanted, isolation).await;
+            listed.into_iter().map(|(partition, found)| Ok((partition, found?))).collect()
+        })
     }
 
     /// The same, with an outcome for each partition: UNKNOWN_TOPIC_OR_PARTITION, `NoCommonVersion` where a leader does not

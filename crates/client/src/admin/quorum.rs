@@ -2,6 +2,7 @@
 //! (KIP-853).
 
 use super::Admin;
+use crate::call::Call;
 use crate::error::ClientError;
 use ottla_protocol::describe_quorum_request::{PartitionData, TopicData};
 use ottla_protocol::describe_quorum_response::{self, ReplicaState};
@@ -72,28 +73,35 @@ impl Admin {
     /// # Errors
     /// CLUSTER_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION, REQUEST_TIMED_OUT, `NoCommonVersion` with brokers that have
     /// no such quorum ... and those of the connection.
-    pub async fn describe_quorum(&self) -> Result<QuorumInfo, ClientError> {
-        let partitions = vec![PartitionData { partition_index: 0 }];
-        let topics = vec![TopicData { topic_name: METADATA_TOPIC.to_string(), partitions }];
-        let request = DescribeQuorumRequest { topics };
-        let subject = || "metadata quorum".to_string();
-        self.patiently(|| async {
-            let response = self.client.controller().await?.send(&request).await?;
-            ClientError::check(response.error_code, response.error_message.as_deref(), subject)?;
-            let topic = response.topics.into_iter().find(|topic| topic.topic_name == METADATA_TOPIC);
-            let partition = topic.and_then(|topic| topic.partitions.into_iter().find(|row| row.partition_index == 0));
-            let partition = partition.ok_or_else(|| ClientError::missing("DescribeQuorum", METADATA_TOPIC))?;
-            ClientError::check(partition.error_code, partition.error_message.as_deref(), subject)?;
-            Ok(QuorumInfo {
-                leader_id: partition.leader_id,
-                leader_epoch: partition.leader_epoch,
-                high_watermark: partition.high_watermark,
-                voters: partition.current_voters.iter().map(replica).collect(),
-                observers: partition.observers.iter().map(replica).collect(),
-                endpoints: response.nodes.into_iter().map(|node| (node.node_id, endpoints(node.listeners))).collect(),
+    pub fn describe_quorum<'a>(&'a self) -> Call<'a, QuorumInfo> {
+        Box::pin(async move {
+            let partitions = vec![PartitionData { partition_index: 0 }];
+            let topics = vec![TopicData { topic_name: METADATA_TOPIC.to_string(), partitions }];
+            let request = DescribeQuorumRequest { topics };
+            let subject = || "metadata quorum".to_string();
+            self.patiently(|| async {
+                let response = self.client.controller().await?.send(&request).await?;
+                ClientError::check(response.error_code, response.error_message.as_deref(), subject)?;
+                let topic = response.topics.into_iter().find(|topic| topic.topic_name == METADATA_TOPIC);
+                let partition =
+                    topic.and_then(|topic| topic.partitions.into_iter().find(|row| row.partition_index == 0));
+                let partition = partition.ok_or_else(|| ClientError::missing("DescribeQuorum", METADATA_TOPIC))?;
+                ClientError::check(partition.error_code, partition.error_message.as_deref(), subject)?;
+                Ok(QuorumInfo {
+                    leader_id: partition.leader_id,
+                    leader_epoch: partition.leader_epoch,
+                    high_watermark: partition.high_watermark,
+                    voters: partition.current_voters.iter().map(replica).collect(),
+                    observers: partition.observers.iter().map(replica).collect(),
+                    endpoints: response
+                        .nodes
+                        .into_iter()
+                        .map(|node| (node.node_id, endpoints(node.listeners)))
+                        .collect(),
+                })
             })
+            .await
         })
-        .await
     }
 
     /// Adds a controller to the voters; with a `cluster_id` only if the cluster has this id.
@@ -101,32 +109,34 @@ impl Admin {
     /// # Errors
     /// INCONSISTENT_CLUSTER_ID, INVALID_REQUEST, DUPLICATE_VOTER, UNSUPPORTED_VERSION where voters are fixed ... and those of
     /// the connection.
-    pub async fn add_raft_voter(
-        &self,
+    pub fn add_raft_voter<'a>(
+        &'a self,
         voter_id: i32,
         directory_id: Uuid,
-        endpoints: &[RaftVoterEndpoint],
-        cluster_id: Option<&str>,
-    ) -> Result<(), ClientError> {
-        let listener = |endpoint: &RaftVoterEndpoint| add_raft_voter_request::Listener {
-            name: endpoint.listener.clone(),
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-        };
-        let request = AddRaftVoterRequest {
-            cluster_id: cluster_id.map(str::to_string),
-            timeout_ms: self.timeout_ms(),
-            voter_id,
-            voter_directory_id: directory_id,
-            listeners: endpoints.iter().map(listener).collect(),
-            ack_when_committed: true,
-        };
-        self.patiently(|| async {
-            let response = self.client.controller().await?.send(&request).await?;
-            let message = response.error_message.as_deref();
-            ClientError::check(response.error_code, message, || format!("voter {voter_id}"))
+        endpoints: &'a [RaftVoterEndpoint],
+        cluster_id: Option<&'a str>,
+    ) -> Call<'a, ()> {
+        Box::pin(async move {
+            let listener = |endpoint: &RaftVoterEndpoint| add_raft_voter_request::Listener {
+                name: endpoint.listener.clone(),
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+            };
+            let request = AddRaftVoterRequest {
+                cluster_id: cluster_id.map(str::to_string),
+                timeout_ms: self.timeout_ms(),
+                voter_id,
+                voter_directory_id: directory_id,
+                listeners: endpoints.iter().map(listener).collect(),
+                ack_when_committed: true,
+            };
+            self.patiently(|| async {
+                let response = self.client.controller().await?.send(&request).await?;
+                let message = response.error_message.as_deref();
+                ClientError::check(response.error_code, message, || format!("voter {voter_id}"))
+            })
+            .await
         })
-        .await
     }
 
     /// Takes a controller out of the voters; with a `cluster_id` only if the cluster has this id.
@@ -134,20 +144,22 @@ impl Admin {
     /// # Errors
     /// INCONSISTENT_CLUSTER_ID, INVALID_REQUEST, VOTER_NOT_FOUND, UNSUPPORTED_VERSION where voters are fixed ... and those of
     /// the connection.
-    pub async fn remove_raft_voter(
-        &self,
+    pub fn remove_raft_voter<'a>(
+        &'a self,
         voter_id: i32,
         directory_id: Uuid,
-        cluster_id: Option<&str>,
-    ) -> Result<(), ClientError> {
-        let cluster_id = cluster_id.map(str::to_string);
-        let request = RemoveRaftVoterRequest { cluster_id, voter_id, voter_directory_id: directory_id };
-        self.patiently(|| async {
-            let response = self.client.controller().await?.send(&request).await?;
-            let message = response.error_message.as_deref();
-            ClientError::check(response.error_code, message, || format!("voter {voter_id}"))
+        cluster_id: Option<&'a str>,
+    ) -> Call<'a, ()> {
+        Box::pin(async move {
+            let cluster_id = cluster_id.map(str::to_string);
+            let request = RemoveRaftVoterRequest { cluster_id, voter_id, voter_directory_id: directory_id };
+            self.patiently(|| async {
+                let response = self.client.controller().await?.send(&request).await?;
+                let message = response.error_message.as_deref();
+                ClientError::check(response.error_code, message, || format!("voter {voter_id}"))
+            })
+            .await
         })
-        .await
     }
 }
 

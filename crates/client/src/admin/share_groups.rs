@@ -3,6 +3,7 @@
 //! Their listing and deletion are those of all groups: [`Admin::list_groups`] with the type `Share`, [`Admin::delete_group`].
 
 use super::Admin;
+use crate::call::Call;
 use crate::error::ClientError;
 use ottla_protocol::alter_share_group_offsets_request::{
     AlterShareGroupOffsetsRequestPartition, AlterShareGroupOffsetsRequestTopic,
@@ -116,24 +117,26 @@ impl Admin {
     ///
     /// # Errors
     /// GROUP_ID_NOT_FOUND, GROUP_AUTHORIZATION_FAILED ... and those of the connection.
-    pub async fn list_share_group_offsets(&self, group_id: &str) -> Result<ShareOffsets, ClientError> {
-        let group = DescribeShareGroupOffsetsRequestGroup { group_id: group_id.to_string(), topics: None };
-        let request = DescribeShareGroupOffsetsRequest { groups: vec![group] };
-        self.group_operation(group_id, || async {
-            let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
-            let found = response.groups.into_iter().next();
-            let found = found.ok_or_else(|| ClientError::missing("DescribeShareGroupOffsets", group_id))?;
-            ClientError::check(found.error_code, found.error_message.as_deref(), || subject(group_id))?;
-            let mut offsets = ShareOffsets::new();
-            for topic in found.topics {
-                for row in topic.partitions.into_iter().filter(|row| row.error_code == 0) {
-                    let partition = TopicPartition::new(topic.topic_name.as_str(), row.partition_index);
-                    offsets.insert(partition, share_offset(&row));
+    pub fn list_share_group_offsets<'a>(&'a self, group_id: &'a str) -> Call<'a, ShareOffsets> {
+        Box::pin(async move {
+            let group = DescribeShareGroupOffsetsRequestGroup { group_id: group_id.to_string(), topics: None };
+            let request = DescribeShareGroupOffsetsRequest { groups: vec![group] };
+            self.group_operation(group_id, || async {
+                let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
+                let found = response.groups.into_iter().next();
+                let found = found.ok_or_else(|| ClientError::missing("DescribeShareGroupOffsets", group_id))?;
+                ClientError::check(found.error_code, found.error_message.as_deref(), || subject(group_id))?;
+                let mut offsets = ShareOffsets::new();
+                for topic in found.topics {
+                    for row in topic.partitions.into_iter().filter(|row| row.error_code == 0) {
+                        let partition = TopicPartition::new(topic.topic_name.as_str(), row.partition_index);
+                        offsets.insert(partition, share_offset(&row));
+                    }
                 }
-            }
-            Ok(offsets)
+                Ok(offsets)
+            })
+            .await
         })
-        .await
     }
 
     /// Sets start offsets of a share group without members, which comes to be if it does not exist; says for each partition how
@@ -142,63 +145,69 @@ impl Admin {
     /// # Errors
     /// NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND (a group of another type) ... and those of the connection; a partition's own may be
     /// UNKNOWN_TOPIC_OR_PARTITION.
-    pub async fn alter_share_group_offsets(
-        &self,
-        group_id: &str,
-        offsets: &BTreeMap<TopicPartition, i64>,
-    ) -> Result<BTreeMap<TopicPartition, Result<(), ClientError>>, ClientError> {
-        let mut topics: BTreeMap<&str, Vec<AlterShareGroupOffsetsRequestPartition>> = BTreeMap::new();
-        for (partition, offset) in offsets {
-            let row =
-                AlterShareGroupOffsetsRequestPartition { partition_index: partition.partition, start_offset: *offset };
-            topics.entry(&partition.topic).or_default().push(row);
-        }
-        let topic = |(name, partitions): (&str, _)| AlterShareGroupOffsetsRequestTopic {
-            topic_name: name.to_string(),
-            partitions,
-        };
-        let topics = topics.into_iter().map(topic).collect();
-        let request = AlterShareGroupOffsetsRequest { group_id: group_id.to_string(), topics };
-        self.group_operation(group_id, || async {
-            let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
-            ClientError::check(response.error_code, response.error_message.as_deref(), || subject(group_id))?;
-            let mut results = BTreeMap::new();
-            for topic in response.responses {
-                for row in topic.partitions {
-                    let partition = TopicPartition::new(topic.topic_name.as_str(), row.partition_index);
-                    let subject = || format!("offset of {partition} in {}", subject(group_id));
-                    let result = ClientError::check(row.error_code, row.error_message.as_deref(), subject);
-                    results.insert(partition, result);
-                }
+    pub fn alter_share_group_offsets<'a>(
+        &'a self,
+        group_id: &'a str,
+        offsets: &'a BTreeMap<TopicPartition, i64>,
+    ) -> Call<'a, BTreeMap<TopicPartition, Result<(), ClientError>>> {
+        Box::pin(async move {
+            let mut topics: BTreeMap<&str, Vec<AlterShareGroupOffsetsRequestPartition>> = BTreeMap::new();
+            for (partition, offset) in offsets {
+                let row = AlterShareGroupOffsetsRequestPartition {
+                    partition_index: partition.partition,
+                    start_offset: *offset,
+                };
+                topics.entry(&partition.topic).or_default().push(row);
             }
-            Ok(results)
+            let topic = |(name, partitions): (&str, _)| AlterShareGroupOffsetsRequestTopic {
+                topic_name: name.to_string(),
+                partitions,
+            };
+            let topics = topics.into_iter().map(topic).collect();
+            let request = AlterShareGroupOffsetsRequest { group_id: group_id.to_string(), topics };
+            self.group_operation(group_id, || async {
+                let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
+                ClientError::check(response.error_code, response.error_message.as_deref(), || subject(group_id))?;
+                let mut results = BTreeMap::new();
+                for topic in response.responses {
+                    for row in topic.partitions {
+                        let partition = TopicPartition::new(topic.topic_name.as_str(), row.partition_index);
+                        let subject = || format!("offset of {partition} in {}", subject(group_id));
+                        let result = ClientError::check(row.error_code, row.error_message.as_deref(), subject);
+                        results.insert(partition, result);
+                    }
+                }
+                Ok(results)
+            })
+            .await
         })
-        .await
     }
 
     /// Deletes the start offsets of whole topics from a share group without members; says for each topic how that went.
     ///
     /// # Errors
     /// NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND ... and those of the connection; a topic's own may be UNKNOWN_TOPIC_OR_PARTITION.
-    pub async fn delete_share_group_offsets(
-        &self,
-        group_id: &str,
-        topics: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, Result<(), ClientError>>, ClientError> {
-        let topic = |name: &String| DeleteShareGroupOffsetsRequestTopic { topic_name: name.clone() };
-        let topics = topics.iter().map(topic).collect();
-        let request = DeleteShareGroupOffsetsRequest { group_id: group_id.to_string(), topics };
-        self.group_operation(group_id, || async {
-            let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
-            ClientError::check(response.error_code, response.error_message.as_deref(), || subject(group_id))?;
-            let result = |topic: DeleteShareGroupOffsetsResponseTopic| {
-                let subject = || format!("offsets of topic '{}' in {}", topic.topic_name, subject(group_id));
-                let result = ClientError::check(topic.error_code, topic.error_message.as_deref(), subject);
-                (topic.topic_name, result)
-            };
-            Ok(response.responses.into_iter().map(result).collect())
+    pub fn delete_share_group_offsets<'a>(
+        &'a self,
+        group_id: &'a str,
+        topics: &'a BTreeSet<String>,
+    ) -> Call<'a, BTreeMap<String, Result<(), ClientError>>> {
+        Box::pin(async move {
+            let topic = |name: &String| DeleteShareGroupOffsetsRequestTopic { topic_name: name.clone() };
+            let topics = topics.iter().map(topic).collect();
+            let request = DeleteShareGroupOffsetsRequest { group_id: group_id.to_string(), topics };
+            self.group_operation(group_id, || async {
+                let response = self.client.group_coordinator(group_id).await?.send(&request).await?;
+                ClientError::check(response.error_code, response.error_message.as_deref(), || subject(group_id))?;
+                let result = |topic: DeleteShareGroupOffsetsResponseTopic| {
+                    let subject = || format!("offsets of topic '{}' in {}", topic.topic_name, subject(group_id));
+                    let result = ClientError::check(topic.error_code, topic.error_message.as_deref(), subject);
+                    (topic.topic_name, result)
+                };
+                Ok(response.responses.into_iter().map(result).collect())
+            })
+            .await
         })
-        .await
     }
 }
 

@@ -1,6 +1,7 @@
 //! DescribeTopicPartitions: the partitions of topics in pages, so that no answer is large (KIP-966).
 
 use super::Admin;
+use crate::call::Call;
 use crate::error::ClientError;
 use crate::metadata::{self, PartitionMetadata, TopicMetadata};
 use ottla_protocol::describe_topic_partitions_request::{Cursor, TopicRequest};
@@ -27,36 +28,38 @@ impl Admin {
     ///
     /// # Errors
     /// Those of the connection.
-    pub async fn describe_topics(&self, names: &[&str]) -> Result<BTreeMap<String, TopicMetadata>, ClientError> {
-        self.patiently(|| self.describe_once(names)).await
+    pub fn describe_topics<'a>(&'a self, names: &'a [&'a str]) -> Call<'a, BTreeMap<String, TopicMetadata>> {
+        Box::pin(async move { self.patiently(|| self.describe_once(names)).await })
     }
 
     /// The topic with this id.
     ///
     /// # Errors
     /// UNKNOWN_TOPIC_ID, `NoCommonVersion` with brokers before Kafka 3.1 ... and those of the connection.
-    pub async fn describe_topic_by_id(&self, topic_id: Uuid) -> Result<TopicMetadata, ClientError> {
-        /// Earlier brokers have ids in Metadata and do not look them up.
-        const TOPIC_ID_VERSION: i16 = 12;
-        let wanted = MetadataRequestTopic { topic_id, name: None };
-        let request = MetadataRequest {
-            topics: Some(vec![wanted]),
-            allow_auto_topic_creation: false,
-            ..MetadataRequest::default()
-        };
-        self.patiently(|| async {
-            let broker = self.client.any_broker().await?;
-            let newest = broker.version_of::<MetadataRequest>()?;
-            let versions = (TOPIC_ID_VERSION, newest.max(TOPIC_ID_VERSION));
-            let version = broker.version_within::<MetadataRequest>(versions)?;
-            let response = broker.begin(&request, version, &[]).await?.wait().await?;
-            let subject = || format!("topic with id {topic_id}");
-            let told = response.topics.into_iter().next();
-            let told = told.ok_or_else(|| ClientError::missing("Metadata", &subject()))?;
-            ClientError::check(told.error_code, None, subject)?;
-            Ok(metadata::topic(told))
+    pub fn describe_topic_by_id<'a>(&'a self, topic_id: Uuid) -> Call<'a, TopicMetadata> {
+        Box::pin(async move {
+            /// Earlier brokers have ids in Metadata and do not look them up.
+            const TOPIC_ID_VERSION: i16 = 12;
+            let wanted = MetadataRequestTopic { topic_id, name: None };
+            let request = MetadataRequest {
+                topics: Some(vec![wanted]),
+                allow_auto_topic_creation: false,
+                ..MetadataRequest::default()
+            };
+            self.patiently(|| async {
+                let broker = self.client.any_broker().await?;
+                let newest = broker.version_of::<MetadataRequest>()?;
+                let versions = (TOPIC_ID_VERSION, newest.max(TOPIC_ID_VERSION));
+                let version = broker.version_within::<MetadataRequest>(versions)?;
+                let response = broker.begin(&request, version, &[]).await?.wait().await?;
+                let subject = || format!("topic with id {topic_id}");
+                let told = response.topics.into_iter().next();
+                let told = told.ok_or_else(|| ClientError::missing("Metadata", &subject()))?;
+                ClientError::check(told.error_code, None, subject)?;
+                Ok(metadata::topic(told))
+            })
+            .await
         })
-        .await
     }
 
     pub(super) async fn describe_once(&self, names: &[&str]) -> Result<BTreeMap<String, TopicMetadata>, ClientError> {

@@ -1,6 +1,7 @@
 //! Transactions: who has which, and ending one that its producer does not end.
 
 use super::Admin;
+use crate::call::Call;
 use crate::coordinator::Coordinated;
 use crate::error::ClientError;
 use crate::simple_producer::ProducerIdentity;
@@ -82,74 +83,81 @@ impl Admin {
     /// # Errors
     /// INVALID_REGULAR_EXPRESSION, `NoCommonVersion` where a filter is not served ... and those of the connections: every
     /// broker is asked.
-    pub async fn list_transactions(&self, filter: &TransactionFilter) -> Result<Vec<TransactionListing>, ClientError> {
-        let request = ListTransactionsRequest {
-            state_filters: filter.states.clone(),
-            producer_id_filters: filter.producer_ids.clone(),
-            duration_filter: filter.older_than.map_or(-1, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
-            transactional_id_pattern: filter.pattern.clone().filter(|pattern| !pattern.is_empty()),
-        };
-        let least = match (&request.transactional_id_pattern, filter.older_than) {
-            (Some(_), _) => PATTERN_VERSION,
-            (None, Some(_)) => DURATION_VERSION,
-            (None, None) => 0,
-        };
-        self.patiently(|| async {
-            let cluster = self.client.fetch_metadata(Some(&[]), false).await?;
-            let mut listed = Vec::new();
-            for node_id in cluster.brokers.keys().copied() {
-                let broker = self.client.broker(node_id).await?;
-                let newest = broker.version_of::<ListTransactionsRequest>()?;
-                let version = broker.version_within::<ListTransactionsRequest>((least, newest))?;
-                let response = broker.begin(&request, version, &[]).await?.wait().await?;
-                ClientError::check(response.error_code, None, || format!("transactions of broker {node_id}"))?;
-                listed.extend(response.transaction_states.into_iter().map(|state| TransactionListing {
-                    transactional_id: state.transactional_id,
-                    coordinator_id: node_id,
-                    producer_id: state.producer_id,
-                    state: state.transaction_state,
-                }));
-            }
-            Ok(listed)
+    pub fn list_transactions<'a>(&'a self, filter: &'a TransactionFilter) -> Call<'a, Vec<TransactionListing>> {
+        Box::pin(async move {
+            let request = ListTransactionsRequest {
+                state_filters: filter.states.clone(),
+                producer_id_filters: filter.producer_ids.clone(),
+                duration_filter: filter.older_than.map_or(-1, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
+                transactional_id_pattern: filter.pattern.clone().filter(|pattern| !pattern.is_empty()),
+            };
+            let least = match (&request.transactional_id_pattern, filter.older_than) {
+                (Some(_), _) => PATTERN_VERSION,
+                (None, Some(_)) => DURATION_VERSION,
+                (None, None) => 0,
+            };
+            self.patiently(|| async {
+                let cluster = self.client.fetch_metadata(Some(&[]), false).await?;
+                let mut listed = Vec::new();
+                for node_id in cluster.brokers.keys().copied() {
+                    let broker = self.client.broker(node_id).await?;
+                    let newest = broker.version_of::<ListTransactionsRequest>()?;
+                    let version = broker.version_within::<ListTransactionsRequest>((least, newest))?;
+                    let response = broker.begin(&request, version, &[]).await?.wait().await?;
+                    ClientError::check(response.error_code, None, || format!("transactions of broker {node_id}"))?;
+                    listed.extend(response.transaction_states.into_iter().map(|state| TransactionListing {
+                        transactional_id: state.transactional_id,
+                        coordinator_id: node_id,
+                        producer_id: state.producer_id,
+                        state: state.transaction_state,
+                    }));
+                }
+                Ok(listed)
+            })
+            .await
         })
-        .await
     }
 
     /// A transactional id in detail.
     ///
     /// # Errors
     /// TRANSACTIONAL_ID_NOT_FOUND ... and those of the connection.
-    pub async fn describe_transaction(&self, transactional_id: &str) -> Result<TransactionDescription, ClientError> {
-        let request = DescribeTransactionsRequest { transactional_ids: vec![transactional_id.to_string()] };
-        self.transaction_operation(transactional_id, || async {
-            let response = self.client.transaction_coordinator(transactional_id).await?.send(&request).await?;
-            let found = response.transaction_states.into_iter().next();
-            let found = found.ok_or_else(|| ClientError::missing("DescribeTransactions", transactional_id))?;
-            ClientError::check(found.error_code, None, || subject(transactional_id))?;
-            let pairs = found.topics.into_iter().flat_map(|topic| {
-                let name = topic.topic;
-                topic.partitions.into_iter().map(move |index| TopicPartition::new(name.as_str(), index))
-            });
-            Ok(TransactionDescription {
-                transactional_id: found.transactional_id,
-                coordinator_id: self.client.coordinator_of(Coordinated::Transaction, transactional_id).unwrap_or(-1),
-                state: found.transaction_state,
-                producer_id: found.producer_id,
-                producer_epoch: found.producer_epoch,
-                timeout_ms: found.transaction_timeout_ms,
-                start_time_ms: Some(found.transaction_start_time_ms).filter(|time| *time >= 0),
-                partitions: pairs.collect(),
+    pub fn describe_transaction<'a>(&'a self, transactional_id: &'a str) -> Call<'a, TransactionDescription> {
+        Box::pin(async move {
+            let request = DescribeTransactionsRequest { transactional_ids: vec![transactional_id.to_string()] };
+            self.transaction_operation(transactional_id, || async {
+                let response = self.client.transaction_coordinator(transactional_id).await?.send(&request).await?;
+                let found = response.transaction_states.into_iter().next();
+                let found = found.ok_or_else(|| ClientError::missing("DescribeTransactions", transactional_id))?;
+                ClientError::check(found.error_code, None, || subject(transactional_id))?;
+                let pairs = found.topics.into_iter().flat_map(|topic| {
+                    let name = topic.topic;
+                    topic.partitions.into_iter().map(move |index| TopicPartition::new(name.as_str(), index))
+                });
+                Ok(TransactionDescription {
+                    transactional_id: found.transactional_id,
+                    coordinator_id: self
+                        .client
+                        .coordinator_of(Coordinated::Transaction, transactional_id)
+                        .unwrap_or(-1),
+                    state: found.transaction_state,
+                    producer_id: found.producer_id,
+                    producer_epoch: found.producer_epoch,
+                    timeout_ms: found.transaction_timeout_ms,
+                    start_time_ms: Some(found.transaction_start_time_ms).filter(|time| *time >= 0),
+                    partitions: pairs.collect(),
+                })
             })
+            .await
         })
-        .await
     }
 
     /// Ends the open transaction of an id by taking the id over: the transaction is aborted, its producer is fenced.
     ///
     /// # Errors
     /// TRANSACTIONAL_ID_AUTHORIZATION_FAILED ... and those of the connection.
-    pub async fn terminate_transaction(&self, transactional_id: &str) -> Result<(), ClientError> {
-        self.fence_producer(transactional_id).await.map(|_| ())
+    pub fn terminate_transaction<'a>(&'a self, transactional_id: &'a str) -> Call<'a, ()> {
+        Box::pin(async move { self.fence_producer(transactional_id).await.map(|_| ()) })
     }
 
     /// Fences every producer that has one of these transactional ids now: its open transaction is aborted, and it can do
@@ -185,30 +193,35 @@ impl Admin {
     ///
     /// # Errors
     /// INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED, CLUSTER_AUTHORIZATION_FAILED ... and those of the connection.
-    pub async fn abort_transaction(&self, open: &OpenTransaction) -> Result<(), ClientError> {
-        let partition = &open.partition;
-        let topic =
-            WritableTxnMarkerTopic { name: partition.topic.to_string(), partition_indexes: vec![partition.partition] };
-        let marker = WritableTxnMarker {
-            producer_id: open.producer_id,
-            producer_epoch: open.producer_epoch,
-            transaction_result: false,
-            topics: vec![topic],
-            coordinator_epoch: open.coordinator_epoch,
-            ..Default::default()
-        };
-        let request = WriteTxnMarkersRequest { markers: vec![marker] };
-        self.at_leader(partition, |leader| {
-            let request = &request;
-            async move {
-                let response = leader.send(request).await?;
-                let topics = response.markers.into_iter().flat_map(|marker| marker.topics);
-                let result = topics.flat_map(|topic| topic.partitions).next();
-                let result = result.ok_or_else(|| ClientError::missing("WriteTxnMarkers", &partition.to_string()))?;
-                ClientError::check(result.error_code, None, || partition.to_string())
-            }
+    pub fn abort_transaction<'a>(&'a self, open: &'a OpenTransaction) -> Call<'a, ()> {
+        Box::pin(async move {
+            let partition = &open.partition;
+            let topic = WritableTxnMarkerTopic {
+                name: partition.topic.to_string(),
+                partition_indexes: vec![partition.partition],
+            };
+            let marker = WritableTxnMarker {
+                producer_id: open.producer_id,
+                producer_epoch: open.producer_epoch,
+                transaction_result: false,
+                topics: vec![topic],
+                coordinator_epoch: open.coordinator_epoch,
+                ..Default::default()
+            };
+            let request = WriteTxnMarkersRequest { markers: vec![marker] };
+            self.at_leader(partition, |leader| {
+                let request = &request;
+                async move {
+                    let response = leader.send(request).await?;
+                    let topics = response.markers.into_iter().flat_map(|marker| marker.topics);
+                    let result = topics.flat_map(|topic| topic.partitions).next();
+                    let result =
+                        result.ok_or_else(|| ClientError::missing("WriteTxnMarkers", &partition.to_string()))?;
+                    ClientError::check(result.error_code, None, || partition.to_string())
+                }
+            })
+            .await
         })
-        .await
     }
 
     /// Repeats `operation` while the coordinator is elsewhere, loads, or has a transaction to complete.

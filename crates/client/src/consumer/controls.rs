@@ -4,6 +4,7 @@ use super::record::{OffsetAndMetadata, Offsets};
 use super::signal::Signal;
 use super::state::Phase;
 use super::{Consumer, offsets};
+use crate::call::Call;
 use crate::error::ClientError;
 use crate::offsets::{ListedOffset, OffsetSpec};
 use ottla_types::TopicPartition;
@@ -127,30 +128,32 @@ impl Consumer {
     ///
     /// # Errors
     /// `Invalid` when the partition is not assigned; `Timeout` after `default.api.timeout.ms`; `NoOffset`.
-    pub async fn position(&self, partition: &TopicPartition) -> Result<i64, ClientError> {
-        let runtime = self.shared.runtime();
-        let after = self.shared.client.options().api_timeout;
-        let deadline = runtime.now() + after;
-        loop {
-            let (phase, position) = {
-                let state = self.shared.lock();
-                let known = state.known(partition)?;
-                (known.phase, known.position)
-            };
-            match phase {
-                Phase::Fetching | Phase::Validation => return Ok(position),
-                Phase::Stuck if position >= 0 => return Ok(position),
-                Phase::Stuck => {
-                    let (topic, partition) = (partition.topic.to_string(), partition.partition);
-                    let reason = "no position; seek first".to_string();
-                    return Err(ClientError::NoOffset { topic, partition, reason });
+    pub fn position<'a>(&'a self, partition: &'a TopicPartition) -> Call<'a, i64> {
+        Box::pin(async move {
+            let runtime = self.shared.runtime();
+            let after = self.shared.client.options().api_timeout;
+            let deadline = runtime.now() + after;
+            loop {
+                let (phase, position) = {
+                    let state = self.shared.lock();
+                    let known = state.known(partition)?;
+                    (known.phase, known.position)
+                };
+                match phase {
+                    Phase::Fetching | Phase::Validation => return Ok(position),
+                    Phase::Stuck if position >= 0 => return Ok(position),
+                    Phase::Stuck => {
+                        let (topic, partition) = (partition.topic.to_string(), partition.partition);
+                        let reason = "no position; seek first".to_string();
+                        return Err(ClientError::NoOffset { topic, partition, reason });
+                    }
+                    Phase::Committed | Phase::Offset(_) if runtime.now() >= deadline => {
+                        return Err(ClientError::Timeout { api: "position", after });
+                    }
+                    Phase::Committed | Phase::Offset(_) => runtime.sleep(POSITION_POLL).await,
                 }
-                Phase::Committed | Phase::Offset(_) if runtime.now() >= deadline => {
-                    return Err(ClientError::Timeout { api: "position", after });
-                }
-                Phase::Committed | Phase::Offset(_) => runtime.sleep(POSITION_POLL).await,
             }
-        }
+        })
     }
 
     /// How many records lie between the position and the end of what may be read; `None` before the first fetch.
@@ -171,47 +174,52 @@ impl Consumer {
     ///
     /// # Errors
     /// `Invalid` without `group.id`; GROUP_AUTHORIZATION_FAILED ... and those of the connection.
-    pub async fn committed(&self, partitions: &[TopicPartition]) -> Result<Offsets, ClientError> {
-        let group_id = self.shared.group_id()?;
-        self.patiently(|| offsets::fetch(&self.shared, &group_id, Some(partitions))).await
+    pub fn committed<'a>(&'a self, partitions: &'a [TopicPartition]) -> Call<'a, Offsets> {
+        Box::pin(async move {
+            let group_id = self.shared.group_id()?;
+            self.patiently(|| offsets::fetch(&self.shared, &group_id, Some(partitions))).await
+        })
     }
 
     /// The oldest offset of each partition.
     ///
     /// # Errors
     /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
-    pub async fn beginning_offsets(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
-        let listed = self.list(partitions.iter().map(|partition| (partition, OffsetSpec::Earliest))).await?;
-        Ok(listed.into_iter().map(|(partition, found)| (partition, found.offset)).collect())
+    pub fn beginning_offsets<'a>(
+        &'a self,
+        partitions: &'a [TopicPartition],
+    ) -> Call<'a, BTreeMap<TopicPartition, i64>> {
+        Box::pin(async move {
+            let listed = self.list(partitions.iter().map(|partition| (partition, OffsetSpec::Earliest))).await?;
+            Ok(listed.into_iter().map(|(partition, found)| (partition, found.offset)).collect())
+        })
     }
 
     /// The end of each partition, for this consumer's isolation level.
     ///
     /// # Errors
     /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
-    pub async fn end_offsets(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, i64>, ClientError> {
-        let listed = self.list(partitions.iter().map(|partition| (partition, OffsetSpec::Latest))).await?;
-        Ok(listed.into_iter().map(|(partition, found)| (partition, found.offset)).collect())
+    pub fn end_offsets<'a>(&'a self, partitions: &'a [TopicPartition]) -> Call<'a, BTreeMap<TopicPartition, i64>> {
+        Box::pin(async move {
+            let listed = self.list(partitions.iter().map(|partition| (partition, OffsetSpec::Latest))).await?;
+            Ok(listed.into_iter().map(|(partition, found)| (partition, found.offset)).collect())
+        })
     }
 
     /// The first record at or after a time (ms since the epoch) of each partition; none where there is none.
     ///
     /// # Errors
     /// UNKNOWN_TOPIC_OR_PARTITION ... and those of the connection.
-    pub async fn offsets_for_times(
-        &self,
-        times: &BTreeMap<TopicPartition, i64>,
-    ) -> Result<BTreeMap<TopicPartition, ListedOffset>, ClientError> {
-        let wanted = times.iter().map(|(partition, time)| (partition, OffsetSpec::AtTimestamp(*time)));
-        let mut listed = self.list(wanted).await?;
-        listed.retain(|_, found| found.offset >= 0);
-        Ok(listed)
+    pub fn offsets_for_times<'a>(
+        &'a self,
+        times: &'a BTreeMap<TopicPartition, i64>,
+    ) -> Call<'a, BTreeMap<TopicPartition, ListedOffset>> {
+        Box::pin(async move {
+            let wanted = times.iter().map(|(partition, time)| (partition, OffsetSpec::AtTimestamp(*time)));
+            let mut listed = self.list(wanted).await?;
+            listed.retain(|_, found| found.offset >= 0);
+            Ok(listed)
+        })
     }
 
     async fn list(

@@ -5,6 +5,7 @@
 
 use super::transaction::{Phase, Step, Transactions};
 use super::{Producer, Shared, housekeeping};
+use crate::call::Call;
 use crate::consumer::{ConsumerGroupMetadata, Offsets};
 use crate::error::ClientError;
 use crate::simple_producer::ProducerIdentity;
@@ -18,12 +19,14 @@ impl Producer {
     /// # Errors
     /// `Invalid` without `transactional.id`; `Timeout` after `max.block.ms` (call it again);
     /// TRANSACTIONAL_ID_AUTHORIZATION_FAILED; `TransactionFatal`.
-    pub async fn init_transactions(&self) -> Result<(), ClientError> {
-        let shared = &self.handle.shared;
-        let _one = shared.transacting.lock().await;
-        let deadline = shared.block_deadline();
-        shared.transactions(Transactions::begin_init)?;
-        shared.init(None, deadline, true).await
+    pub fn init_transactions<'a>(&'a self) -> Call<'a, ()> {
+        Box::pin(async move {
+            let shared = &self.handle.shared;
+            let _one = shared.transacting.lock().await;
+            let deadline = shared.block_deadline();
+            shared.transactions(Transactions::begin_init)?;
+            shared.init(None, deadline, true).await
+        })
     }
 
     /// Opens a transaction: everything that is sent from now on belongs to it.
@@ -41,27 +44,29 @@ impl Producer {
     /// # Errors
     /// `Invalid` outside of a transaction; `TransactionAbortable` (also when the group has gone on without this consumer),
     /// `TransactionFatal`; `Timeout` after `max.block.ms`.
-    pub async fn send_offsets_to_transaction(
-        &self,
-        offsets: &Offsets,
-        group: &ConsumerGroupMetadata,
-    ) -> Result<(), ClientError> {
-        let shared = &self.handle.shared;
-        let _one = shared.transacting.lock().await;
-        shared.transactions(|transactions| transactions.check_open())?;
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        let deadline = shared.block_deadline();
-        if shared.transactions(|transactions| Ok(transactions.is_v2))? {
-            shared.transactions(|transactions| {
-                transactions.has_started = true;
-                Ok(())
-            })?;
-        } else {
-            shared.add_offsets(group, deadline).await?;
-        }
-        shared.commit_offsets(offsets, group, deadline).await
+    pub fn send_offsets_to_transaction<'a>(
+        &'a self,
+        offsets: &'a Offsets,
+        group: &'a ConsumerGroupMetadata,
+    ) -> Call<'a, ()> {
+        Box::pin(async move {
+            let shared = &self.handle.shared;
+            let _one = shared.transacting.lock().await;
+            shared.transactions(|transactions| transactions.check_open())?;
+            if offsets.is_empty() {
+                return Ok(());
+            }
+            let deadline = shared.block_deadline();
+            if shared.transactions(|transactions| Ok(transactions.is_v2))? {
+                shared.transactions(|transactions| {
+                    transactions.has_started = true;
+                    Ok(())
+                })?;
+            } else {
+                shared.add_offsets(group, deadline).await?;
+            }
+            shared.commit_offsets(offsets, group, deadline).await
+        })
     }
 
     /// Sends what is there, waits for its acknowledgement, and commits the transaction: readers with
@@ -70,8 +75,8 @@ impl Producer {
     /// # Errors
     /// `Invalid` outside of a transaction; `TransactionAbortable` when a record or anything else of it failed;
     /// `TransactionFatal`, for one that was fenced ([`ClientError::is_fenced`]); `Timeout` after `max.block.ms`: call it again.
-    pub async fn commit_transaction(&self) -> Result<(), ClientError> {
-        self.end_transaction(true).await
+    pub fn commit_transaction<'a>(&'a self) -> Call<'a, ()> {
+        Box::pin(async move { self.end_transaction(true).await })
     }
 
     /// Aborts the transaction: readers with `isolation.level=read_committed` see nothing of it. Records that are not sent
@@ -79,8 +84,8 @@ impl Producer {
     ///
     /// # Errors
     /// As for [`Producer::commit_transaction`].
-    pub async fn abort_transaction(&self) -> Result<(), ClientError> {
-        self.end_transaction(false).await
+    pub fn abort_transaction<'a>(&'a self) -> Call<'a, ()> {
+        Box::pin(async move { self.end_transaction(false).await })
     }
 
     async fn end_transaction(&self, committed: bool) -> Result<(), ClientError> {

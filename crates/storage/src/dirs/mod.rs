@@ -27,6 +27,7 @@ pub use tools::{Identity, format, identity, last_shutdown, lock_dir};
 pub(crate) use tools::{cleaned_offset, lower_recovery_point, mark_unclean};
 
 use crate::LogError;
+use futures_util::future::BoxFuture;
 use log_dir::lock;
 use meta_properties::MetaProperties;
 use ottla_runtime::{Instant, Runtime};
@@ -110,7 +111,12 @@ pub struct LogDirs {
 impl LogDirs {
     /// Opens the directories. One that cannot be used is left out (its partitions are then offline) as long as another
     /// one can.
-    pub async fn open(rt: &Runtime, options: LogDirsOptions) -> Result<LogDirs, LogDirsError> {
+    pub fn open(rt: &Runtime, options: LogDirsOptions) -> BoxFuture<'_, Result<LogDirs, LogDirsError>> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(LogDirs::open_here(rt, options))
+    }
+
+    async fn open_here(rt: &Runtime, options: LogDirsOptions) -> Result<LogDirs, LogDirsError> {
         let node = Arc::new(NodeState::default());
         let mut cluster_id = options.cluster_id;
         let mut dirs: Vec<Arc<LogDir>> = Vec::new();
@@ -203,7 +209,12 @@ impl LogDirs {
     }
 
     /// Every log was closed: leaves the clean marker in each directory whose logs all were closed without an error.
-    pub async fn shutdown(self) {
+    pub fn shutdown(self) -> BoxFuture<'static, ()> {
+        // Boxed: compiled here, not again in every crate that awaits it.
+        Box::pin(self.shut_down_here())
+    }
+
+    async fn shut_down_here(self) {
         for dir in self.dirs.iter() {
             match self.shut_down_dir(dir).await {
                 Ok(true) => info!(log_dir = %dir.path().display(), "closed cleanly"),

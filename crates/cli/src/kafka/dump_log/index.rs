@@ -1,9 +1,9 @@
 //! Offset and time indexes, compared with their logs.
 
 use super::{Complaints, DumpLog, absolute, unreadable};
-use crate::failure::Failure;
-use crate::output::write_out;
 use crate::segment::{Batch, Segment, base_offset};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::write_out;
 use std::path::Path;
 
 /// Bytes of an entry of an offset index and of a time index.

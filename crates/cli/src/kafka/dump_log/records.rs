@@ -1,11 +1,11 @@
 //! Log files and metadata snapshots.
 
 use super::{Complaints, DumpLog, absolute, optional_long, unreadable};
-use crate::failure::Failure;
-use crate::output::write_out;
 use crate::segment::decode::{Decoder, control};
 use crate::segment::{Batch, Kind, Segment, base_offset};
 use ottla_records::{BatchHeader, DECOMPRESSED_BATCH_BYTES_MAX, RecordRef, Records, TimestampType};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::write_out;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;

@@ -1,11 +1,11 @@
 //! Transaction indexes and producer snapshots.
 
 use super::{optional_long, unreadable};
-use crate::failure::Failure;
-use crate::output::write_out;
 use crate::segment::base_offset;
 use ottla_storage::producer_state::{ProducerEntry, ProducerState, ProducerStateConfig};
 use ottla_storage::txn_index::TransactionIndex;
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::write_out;
 use std::path::Path;
 
 pub(super) fn dump_aborted(path: &Path) -> Result<(), Failure> {

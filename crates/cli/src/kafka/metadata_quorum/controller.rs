@@ -1,10 +1,10 @@
 //! The controller that `kafka-metadata-quorum add-controller` adds: what its own configuration file says of it.
 
-use crate::failure::Failure;
-use crate::kafka::shared::read;
 use crate::log::on_disk;
 use ottla_client::{Admin, RaftVoterEndpoint};
 use ottla_config::parse_properties;
+use ottla_terminal::failure::Failure;
+use ottla_tools::shared::read;
 use ottla_types::Uuid;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! `kafka-metadata-quorum describe`: the summary of the quorum, and the table of its replicas.
 
-use crate::failure::Failure;
-use crate::kafka::pretty;
 use ottla_client::{QuorumInfo, QuorumReplica};
+use ottla_terminal::failure::Failure;
+use ottla_tools::pretty;
 
 /// Columns of the table.
 const HEADINGS: [&str; 7] =

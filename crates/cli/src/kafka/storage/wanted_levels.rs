@@ -1,9 +1,9 @@
 //! `--release-version` and `--feature` of `kafka-storage format`: checked as Kafka's tool does. A new cluster here always begins
 //! with the newest levels, and they are changed once it runs; so other levels are refused and not forgotten.
 
-use crate::failure::Failure;
-use crate::kafka::features::levels::{self, LATEST_PRODUCTION, LATEST_PRODUCTION_LEVEL, METADATA_VERSION};
 use ottla_metadata::features::{KRAFT_VERSION, SUPPORTED, supported};
+use ottla_terminal::failure::Failure;
+use ottla_tools::feature_levels::{self as levels, LATEST_PRODUCTION, LATEST_PRODUCTION_LEVEL, METADATA_VERSION};
 use std::collections::BTreeMap;
 
 /// What to do about a level that a new cluster does not begin with.

@@ -1,0 +1,80 @@
+//! `ottla group list`.
+
+use ottla_client::{Admin, GroupListing};
+use ottla_terminal::failure::Failure;
+use ottla_terminal::output::OutputArgs;
+use ottla_terminal::table;
+use serde::Serialize;
+
+/// One group, as it is listed.
+#[derive(Debug, Serialize)]
+struct Listed {
+    group: String,
+    #[serde(rename = "type")]
+    group_type: String,
+    protocol: String,
+    state: String,
+}
+
+pub(super) async fn run(admin: &Admin, states: &[String], types: &[String], output: OutputArgs) -> Result<(), Failure> {
+    let words = |words: &[String]| words.iter().flat_map(|word| word.split(',')).map(str::to_string).collect();
+    let (states, types): (Vec<String>, Vec<String>) = (words(states), words(types));
+    let borrowed = |words: &[String]| -> Vec<String> { words.iter().map(|word| capitalised(word)).collect() };
+    let (states, types) = (borrowed(&states), borrowed(&types));
+    let states: Vec<&str> = states.iter().map(String::as_str).collect();
+    let types: Vec<&str> = types.iter().map(String::as_str).collect();
+    let listed: Vec<Listed> = admin.list_groups(&states, &types).await?.into_iter().map(Listed::of).collect();
+    output.print(&listed, |listed| render(listed))
+}
+
+/// `stable` as `Stable`: brokers compare states as they are written.
+pub(crate) fn capitalised(word: &str) -> String {
+    let mut chars = word.trim().chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+impl Listed {
+    fn of(listing: GroupListing) -> Listed {
+        Listed {
+            group: listing.group_id,
+            group_type: listing.group_type,
+            protocol: listing.protocol_type,
+            state: listing.state,
+        }
+    }
+}
+
+fn render(groups: &[Listed]) -> String {
+    if groups.is_empty() {
+        return "No groups yet. A consumer with a group.id makes one.\n".to_string();
+    }
+    let row = |group: &Listed| {
+        let protocol = if group.protocol.is_empty() { "-" } else { &group.protocol };
+        vec![group.group.clone(), group.group_type.clone(), protocol.to_string(), group.state.clone()]
+    };
+    table::render(&["GROUP", "TYPE", "PROTOCOL", "STATE"], groups.iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_listed_with_type_and_state() {
+        let listing = |group_id: &str, protocol_type: &str| {
+            Listed::of(GroupListing {
+                group_id: group_id.to_string(),
+                protocol_type: protocol_type.to_string(),
+                state: "Empty".to_string(),
+                group_type: "Classic".to_string(),
+            })
+        };
+        let expected = "\
+GROUP  TYPE     PROTOCOL  STATE
+a      Classic  consumer  Empty
+b      Classic  -         Empty
+";
+        assert_eq!(render(&[listing("a", "consumer"), listing("b", "")]), expected);
+        assert_eq!(capitalised("stable"), "Stable");
+    }
+}
