@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -127,7 +128,8 @@ class Peer:
     def stop(self, how=signal.SIGTERM):
         if self.process is None:
             return
-        os.kill(self.pid, how)
+        if self.process.poll() is None:
+            os.kill(self.pid, how)
         try:
             self.process.wait(120)
         except subprocess.TimeoutExpired:
@@ -165,14 +167,13 @@ class OttlaSlowDisk(OttlaDurable):
     name = "ottla-slow-disk"
 
     def command(self):
-        # Only these system calls stop for the tracer, which has to be the parent for that.
-        delay = ["-e", "trace=fdatasync,syncfs", "-e", "inject=fdatasync,syncfs:delay_exit=5000"]
-        return ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", *delay, *super().command()]
+        delay = os.path.join(os.path.dirname(os.path.abspath(__file__)), "slow_disk.py")
+        return [sys.executable, delay, "5", *super().command()]
 
     @property
     def pid(self):
-        tracer = self.process.pid
-        with open(f"/proc/{tracer}/task/{tracer}/children") as children:
+        # The command is the one child of what delays it.
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
             return int(children.read().split()[0])
 
 
