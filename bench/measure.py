@@ -38,7 +38,9 @@ class Load:
 def perf(peer, kind, *arguments, topic=TOPIC):
     """Runs `ottla perf` and returns its report."""
     command = [peer.programs.ottla, "perf", kind, topic, "--bootstrap-server", peer.address, "--output", "json"]
-    done = subprocess.run([*command, *map(str, arguments)], check=True, capture_output=True, text=True)
+    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{peer.name}: ottla perf {kind} {' '.join(map(str, arguments))}: {done.stderr or done.stdout}")
     return json.loads(done.stdout)
 
 

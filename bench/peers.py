@@ -193,6 +193,16 @@ class Kafka(Peer):
         java, heap, *rest = self.programs.java("kafka.Kafka", properties, heap="1g")
         return [java, heap, *flags, *rest]
 
+    def create_topic(self, topic, partitions, configs=()):
+        """Returns when the broker knows the topic: Kafka answers before."""
+        super().create_topic(topic, partitions, configs)
+        command = [self.programs.ottla, "topic", "describe", topic, "--bootstrap-server", self.address]
+        began = time.monotonic()
+        while subprocess.run(command, capture_output=True).returncode:
+            if time.monotonic() - began > 30:
+                raise SystemExit(f"kafka does not show the topic {topic} that it has made")
+            time.sleep(0.1)
+
 
 class Floor(Peer):
     """The least that anything can do."""
