@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs a command whose fdatasync and syncfs take so many milliseconds longer: slow_disk.py MILLISECONDS COMMAND...
+"""Runs a command whose fsync, fdatasync and syncfs take so many milliseconds longer: slow_disk.py MILLISECONDS COMMAND...
 
 The kernel asks this process about each of these system calls (seccomp's user notification), which sleeps and lets it go on. All other
 system calls run as they are, and nothing of the delay is the command's CPU. x86-64 and aarch64.
@@ -15,8 +15,8 @@ import sys
 import threading
 import time
 
-# Numbers of fdatasync and syncfs, of seccomp, and the audit architecture.
-NUMBERS = {"x86_64": ((75, 306), 317, 0xC000003E), "aarch64": ((83, 267), 277, 0xC00000B7)}
+# Numbers of fsync, fdatasync and syncfs, of seccomp, and the audit architecture.
+NUMBERS = {"x86_64": ((74, 75, 306), 317, 0xC000003E), "aarch64": ((82, 83, 267), 277, 0xC00000B7)}
 PR_SET_NO_NEW_PRIVS = 38
 SET_MODE_FILTER, NEW_LISTENER = 1, 8
 ALLOW, USER_NOTIF = 0x7FFF0000, 0x7FC00000
@@ -29,11 +29,12 @@ THREADS = 64
 
 
 def listener():
-    """The descriptor that tells of the two calls by this process and its children."""
+    """The descriptor that tells of these calls by this process and its children."""
     (calls, seccomp, architecture) = NUMBERS[platform.machine()]
     load = lambda offset: (0x20, 0, 0, offset)
     jump_if = lambda value, then, otherwise: (0x15, then, otherwise, value)
-    program = [load(4), jump_if(architecture, 0, 3), load(0), jump_if(calls[0], 2, 0), jump_if(calls[1], 1, 0)]
+    program = [load(4), jump_if(architecture, 0, 4), load(0)]
+    program += [jump_if(call, 3 - place, 0) for place, call in enumerate(calls)]
     program += [(0x06, 0, 0, ALLOW), (0x06, 0, 0, USER_NOTIF)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
     described = ctypes.create_string_buffer(struct.pack("H6xQ", len(program), ctypes.addressof(code)))

@@ -227,10 +227,15 @@ impl File {
         }
     }
 
-    /// Starts writing the range to disk in the background, so that a later `sync` finds little left. A hint: promises nothing.
+    /// Starts writing the range to disk in the background, so that a later `sync` finds little left. A hint: promises nothing. Where
+    /// it finds that data cannot be written, that counts as a failed sync.
     pub async fn start_writeback(&self, offset: u64, len: u64) {
         match &self.kind {
-            FileKind::Real(file) => file.start_writeback(offset, len).await,
+            FileKind::Real(file) => {
+                if file.start_writeback(offset, len).await.is_err() {
+                    self.sync_failed.store(true, Ordering::Release);
+                }
+            }
             FileKind::Memory(_) | FileKind::Sim(_) => {}
             FileKind::Lazy(_) => {
                 if let Some(open) = self.hold_if_open() {

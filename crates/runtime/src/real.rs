@@ -6,6 +6,7 @@ pub(crate) mod net;
 pub(crate) mod send;
 mod syncing;
 pub(crate) mod threads;
+mod whole_fs;
 mod writeback;
 
 use std::io;

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The part of the open files of the process that lazy ones may be, and the limits of their number.
@@ -22,7 +22,8 @@ const LAZY_FILES_MAX: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct RealDisk {
     threads: Arc<StorageThreads>,
-    groups: RwLock<Vec<Arc<SyncGroup>>>,
+    /// Directories, and the file systems that they are on.
+    groups: RwLock<Vec<(PathBuf, Arc<SyncGroup>)>>,
 }
 
 impl RealDisk {
@@ -30,20 +31,25 @@ impl RealDisk {
         Ok(RealDisk { threads: Arc::new(StorageThreads::start(storage_threads)?), groups: RwLock::default() })
     }
 
-    /// From now on the files below `path` of the data lane are synced as a group.
+    /// From now on the files below `path` of the data lane are synced as a group, with those of other directories on the same
+    /// file system.
     pub(crate) async fn sync_together(&self, path: &Path) -> io::Result<()> {
         let open = |path: &Path| SyncGroup::open(path, Calls::SYSTEM);
-        let group = self.on_path(Lane::Data, "open", path, open).await?;
+        let opened = self.on_path(Lane::Data, "open", path, open).await?;
         let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
-        if groups.iter().all(|known| known.path() != path) {
-            groups.push(Arc::new(group));
+        if groups.iter().all(|(known, _)| known != path) {
+            let same =
+                groups.iter().find(|(_, group)| group.device() == opened.device()).map(|(_, group)| group.clone());
+            groups.push((path.to_path_buf(), same.unwrap_or_else(|| Arc::new(opened))));
         }
         Ok(())
     }
 
     fn real_file(&self, file: fs::File, path: &Path, lane: Lane) -> RealFile {
         let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
-        let group = groups.iter().find(|group| lane == Lane::Data && group.holds(path, &file)).cloned();
+        let is_in = |(known, group): &&(PathBuf, Arc<SyncGroup>)| path.starts_with(known) && group.holds(&file);
+        let group = if lane == Lane::Data { groups.iter().find(is_in) } else { None };
+        let group = group.map(|(_, group)| group.clone());
         RealFile::new(file, path.to_path_buf(), lane, self.threads.clone(), group)
     }
 

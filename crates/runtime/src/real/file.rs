@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Buffers per `pwritev`: an append has two (patched header, rest of the batch).
 const WRITE_BUFFERS_MAX: usize = 16;
@@ -28,8 +29,11 @@ pub(crate) struct RealFile {
     path: PathBuf,
     lane: Lane,
     threads: Arc<StorageThreads>,
-    /// Files that it is synced with.
+    /// Files that it is synced with, once it was synced alone.
     group: Option<Arc<SyncGroup>>,
+    was_synced: AtomicBool,
+    /// Data could not be written, and no sync will tell of it.
+    writeback_failed: AtomicBool,
 }
 
 impl RealFile {
@@ -40,7 +44,8 @@ impl RealFile {
         threads: Arc<StorageThreads>,
         group: Option<Arc<SyncGroup>>,
     ) -> RealFile {
-        RealFile { file: Some(Arc::new(file)), path, lane, threads, group }
+        let (was_synced, writeback_failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        RealFile { file: Some(Arc::new(file)), path, lane, threads, group, was_synced, writeback_failed }
     }
 
     fn file(&self) -> &Arc<std::fs::File> {
@@ -92,12 +97,21 @@ impl RealFile {
     }
 
     pub(crate) async fn sync(&self) -> io::Result<()> {
+        let synced = self.sync_once().await;
+        // Also when it failed while this one ran.
+        match self.writeback_failed.load(Ordering::Acquire) {
+            true => Err(self.error("sync", io::Error::other("an early write-back has failed"))),
+            false => synced,
+        }
+    }
+
+    async fn sync_once(&self) -> io::Result<()> {
         match &self.group {
-            Some(group) => {
+            Some(group) if self.was_synced.swap(true, Ordering::Relaxed) => {
                 let synced = group.sync(self.file(), &self.threads).await;
                 synced.map_err(|error| self.error("sync", error))
             }
-            None => self.on_thread("sync", sync_blocking).await,
+            _ => self.on_thread("sync", sync_blocking).await,
         }
     }
 
@@ -142,10 +156,19 @@ impl RealFile {
         .await
     }
 
-    pub(crate) async fn start_writeback(&self, offset: u64, len: u64) {
-        let hint = move |file: &std::fs::File| super::writeback::start(file.as_fd(), offset, len);
-        // Only a hint: where it fails, the next sync writes everything and says what is wrong.
-        let _ = self.on_thread("start writeback of", hint).await;
+    /// # Errors
+    /// Data could not be written: ext4 tells of some such failures here and never again. Where there is no such call, nothing
+    /// is wrong.
+    pub(crate) async fn start_writeback(&self, offset: u64, len: u64) -> io::Result<()> {
+        let hint = move |file: &std::fs::File| match super::writeback::start(file.as_fd(), offset, len) {
+            Err(error @ (Errno::IO | Errno::NOSPC | Errno::DQUOT | Errno::UCLEAN | Errno::ROFS)) => Err(error),
+            _ => Ok(()),
+        };
+        let started = self.on_thread("start writeback of", hint).await;
+        if started.is_err() {
+            self.writeback_failed.store(true, Ordering::Release);
+        }
+        started
     }
 
     /// Whether the range is believed to be in the page cache: one-byte reads that refuse to block, at its ends and every

@@ -6,7 +6,8 @@
 //!
 //! What is small is copied instead: one read and one system call to send cost less than `sendfile` between two of them.
 
-use crate::file::{FileKind, FileRange};
+use crate::error::is_out_of_files;
+use crate::file::{File, FileKind, FileRange};
 use crate::net::Part;
 use crate::real::file::RealFile;
 use bytes::{Buf, Bytes};
@@ -100,11 +101,10 @@ async fn send_range(stream: &TcpStream, range: FileRange) -> io::Result<()> {
     let range = FileRange { file: range.file.hold().await?, ..range };
     while offset < end {
         let len = (end - offset).min(TURN_BYTES);
-        range.file.check_synced()?;
         match range.file.kind() {
-            FileKind::Real(file) => send_turn(stream, file, offset, len).await?,
+            FileKind::Real(file) => send_turn(stream, &range.file, file, offset, len).await?,
             FileKind::Memory(_) | FileKind::Sim(_) | FileKind::Lazy(_) => {
-                copy_turn(stream, &range, offset, len).await?
+                copy(stream, &range.file, offset, len).await?
             }
         }
         offset += len;
@@ -115,26 +115,36 @@ async fn send_range(stream: &TcpStream, range: FileRange) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends `len` bytes of the file from `offset` on without waiting for the disk on this thread.
-async fn send_turn(stream: &TcpStream, file: &RealFile, offset: u64, len: u64) -> io::Result<()> {
+/// Sends `len` bytes of the file from `offset` on without waiting for the disk on this thread. The receiver may take its time:
+/// before each piece the file is asked anew whether it may still be believed.
+async fn send_turn(stream: &TcpStream, file: &File, real: &RealFile, offset: u64, len: u64) -> io::Result<()> {
     let mut position = offset;
     while position < offset + len {
         let left = offset + len - position;
-        let sent = match file.is_resident(position, left) {
-            true => send_resident(stream, file, position, left).await?,
-            false => {
-                room(stream).await?;
-                file.send_from_thread(stream.as_fd(), position, left).await?
+        if real.is_resident(position, left) {
+            position += send_resident(stream, file, real, position, left).await?;
+            continue;
+        }
+        room(stream).await?;
+        file.check_synced()?;
+        match real.send_from_thread(stream.as_fd(), position, left).await {
+            Ok(sent) => position += sent,
+            Err(error) if is_out_of_files(&error) => {
+                copy(stream, file, position, left).await?;
+                position += left;
             }
-        };
-        position += sent;
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
 
 /// Sends up to `len` bytes, which are in the page cache; how many.
-async fn send_resident(stream: &TcpStream, file: &RealFile, offset: u64, len: u64) -> io::Result<u64> {
-    let send = || Ok(sendfile(stream, file.fd(), Some(&mut offset.clone()), len as usize)?);
+async fn send_resident(stream: &TcpStream, file: &File, real: &RealFile, offset: u64, len: u64) -> io::Result<u64> {
+    let send = || {
+        file.check_synced()?;
+        Ok(sendfile(stream, real.fd(), Some(&mut offset.clone()), len as usize)?)
+    };
     match stream.async_io(Interest::WRITABLE, send).await? {
         0 => Err(short_file(offset, len)),
         sent => Ok(sent as u64),
@@ -150,8 +160,9 @@ async fn room(stream: &TcpStream) -> io::Result<()> {
     stream.async_io(Interest::WRITABLE, ask).await
 }
 
-async fn copy_turn(stream: &TcpStream, range: &FileRange, offset: u64, len: u64) -> io::Result<()> {
-    let bytes = range.file.read_at(offset, len as usize).await?;
+/// Sends `len` bytes that are read into memory.
+async fn copy(stream: &TcpStream, file: &File, offset: u64, len: u64) -> io::Result<()> {
+    let bytes = file.read_at(offset, len as usize).await?;
     if (bytes.len() as u64) < len {
         return Err(short_file(offset, len));
     }
