@@ -7,7 +7,8 @@
 //! 1. After the first error of a round nothing is synced together any more. The files of that round fail: what `fdatasync` of
 //!    one of them would say afterwards is no proof that its data was written.
 //! 2. The first sync of a descriptor is one of its file alone: it tells of failures from before the node was started.
-//! 3. A round that takes long holds up nobody for longer than [`SLOW`]: the files that wait are then synced by themselves.
+//! 3. A round that takes long holds up nobody: after [`SLOW`] the files that wait for it are synced by themselves, after
+//!    [`VERY_SLOW`] more also those that are in it.
 
 use crate::disk::Lane;
 use crate::real::threads::StorageThreads;
@@ -31,11 +32,15 @@ const ALONE_MAX_WITHOUT: usize = 32;
 /// A round that took longer, and many times as long as a file alone, had the bytes of others to write.
 const SLOW: Duration = Duration::from_millis(50);
 const SLOW_RATIO: u32 = 8;
+/// How long the files of a round wait for it in any case.
+const VERY_SLOW: Duration = Duration::from_secs(1);
 /// How long only single files are synced then; doubled each time.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Each sync of a single file counts for one in so many in their mean time.
 const MEAN_WEIGHT: u32 = 8;
+
+const ANSWERED: &str = "every sync that waits is answered";
 
 /// What is done to a file and to all files; tests put others in place.
 #[derive(Clone, Copy, Debug)]
@@ -113,18 +118,40 @@ impl SyncGroup {
         file: &Arc<File>,
         threads: &Arc<StorageThreads>,
     ) -> rustix::io::Result<()> {
-        let (done, mut receiver) = oneshot::channel();
+        let mut synced = self.enqueue(file, threads);
+        if let Ok(answer) = tokio::time::timeout(SLOW, &mut synced).await {
+            return answer.expect(ANSWERED);
+        }
+        // The round that is under way may take very long: what waits for it need not.
+        self.start(threads);
+        if let Ok(answer) = tokio::time::timeout(VERY_SLOW, &mut synced).await {
+            return answer.expect(ANSWERED);
+        }
+        if !self.is_stuck() {
+            return synced.await.expect(ANSWERED);
+        }
+        // Nor what is in it.
+        let alone = self.enqueue(file, threads);
+        tokio::select! {
+            biased;
+            answer = synced => answer.expect(ANSWERED),
+            answer = alone => answer.expect(ANSWERED),
+        }
+    }
+
+    fn enqueue(
+        self: &Arc<Self>,
+        file: &Arc<File>,
+        threads: &Arc<StorageThreads>,
+    ) -> oneshot::Receiver<rustix::io::Result<()>> {
+        let (done, receiver) = oneshot::channel();
         self.lock().waiting.push_back(Waiting { file: file.clone(), done });
         self.start(threads);
-        let answer = match tokio::time::timeout(SLOW, &mut receiver).await {
-            Ok(answer) => answer,
-            // The round that is under way may take very long.
-            Err(_) => {
-                self.start(threads);
-                receiver.await
-            }
-        };
-        answer.expect("every sync that waits is answered")
+        receiver
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.lock().is_stuck()
     }
 
     /// Starts what may run now.
@@ -161,7 +188,7 @@ impl SyncGroup {
 
     fn next(&self) -> Option<Next> {
         let mut state = self.lock();
-        let is_stuck = state.together_since.is_some_and(|since| since.elapsed() >= SLOW);
+        let is_stuck = state.is_stuck();
         if state.together_since.is_some() && !is_stuck {
             return None;
         }
@@ -216,6 +243,10 @@ impl SyncGroup {
 }
 
 impl State {
+    fn is_stuck(&self) -> bool {
+        self.together_since.is_some_and(|since| since.elapsed() >= SLOW)
+    }
+
     fn is_paused(&self) -> bool {
         self.paused_until.is_some_and(|until| Instant::now() < until)
     }
@@ -273,7 +304,6 @@ fn check_takes_writes(file: &File) -> rustix::io::Result<()> {
 mod tests {
     use super::*;
     use futures_util::future::join_all;
-    use futures_util::stream::{FuturesUnordered, StreamExt};
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     static ALONE: AtomicUsize = AtomicUsize::new(0);
@@ -282,6 +312,12 @@ mod tests {
     fn counted_alone(_: &File) -> rustix::io::Result<()> {
         ALONE.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(1));
+        Ok(())
+    }
+
+    /// Long enough that others wait meanwhile.
+    fn slowly_alone(_: &File) -> rustix::io::Result<()> {
+        std::thread::sleep(Duration::from_millis(5));
         Ok(())
     }
 
@@ -324,7 +360,7 @@ mod tests {
     fn a_round_that_fails_fails_all_its_files_and_is_the_last() {
         let dir = tempfile::tempdir().unwrap();
         let files = files(dir.path(), 50);
-        let group = group(dir.path(), Calls { alone: |_| Ok(()), together: |_| Err(Errno::IO) });
+        let group = group(dir.path(), Calls { alone: slowly_alone, together: |_| Err(Errno::IO) });
         let failed = synced(&group, &files).iter().filter(|synced| !**synced).count();
         assert!(failed >= TOGETHER_MIN, "a whole round: {failed}");
         assert_eq!(group.lock().together, Together::No);
@@ -334,7 +370,7 @@ mod tests {
     #[test]
     fn an_error_from_before_the_first_round_fails_no_file() {
         let dir = tempfile::tempdir().unwrap();
-        let group = group(dir.path(), Calls { alone: |_| Ok(()), together: |_| Err(Errno::IO) });
+        let group = group(dir.path(), Calls { alone: slowly_alone, together: |_| Err(Errno::IO) });
         group.lock().together = Together::Untried;
         assert_eq!(synced(&group, &files(dir.path(), 50)), [true; 50]);
         let wait = std::iter::from_fn(|| (group.lock().together == Together::Trying).then(std::thread::yield_now));
@@ -352,23 +388,25 @@ mod tests {
             }
             Ok(())
         };
-        let group = group(dir.path(), Calls { alone: |_| Ok(()), together });
+        let group = group(dir.path(), Calls { alone: slowly_alone, together });
         let threads = Arc::new(StorageThreads::start(8).unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let files = files(dir.path(), 30);
         runtime.block_on(async {
-            let mut stuck: FuturesUnordered<_> = files[..10].iter().map(|file| group.sync(file, &threads)).collect();
-            // Those that were synced alone before a round began.
-            while group.lock().together_since.is_none() {
-                stuck.next().await.unwrap().unwrap();
-            }
-            let others = files[10..].iter().map(|file| group.sync(file, &threads));
-            assert!(join_all(others).await.iter().all(Result::is_ok));
-            RELEASED.store(true, Ordering::Release);
-            while let Some(synced) = stuck.next().await {
-                synced.unwrap();
-            }
+            // Some are synced alone before a round begins; the others are in it.
+            let (first, others) = files.split_at(10);
+            let stuck = join_all(first.iter().map(|file| group.sync(file, &threads)));
+            let others = async {
+                while group.lock().together_since.is_none() {
+                    tokio::task::yield_now().await;
+                }
+                join_all(others.iter().map(|file| group.sync(file, &threads))).await
+            };
+            let (stuck, others) = tokio::join!(stuck, others);
+            assert!(stuck.iter().chain(&others).all(Result::is_ok));
+            assert!(group.lock().together_since.is_some(), "the round has not ended");
         });
+        RELEASED.store(true, Ordering::Release);
     }
 
     #[test]
