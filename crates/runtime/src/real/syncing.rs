@@ -144,9 +144,14 @@ impl SyncGroup {
         file: &Arc<File>,
         threads: &Arc<StorageThreads>,
     ) -> oneshot::Receiver<rustix::io::Result<()>> {
+        let synced = self.queue(file);
+        self.start(threads);
+        synced
+    }
+
+    fn queue(&self, file: &Arc<File>) -> oneshot::Receiver<rustix::io::Result<()>> {
         let (done, receiver) = oneshot::channel();
         self.lock().waiting.push_back(Waiting { file: file.clone(), done });
-        self.start(threads);
         receiver
     }
 
@@ -304,29 +309,24 @@ fn check_takes_writes(file: &File) -> rustix::io::Result<()> {
 mod tests {
     use super::*;
     use futures_util::future::join_all;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     static ALONE: AtomicUsize = AtomicUsize::new(0);
     static TOGETHER: AtomicUsize = AtomicUsize::new(0);
 
     fn counted_alone(_: &File) -> rustix::io::Result<()> {
         ALONE.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(1));
         Ok(())
     }
 
-    /// Long enough that others wait meanwhile.
-    fn slowly_alone(_: &File) -> rustix::io::Result<()> {
-        std::thread::sleep(Duration::from_millis(5));
-        Ok(())
-    }
-
-    /// As many files as wait, each synced through the group: whether that worked.
+    /// As many files as wait before any is synced: whether each was.
     fn synced(group: &Arc<SyncGroup>, files: &[Arc<File>]) -> Vec<bool> {
         let threads = Arc::new(StorageThreads::start(8).unwrap());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let syncs = files.iter().map(|file| group.sync(file, &threads));
-        runtime.block_on(join_all(syncs)).iter().map(Result::is_ok).collect()
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let waiting: Vec<_> = files.iter().map(|file| group.queue(file)).collect();
+        group.start(&threads);
+        runtime.block_on(join_all(waiting)).into_iter().map(|answer| answer.unwrap().is_ok()).collect()
     }
 
     fn files(dir: &Path, count: usize) -> Vec<Arc<File>> {
@@ -352,17 +352,15 @@ mod tests {
         assert_eq!(synced(&group, &files(dir.path(), 1)), [true]);
         assert_eq!((ALONE.load(Ordering::Relaxed), TOGETHER.load(Ordering::Relaxed)), (1, 0));
         assert_eq!(synced(&group, &files(dir.path(), 100)), [true; 100]);
-        let (alone, together) = (ALONE.load(Ordering::Relaxed), TOGETHER.load(Ordering::Relaxed));
-        assert!((1..10).contains(&together) && alone < 20, "{alone} alone, {together} together");
+        assert_eq!((ALONE.load(Ordering::Relaxed), TOGETHER.load(Ordering::Relaxed)), (1, 1));
     }
 
     #[test]
     fn a_round_that_fails_fails_all_its_files_and_is_the_last() {
         let dir = tempfile::tempdir().unwrap();
         let files = files(dir.path(), 50);
-        let group = group(dir.path(), Calls { alone: slowly_alone, together: |_| Err(Errno::IO) });
-        let failed = synced(&group, &files).iter().filter(|synced| !**synced).count();
-        assert!(failed >= TOGETHER_MIN, "a whole round: {failed}");
+        let group = group(dir.path(), Calls { alone: |_| Ok(()), together: |_| Err(Errno::IO) });
+        assert_eq!(synced(&group, &files), [false; 50]);
         assert_eq!(group.lock().together, Together::No);
         assert_eq!(synced(&group, &files), [true; 50]);
     }
@@ -370,7 +368,7 @@ mod tests {
     #[test]
     fn an_error_from_before_the_first_round_fails_no_file() {
         let dir = tempfile::tempdir().unwrap();
-        let group = group(dir.path(), Calls { alone: slowly_alone, together: |_| Err(Errno::IO) });
+        let group = group(dir.path(), Calls { alone: |_| Ok(()), together: |_| Err(Errno::IO) });
         group.lock().together = Together::Untried;
         assert_eq!(synced(&group, &files(dir.path(), 50)), [true; 50]);
         let wait = std::iter::from_fn(|| (group.lock().together == Together::Trying).then(std::thread::yield_now));
@@ -380,33 +378,26 @@ mod tests {
 
     #[test]
     fn files_do_not_wait_for_a_round_that_does_not_end() {
-        static RELEASED: AtomicBool = AtomicBool::new(false);
+        static ENDS: Barrier = Barrier::new(2);
         let dir = tempfile::tempdir().unwrap();
         let together = |_: &WholeFs| {
-            while !RELEASED.load(Ordering::Acquire) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            ENDS.wait();
             Ok(())
         };
-        let group = group(dir.path(), Calls { alone: slowly_alone, together });
+        let group = group(dir.path(), Calls { alone: |_| Ok(()), together });
         let threads = Arc::new(StorageThreads::start(8).unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let files = files(dir.path(), 30);
+        let (first, others) = files.split_at(10);
         runtime.block_on(async {
-            // Some are synced alone before a round begins; the others are in it.
-            let (first, others) = files.split_at(10);
-            let stuck = join_all(first.iter().map(|file| group.sync(file, &threads)));
-            let others = async {
-                while group.lock().together_since.is_none() {
-                    tokio::task::yield_now().await;
-                }
-                join_all(others.iter().map(|file| group.sync(file, &threads))).await
-            };
-            let (stuck, others) = tokio::join!(stuck, others);
-            assert!(stuck.iter().chain(&others).all(Result::is_ok));
+            let in_round: Vec<_> = first.iter().map(|file| group.queue(file)).collect();
+            // The first of these begins the round and is in it.
+            let answers = join_all(others.iter().map(|file| group.sync(file, &threads))).await;
+            assert!(answers.iter().all(Result::is_ok));
             assert!(group.lock().together_since.is_some(), "the round has not ended");
+            ENDS.wait();
+            assert!(join_all(in_round).await.into_iter().all(|answer| answer.unwrap().is_ok()));
         });
-        RELEASED.store(true, Ordering::Release);
     }
 
     #[test]
