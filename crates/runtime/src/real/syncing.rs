@@ -4,6 +4,8 @@
 //! One `syncfs` commits for all that wait, and costs the process about what one or two `fdatasync` do (docs/performance.md).
 //! Where it may be used, and how it hears of every error, is in [`super::whole_fs`].
 //!
+//! It is tried when more than [`ALONE_MAX_WITHOUT`] files are synced at the same time for the first time.
+//!
 //! 1. After the first error of a round nothing is synced together any more. The files of that round fail: what `fdatasync` of
 //!    one of them would say afterwards is no proof that its data was written.
 //! 2. The first sync of a descriptor is one of its file alone: it tells of failures from before the node was started.
