@@ -1,7 +1,7 @@
 //! When partitions are flushed: at once, after a short while, or because too much is unflushed.
 //!
-//! A partition runs at most one sync at a time (group commit); many partitions flush in parallel so that the runtime and the
-//! file system's journal merge them. This file holds what all partitions of a node share: the slots for parallel
+//! A partition runs at most one sync at a time (group commit); many partitions flush in parallel so that the file
+//! system's journal merges them. This file holds what all partitions of a node share: the slots for parallel
 //! flushes, the queue of partitions that may wait a little, and the bound on unflushed bytes.
 
 use crate::partition::Partition;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// Partitions whose flush may run at the same time.
-const FLUSHES_IN_PARALLEL: usize = 1024;
+const FLUSHES_IN_PARALLEL: usize = 64;
 /// Flushed bytes of a node after which recovery points are checkpointed before their time.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
 /// A partition with more unflushed bytes than this is flushed without waiting for its turn.

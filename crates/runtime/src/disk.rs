@@ -142,7 +142,7 @@ impl Disk {
     }
 
     /// Tells the disk that many files below the directory `path` will be synced at the same time, before any of them is written:
-    /// those that wait for a sync may then be synced by one call. What a sync promises stays the same.
+    /// those that wait for a sync may then be synced by one call. Nothing calls this yet: ADR 0008 says what is missing.
     pub async fn sync_together(&self, path: &Path) -> io::Result<()> {
         match &self.kind {
             DiskKind::Real(disk) => disk.sync_together(path).await,

@@ -30,7 +30,6 @@ pub(super) async fn open_dir(
         io::ErrorKind::WouldBlock => LogDirsError::Locked(error.to_string()),
         _ => LogDirsError::Log(LogError::io("lock", &lock_path)(error)),
     })?;
-    disk.sync_together(path).await.map_err(LogError::io("open", path))?;
     let properties = match MetaProperties::read(disk, path).await? {
         Some(properties) => {
             properties.check(path, node_id, cluster_id.as_deref())?;
