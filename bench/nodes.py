@@ -37,7 +37,7 @@ class Start:
 
 
 class Partitions:
-    """Very many partitions: creation, memory, open files, idle CPU, restarts."""
+    """Very many partitions, empty and written to: creation, memory, open files, idle CPU, restarts."""
 
     peers = ("ottla", "kafka")
 
@@ -49,8 +49,9 @@ class Partitions:
         peer.start()
         began = time.monotonic()
         # Kafka refuses a single request for more than 10,000.
-        for index in range(0, count, 10_000):
-            peer.create_topic(f"{TOPIC}-{index}", min(10_000, count - index))
+        topics = {f"{TOPIC}-{index}": min(10_000, count - index) for index in range(0, count, 10_000)}
+        for topic, partitions in topics.items():
+            peer.create_topic(topic, partitions)
         found = {"creation, s": time.monotonic() - began}
         time.sleep(3)
         before = peer.cpu_seconds()
@@ -62,7 +63,26 @@ class Partitions:
         found["restart, s"] = peer.start()
         peer.stop(signal.SIGKILL)
         found["restart after kill -9, s"] = peer.start()
+        found["until all are written to, s"] = write_to_all(peer, topics)
+        found["written to: resident MB"] = peer.memory_mb("VmRSS")
+        found["written to: open files"] = peer.open_files()
+        for how, name in ((signal.SIGTERM, "restart"), (signal.SIGKILL, "restart after kill -9")):
+            peer.stop(how)
+            began = time.monotonic()
+            found[f"written to: {name}, s"] = peer.start()
+            write_to_all(peer, topics)
+            found[f"written to: {name} until all are written to again, s"] = time.monotonic() - began
+        found["peak MB"] = peer.memory_mb("VmHWM")
         return found
+
+
+def write_to_all(peer, topics):
+    """Seconds. Ten keys for each partition: hardly one is left out."""
+    began = time.monotonic()
+    for topic, partitions in topics.items():
+        load = Load(topic=topic, size=100, records=10 * partitions, keys=10 * partitions, rate=0, acks="all", linger=50)
+        produce(peer, load)
+    return time.monotonic() - began
 
 
 class Connections:

@@ -21,6 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+/// Logs that are opened at the same time. `num.recovery.threads.per.data.dir` bounds how many of them read much.
+const OPENINGS_IN_PARALLEL: usize = 32;
 /// Logs that are created or deleted at the same time.
 const CHANGES_IN_PARALLEL: usize = 16;
 /// How long an image waits for the deletions and for the creations that it brings.
@@ -88,7 +90,7 @@ impl Applier {
         }
         self.create(newcomers.create).await;
         if is_first {
-            self.start_openings(newcomers.open, config);
+            self.start_openings(newcomers.open);
         }
     }
 
@@ -213,9 +215,8 @@ impl Applier {
     }
 
     /// Opens the logs that were found; after that the end of recovery is recorded.
-    fn start_openings(&self, newcomers: Vec<(Arc<Partition>, Job)>, config: &BrokerConfig) {
+    fn start_openings(&self, newcomers: Vec<(Arc<Partition>, Job)>) {
         let shared = Arc::clone(&self.partitions.shared);
-        let in_parallel = config.storage.num_recovery_threads_per_data_dir.max(1) * shared.log_dirs.dirs().len();
         self.tasks.spawn("broker.open-logs", |stopping| async move {
             let mut given_up_at = None;
             let open = |(partition, opening): (Arc<Partition>, Job)| {
@@ -225,7 +226,7 @@ impl Applier {
                 let is_wanted = !stopping.is_set() || now < *given_up_at.get_or_insert(now + OPENING_PATIENCE);
                 async move { is_wanted && partition.open(opening).await }
             };
-            let openings = stream::iter(newcomers).map(open).buffer_unordered(in_parallel);
+            let openings = stream::iter(newcomers).map(open).buffer_unordered(OPENINGS_IN_PARALLEL);
             let all_opened = openings.fold(true, async |all, one| all && one).await;
             if let Err(error) = shared.log_dirs.finish_recovery(all_opened).await {
                 tracing::error!(%error, "the end of recovery could not be recorded; the next start recovers again");

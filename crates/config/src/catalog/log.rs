@@ -92,7 +92,7 @@ keys! { pub(super) KEYS
     "num.partitions" Int "1" min(1) Medium ReadOnly Implemented
         "Partitions of a topic that is created without a number.";
     "num.recovery.threads.per.data.dir" Int "2" min(1) High ClusterWide Implemented
-        "How many logs of one directory are recovered at a time.";
+        "How many logs of one directory are recovered at a time, of those with more than 1 MiB to read.";
     "num.replica.alter.log.dirs.threads" Int null any High ReadOnly Implemented
         "How many replicas move between log directories at a time; by default as many as there are log directories.";
     "producer.id.expiration.check.interval.ms" Int "600000" min(1) Internal ReadOnly Accepted

@@ -2,7 +2,9 @@
 
 use super::checkpoint::DurableOffsets;
 use super::marker::{self, LastRun, Shutdown};
-use crate::limits::{CHECKPOINT_LAG_BYTES_MAX, CLEANER_FREE_PART, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN};
+use crate::limits::{
+    CHECKPOINT_LAG_BYTES_MAX, CLEANER_FREE_PART, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN, SCAN_CHUNK_BYTES,
+};
 use crate::segment::SegmentCache;
 use crate::{AppendError, LogError};
 use ottla_runtime::{Disk, Instant, LockGuard, Runtime, Space, is_disk_full};
@@ -12,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 /// Whether a log directory takes appends.
@@ -46,6 +49,8 @@ pub struct LogDir {
     pub(super) has_unopened_logs: AtomicBool,
     pub(super) logs: Mutex<BTreeMap<TopicPartition, Arc<LogProgress>>>,
     pub(super) removals: Mutex<Vec<Removal>>,
+    /// Logs whose recovery may read much at the same time.
+    pub(super) scans: Semaphore,
     pub(super) _lock: LockGuard,
 }
 
@@ -135,6 +140,15 @@ impl LogDir {
 
     pub(crate) fn disk(&self) -> &Disk {
         self.rt.disk()
+    }
+
+    /// A recovery that reads more than a chunk waits for its turn (`num.recovery.threads.per.data.dir`); what is small hardly waits for
+    /// anything but syncs, which many can do together.
+    pub(crate) async fn turn_to_scan(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        match bytes > SCAN_CHUNK_BYTES as u64 {
+            true => Some(self.scans.acquire().await.expect("never closed")),
+            false => None,
+        }
     }
 
     /// Refuses appends to a directory that is full or offline.

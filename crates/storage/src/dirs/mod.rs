@@ -51,6 +51,8 @@ pub struct LogDirsOptions {
     pub node_id: NodeId,
     /// The cluster's id, if the node knows it already.
     pub cluster_id: Option<String>,
+    /// `num.recovery.threads.per.data.dir`: logs of a directory that are scanned at a time, if there is much to scan.
+    pub recovery_threads: usize,
 }
 
 /// What an operator does about a directory that the system refuses.
@@ -118,14 +120,14 @@ impl LogDirs {
 
     async fn open_here(rt: &Runtime, options: LogDirsOptions) -> Result<LogDirs, LogDirsError> {
         let node = Arc::new(NodeState::default());
-        let mut cluster_id = options.cluster_id;
+        let mut cluster_id = options.cluster_id.clone();
         let mut dirs: Vec<Arc<LogDir>> = Vec::new();
         let mut first_error = None;
         for path in &options.dirs {
             if dirs.iter().any(|dir| dir.path() == path) {
                 return Err(LogDirsError::Twice(path.clone()));
             }
-            match open::open_dir(rt, &node, path, options.node_id, &mut cluster_id).await {
+            match open::open_dir(rt, &node, path, &options, &mut cluster_id).await {
                 Ok(dir) => dirs.push(Arc::new(dir)),
                 Err(LogDirsError::Log(error @ LogError::Io { .. })) => {
                     error!(log_dir = %path.display(), %error, "a log directory cannot be used; its partitions are offline");

@@ -84,12 +84,14 @@ pub(super) async fn recover(
         unflushed_from: None,
         scanned_bytes: 0,
     };
+    let turn = request.dir.turn_to_scan(inventory.segments().range(floor..).map(|(_, &bytes)| bytes).sum()).await;
     for (&base_offset, &file_bytes) in inventory.segments().range(floor..) {
         scan.add_segment(request, disk, checkpointed, base_offset, file_bytes).await?;
         if scan.stop.is_some() {
             break;
         }
     }
+    drop(turn);
     scan.note_torn_write(inventory);
     let cut = match verdict::judge(request, &scan, checkpointed.recovery_point)? {
         Verdict::Whole => None,

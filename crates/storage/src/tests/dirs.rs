@@ -2,6 +2,7 @@
 
 use super::kit::*;
 use crate::{LogConfig, LogDirs, LogDirsError, LogDirsOptions, LogError};
+use futures_util::FutureExt;
 use ottla_runtime::{OpenMode, Runtime};
 use ottla_types::{NodeId, TopicPartition, Uuid};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ fn options(dirs: &[&str], node_id: i32, cluster_id: Option<&str>) -> LogDirsOpti
         dirs: dirs.iter().map(PathBuf::from).collect(),
         node_id: NodeId(node_id),
         cluster_id: cluster_id.map(str::to_string),
+        recovery_threads: 2,
     }
 }
 
@@ -127,6 +129,21 @@ fn a_deleted_log_goes_away_and_its_offsets_are_not_inherited() {
         let dirs = open_dirs(&rt).await;
         let (log, _) = open_found(&dirs, config).await.unwrap();
         assert_eq!((log.log_start_offset(), log.log_end_offset()), (0, 1));
+    });
+}
+
+#[test]
+fn a_long_scan_waits_for_its_turn_and_a_short_one_does_not() {
+    in_memory(async |rt| {
+        let one = LogDirsOptions { recovery_threads: 1, ..options(&["/a"], 1, None) };
+        let dirs = LogDirs::open(&rt, one).await.unwrap();
+        let dir = &dirs.dirs()[0];
+        let turn = dir.turn_to_scan(1 << 30).await;
+        assert!(dir.turn_to_scan(1000).now_or_never().is_some());
+        let mut waiting = Box::pin(dir.turn_to_scan(1 << 30));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(turn);
+        assert!(waiting.now_or_never().is_some());
     });
 }
 
