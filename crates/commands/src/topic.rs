@@ -3,6 +3,7 @@
 mod describe;
 mod list;
 
+use crate::config::key_value;
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError, ConfigChange, NewPartitions, NewTopic};
 use ottla_terminal::cluster::ClusterArgs;
@@ -208,13 +209,6 @@ pub(crate) async fn explain_unknown_topic<T>(
             Err(Failure::unknown_topic(name, &existing.unwrap_or_else(|_| vec![])))
         }
         other => other.map_err(Failure::from),
-    }
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.trim().to_string())),
-        _ => Err("write KEY=VALUE, for example retention.ms=86400000".to_string()),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::executor::{self, Threads};
 use crate::failure::Failure;
+use crate::input::read_text;
 use crate::profile::{Profile, Profiles};
 use ottla_client::{Client, ClientProperties};
 use std::future::Future;
@@ -75,7 +76,5 @@ impl ClusterArgs {
 
 /// Reads a file of client properties.
 pub fn read_properties(file: &Path) -> Result<ClientProperties, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
-    ClientProperties::parse(&text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+    ClientProperties::parse(&read_text(file)?).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
 }

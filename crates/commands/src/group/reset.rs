@@ -6,6 +6,7 @@ use ottla_terminal::failure::Failure;
 use ottla_terminal::group::offsets::{self, TopicWord, named_partitions};
 use ottla_terminal::group::parse_datetime;
 use ottla_terminal::group::reset::{Target, ago, new_offsets};
+use ottla_terminal::input::read_text;
 use ottla_terminal::output::OutputArgs;
 use ottla_terminal::table;
 use ottla_types::{ErrorCode, TopicPartition};
@@ -114,9 +115,7 @@ impl Args {
             return Ok(target);
         }
         if let Some(file) = &self.from_file {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
-            return parse_plan(&text)
+            return parse_plan(&read_text(file)?)
                 .map(Target::Plan)
                 .map_err(|why| Failure::new(format!("{}: {why}", file.display())));
         }
