@@ -6,25 +6,20 @@ mod list;
 use crate::config::key_value;
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError, ConfigChange, NewPartitions, NewTopic};
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
+use ottla_terminal::group::offsets::{self, named_partitions};
 use ottla_terminal::output::OutputArgs;
-use ottla_types::ErrorCode;
+use ottla_types::{ErrorCode, TopicPartition};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What `ottla topic` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla topic`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Make a topic.
     Create(Create),
     /// Show all topics.
@@ -51,8 +46,9 @@ enum Command {
     },
 }
 
+/// What `ottla topic create` accepts.
 #[derive(Debug, clap::Args)]
-struct Create {
+pub struct Create {
     /// Name of the topic.
     name: String,
     /// Number of partitions. [default: the broker's num.partitions]
@@ -69,9 +65,10 @@ struct Create {
     if_not_exists: bool,
 }
 
+/// What `ottla topic alter` accepts.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
-struct Alter {
+pub struct Alter {
     /// Name of the topic.
     name: String,
     /// New number of partitions; only more are possible.
@@ -212,6 +209,14 @@ pub(crate) async fn explain_unknown_topic<T>(
     }
 }
 
+/// The partitions that words `TOPIC` or `TOPIC:PARTITION,...` name.
+pub(crate) async fn partitions_of(admin: &Admin, words: &[String]) -> Result<BTreeSet<TopicPartition>, Failure> {
+    match named_partitions(admin, &offsets::words(words)?).await {
+        Ok(partitions) => Ok(partitions),
+        Err((topic, error)) => explain_unknown_topic(admin, &topic, Err(error)).await,
+    }
+}
+
 fn counted(count: i32, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
@@ -219,17 +224,10 @@ fn counted(count: i32, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::testing::parsed;
 
     fn parse(line: &str) -> Result<Command, String> {
-        let words = ["topic"].into_iter().chain(line.split_whitespace());
-        Whole::try_parse_from(words).map(|whole| whole.args.command).map_err(|error| error.to_string())
+        parsed::<Args>(line).map(|args| args.command).map_err(|error| error.to_string())
     }
 
     #[test]

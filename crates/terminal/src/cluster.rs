@@ -7,6 +7,7 @@
 use crate::executor::{self, Threads};
 use crate::failure::Failure;
 use crate::input::read_text;
+use crate::output::OutputArgs;
 use crate::profile::{Profile, Profiles};
 use ottla_client::{Client, ClientProperties};
 use std::future::Future;
@@ -30,6 +31,20 @@ pub struct ClusterArgs {
     /// A file with Kafka's client properties, such as request.timeout.ms=5000.
     #[arg(long, value_name = "FILE", global = true)]
     pub command_config: Option<PathBuf>,
+}
+
+/// What a command accepts whose commands are clients: one of these, for which cluster, and how its result is printed.
+#[derive(Debug, clap::Args)]
+pub struct ClientArgs<C: clap::Subcommand> {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// What is to be done.
+    #[command(subcommand)]
+    pub command: C,
 }
 
 impl ClusterArgs {
