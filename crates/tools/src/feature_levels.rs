@@ -106,7 +106,7 @@ pub(crate) fn metadata_version(text: &str) -> Result<i16, Failure> {
 }
 
 /// The default level of every other feature at a `metadata.version`.
-pub fn defaults(metadata_version: i16) -> impl Iterator<Item = (&'static str, i16)> {
+pub(crate) fn defaults(metadata_version: i16) -> impl Iterator<Item = (&'static str, i16)> {
     FEATURES.iter().map(move |(name, levels)| {
         let reached = levels.iter().filter(|level| level.default_from <= metadata_version);
         (*name, reached.map(|level| level.level).max().unwrap_or(0))
