@@ -6,7 +6,7 @@ mod list;
 pub(crate) mod reset;
 
 pub(crate) use delete::tell_deleted;
-pub(crate) use list::capitalised;
+pub(crate) use list::wanted;
 
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError};

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError, ConfigChange, NewPartitions, NewTopic};
 use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
-use ottla_terminal::group::offsets::{self, named_partitions};
+use ottla_terminal::group::offsets::{TopicWord, named_partitions};
 use ottla_terminal::output::OutputArgs;
 use ottla_types::{ErrorCode, TopicPartition};
 use serde::Serialize;
@@ -211,7 +211,8 @@ pub(crate) async fn explain_unknown_topic<T>(
 
 /// The partitions that words `TOPIC` or `TOPIC:PARTITION,...` name.
 pub(crate) async fn partitions_of(admin: &Admin, words: &[String]) -> Result<BTreeSet<TopicPartition>, Failure> {
-    match named_partitions(admin, &offsets::words(words)?).await {
+    let words: Result<Vec<TopicWord>, String> = words.iter().map(|word| TopicWord::parse(word)).collect();
+    match named_partitions(admin, &words.map_err(Failure::new)?).await {
         Ok(partitions) => Ok(partitions),
         Err((topic, error)) => explain_unknown_topic(admin, &topic, Err(error)).await,
     }

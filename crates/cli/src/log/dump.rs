@@ -5,7 +5,7 @@ use crate::segment::decode::{Decoder, Plain, control};
 use crate::segment::{Batch, Kind, Segment};
 use ottla_records::{DECOMPRESSED_BATCH_BYTES_MAX, Records};
 use ottla_terminal::failure::Failure;
-use ottla_terminal::output::{Output, OutputArgs, Sink};
+use ottla_terminal::output::{Output, OutputArgs, write_out};
 use ottla_terminal::progress::{Progress, Unit};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -75,12 +75,7 @@ pub(super) fn run(args: &Args, output: OutputArgs) -> Result<(), Failure> {
         wanted.extend(files(path)?);
     }
     let progress = Progress::of(wanted.iter().cloned().map(size).sum(), Unit::Bytes).unless_printing();
-    for file in &wanted {
-        if !dump(args, file, output, &progress)? {
-            break;
-        }
-    }
-    Ok(())
+    wanted.iter().try_for_each(|file| dump(args, file, output, &progress))
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -98,32 +93,21 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// False when nobody reads any more: `| head`.
-fn dump(args: &Args, path: &Path, output: OutputArgs, progress: &Progress) -> Result<bool, Failure> {
+fn dump(args: &Args, path: &Path, output: OutputArgs, progress: &Progress) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
     let mut segment = Segment::open(path).map_err(unreadable)?;
-    let is_table = output.output == Output::Table;
-    let mut sink = Sink::new();
-    if is_table {
-        sink.buffer().extend(format!("{}\n", path.display()).into_bytes());
+    if output.output == Output::Table {
+        write_out(&format!("{}\n", path.display()))?;
     }
     while let Some(batch) = segment.next_batch().map_err(unreadable)? {
-        let shown = show(args, path, &batch);
-        if is_table {
-            sink.buffer().extend(render(&shown).into_bytes());
-        }
-        output.write_item(&shown, &mut sink)?;
-        if !sink.flush()? {
-            return Ok(false);
-        }
+        output.print_item(&show(args, path, &batch), render)?;
         progress.advance(batch.bytes.len() as u64);
     }
-    let is_read = sink.flush()?;
     let trailing = segment.size() - segment.position();
     if trailing > 0 {
         eprintln!("note: {trailing} bytes at the end of {} are no whole batch", path.display());
     }
-    Ok(is_read)
+    Ok(())
 }
 
 fn show(args: &Args, path: &Path, batch: &Batch) -> Shown {
