@@ -54,10 +54,8 @@ def answer(descriptor, seconds):
             fcntl.ioctl(descriptor, RECEIVE, asked)
             time.sleep(seconds)
             fcntl.ioctl(descriptor, SEND, ANSWER.pack(NOTIF.unpack(asked)[0], 0, 0, CONTINUE))
-        except FileNotFoundError:
+        except (FileNotFoundError, InterruptedError):
             # Whoever asked has been killed meanwhile.
-            continue
-        except InterruptedError:
             continue
 
 

@@ -141,15 +141,6 @@ impl Disk {
         Ok(())
     }
 
-    /// Tells the disk that many files below the directory `path` will be synced at the same time, before any of them is written:
-    /// those that wait for a sync may then be synced by one call. Nothing calls this yet: ADR 0008 says what is missing.
-    pub async fn sync_together(&self, path: &Path) -> io::Result<()> {
-        match &self.kind {
-            DiskKind::Real(disk) => disk.sync_together(path).await,
-            DiskKind::Memory(_) | DiskKind::Sim(_) => Ok(()),
-        }
-    }
-
     /// Opens a file as `mode` says.
     pub async fn open(&self, path: &Path, mode: OpenMode) -> io::Result<File> {
         self.open_kind(path, mode).await.map(File::new)

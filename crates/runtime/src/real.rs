@@ -4,9 +4,7 @@ pub(crate) mod disk;
 pub(crate) mod file;
 pub(crate) mod net;
 pub(crate) mod send;
-mod syncing;
 pub(crate) mod threads;
-mod whole_fs;
 mod writeback;
 
 use std::io;

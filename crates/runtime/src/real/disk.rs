@@ -3,15 +3,14 @@
 use crate::disk::{DirEntry, Lane, LockGuard, LockHeld, OpenMode, Space, check_len, locked_error};
 use crate::error::at_path;
 use crate::real::file::RealFile;
-use crate::real::syncing::{Calls, SyncGroup};
 use crate::real::threads::StorageThreads;
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::Arc;
 
 /// The part of the open files of the process that lazy ones may be, and the limits of their number.
 const LAZY_FILES_PART: usize = 4;
@@ -22,35 +21,11 @@ const LAZY_FILES_MAX: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct RealDisk {
     threads: Arc<StorageThreads>,
-    /// Directories, and the file systems that they are on.
-    groups: RwLock<Vec<(PathBuf, Arc<SyncGroup>)>>,
 }
 
 impl RealDisk {
     pub(crate) fn start(storage_threads: usize) -> io::Result<RealDisk> {
-        Ok(RealDisk { threads: Arc::new(StorageThreads::start(storage_threads)?), groups: RwLock::default() })
-    }
-
-    /// From now on the files below `path` of the data lane are synced as a group, with those of other directories on the same
-    /// file system.
-    pub(crate) async fn sync_together(&self, path: &Path) -> io::Result<()> {
-        let open = |path: &Path| SyncGroup::open(path, Calls::SYSTEM);
-        let opened = self.on_path(Lane::Data, "open", path, open).await?;
-        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
-        if groups.iter().all(|(known, _)| known != path) {
-            let same =
-                groups.iter().find(|(_, group)| group.device() == opened.device()).map(|(_, group)| group.clone());
-            groups.push((path.to_path_buf(), same.unwrap_or_else(|| Arc::new(opened))));
-        }
-        Ok(())
-    }
-
-    fn real_file(&self, file: fs::File, path: &Path, lane: Lane) -> RealFile {
-        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
-        let is_in = |(known, group): &&(PathBuf, Arc<SyncGroup>)| path.starts_with(known) && group.holds(&file);
-        let group = if lane == Lane::Data { groups.iter().find(is_in) } else { None };
-        let group = group.map(|(_, group)| group.clone());
-        RealFile::new(file, path.to_path_buf(), lane, self.threads.clone(), group)
+        Ok(RealDisk { threads: Arc::new(StorageThreads::start(storage_threads)?) })
     }
 
     /// Runs `operation` on `path` on a storage thread; its error says which `action` failed on which path.
@@ -71,7 +46,7 @@ impl RealDisk {
 
     pub(crate) async fn open(&self, lane: Lane, path: &Path, mode: OpenMode) -> io::Result<RealFile> {
         let opened = self.on_path(lane, "open", path, move |path| options(mode).open(path)).await?;
-        Ok(self.real_file(opened, path, lane))
+        Ok(RealFile::new(opened, path.to_path_buf(), lane, self.threads.clone()))
     }
 
     /// A whole file, by one job.
@@ -91,7 +66,7 @@ impl RealDisk {
     /// As [`RealDisk::open`], on this thread.
     pub(crate) fn open_now(&self, lane: Lane, path: &Path, mode: OpenMode) -> io::Result<RealFile> {
         let opened = options(mode).open(path).map_err(|error| at_path("open", path, error))?;
-        Ok(self.real_file(opened, path, lane))
+        Ok(RealFile::new(opened, path.to_path_buf(), lane, self.threads.clone()))
     }
 
     pub(crate) async fn rename(&self, lane: Lane, from: &Path, to: &Path) -> io::Result<()> {

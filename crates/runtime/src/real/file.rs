@@ -3,17 +3,16 @@
 use crate::disk::Lane;
 use crate::error::at_path;
 use crate::real::send::short_file;
-use crate::real::syncing::{SyncGroup, sync_blocking};
 use crate::real::threads::StorageThreads;
+use crate::real::writeback::Writeback;
 use bytes::Bytes;
-use rustix::fs::{FallocateFlags, fallocate, sendfile};
-use rustix::io::{Errno, ReadWriteFlags, fcntl_dupfd_cloexec, pread, preadv2, pwritev, retry_on_intr};
+use rustix::fs::{FallocateFlags, fallocate, fdatasync, sendfile};
+use rustix::io::{Errno, ReadWriteFlags, fcntl_dupfd_cloexec, pread, preadv2, pwrite, pwritev, retry_on_intr};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Buffers per `pwritev`: an append has two (patched header, rest of the batch).
 const WRITE_BUFFERS_MAX: usize = 16;
@@ -29,23 +28,12 @@ pub(crate) struct RealFile {
     path: PathBuf,
     lane: Lane,
     threads: Arc<StorageThreads>,
-    /// Files that it is synced with, once it was synced alone.
-    group: Option<Arc<SyncGroup>>,
-    was_synced: AtomicBool,
-    /// Data could not be written, and no sync will tell of it.
-    writeback_failed: AtomicBool,
+    writeback: Arc<Writeback>,
 }
 
 impl RealFile {
-    pub(super) fn new(
-        file: std::fs::File,
-        path: PathBuf,
-        lane: Lane,
-        threads: Arc<StorageThreads>,
-        group: Option<Arc<SyncGroup>>,
-    ) -> RealFile {
-        let (was_synced, writeback_failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        RealFile { file: Some(Arc::new(file)), path, lane, threads, group, was_synced, writeback_failed }
+    pub(super) fn new(file: std::fs::File, path: PathBuf, lane: Lane, threads: Arc<StorageThreads>) -> RealFile {
+        RealFile { file: Some(Arc::new(file)), path, lane, threads, writeback: Arc::default() }
     }
 
     fn file(&self) -> &Arc<std::fs::File> {
@@ -97,22 +85,12 @@ impl RealFile {
     }
 
     pub(crate) async fn sync(&self) -> io::Result<()> {
-        let synced = self.sync_once().await;
-        // Also when it failed while this one ran.
-        match self.writeback_failed.load(Ordering::Acquire) {
-            true => Err(self.error("sync", io::Error::other("an early write-back has failed"))),
-            false => synced,
-        }
-    }
-
-    async fn sync_once(&self) -> io::Result<()> {
-        match &self.group {
-            Some(group) if self.was_synced.swap(true, Ordering::Relaxed) => {
-                let synced = group.sync(self.file(), &self.threads).await;
-                synced.map_err(|error| self.error("sync", error))
-            }
-            _ => self.on_thread("sync", sync_blocking).await,
-        }
+        let writeback = self.writeback.clone();
+        self.on_thread("sync", move |file| {
+            sync_blocking(file)?;
+            writeback.check()
+        })
+        .await
     }
 
     pub(crate) async fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
@@ -157,18 +135,10 @@ impl RealFile {
     }
 
     /// # Errors
-    /// Data could not be written: ext4 tells of some such failures here and never again. Where there is no such call, nothing
-    /// is wrong.
+    /// Data could not be written; every later sync says so, too.
     pub(crate) async fn start_writeback(&self, offset: u64, len: u64) -> io::Result<()> {
-        let hint = move |file: &std::fs::File| match super::writeback::start(file.as_fd(), offset, len) {
-            Err(error @ (Errno::IO | Errno::NOSPC | Errno::DQUOT | Errno::UCLEAN | Errno::ROFS)) => Err(error),
-            _ => Ok(()),
-        };
-        let started = self.on_thread("start writeback of", hint).await;
-        if started.is_err() {
-            self.writeback_failed.store(true, Ordering::Release);
-        }
-        started
+        let writeback = self.writeback.clone();
+        self.on_thread("start writeback of", move |file| writeback.start(file.as_fd(), offset, len)).await
     }
 
     /// Whether the range is believed to be in the page cache: one-byte reads that refuse to block, at its ends and every
@@ -199,6 +169,21 @@ impl Drop for RealFile {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
         self.threads.run_detached(self.lane, move || drop(file));
+    }
+}
+
+/// `fdatasync`, and then the question whether the file system still takes writes.
+///
+/// Success alone is not enough: when the journal of ext4 is aborted (a failed disk, or a file system that was shut down) while
+/// several files wait for the same transaction, the one that looks after the others finds the transaction gone and takes it
+/// for committed. Where the file system was shut down, writes are refused before the journal is aborted, so a write of no bytes
+/// tells.
+fn sync_blocking(file: &std::fs::File) -> rustix::io::Result<()> {
+    retry_on_intr(|| fdatasync(file))?;
+    match retry_on_intr(|| pwrite(file, &[], 0)) {
+        // Opened for reading alone: nothing of ours was written through it.
+        Ok(_) | Err(Errno::BADF) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
