@@ -44,7 +44,7 @@ pub struct Args {
 /// Where offsets of any group are moved to. One of these is given, or one of the others of the group "target".
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("target").required(true)))]
-pub struct Place {
+pub(crate) struct Place {
     /// To the first record.
     #[arg(long, group = "target")]
     to_earliest: bool,
