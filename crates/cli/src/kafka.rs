@@ -18,16 +18,20 @@ const OF_THIS_MACHINE: &[Tool] = &[
     Tool::of::<storage::Storage>(),
 ];
 
+fn all() -> impl Iterator<Item = &'static Tool> {
+    ottla_tools::CLIENT_TOOLS.iter().chain(OF_THIS_MACHINE)
+}
+
 /// Every tool, in the order of the alphabet.
 pub(crate) fn tools() -> Vec<&'static Tool> {
-    let mut tools: Vec<&Tool> = ottla_tools::CLIENT_TOOLS.iter().chain(OF_THIS_MACHINE).collect();
+    let mut tools: Vec<&Tool> = all().collect();
     tools.sort_by_key(|tool| tool.name);
     tools
 }
 
 /// The tool of this name.
 pub(crate) fn tool(name: &str) -> Option<&'static Tool> {
-    tools().into_iter().find(|tool| tool.name == name)
+    all().find(|tool| tool.name == name)
 }
 
 /// The tool that a program path names: its file name, without `.sh`.

@@ -7,23 +7,15 @@ pub use health::{Finding, Severity, examine, render_findings};
 
 use clap::Subcommand;
 use ottla_client::Client;
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
-use ottla_terminal::output::OutputArgs;
 
 /// What `ottla cluster` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla cluster`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Show the cluster's id, its brokers, and what they hold.
     Info,
     /// Say what is wrong with the cluster, and what to do. Ends with exit code 1 when something is.

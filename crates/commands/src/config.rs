@@ -7,25 +7,18 @@ mod list;
 use clap::Subcommand;
 use entity::{Entity, check_names};
 use ottla_client::{Admin, Client, ConfigChange};
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
 use ottla_terminal::output::OutputArgs;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What `ottla config` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla config`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Show the configs that exist, with their defaults and what they do; needs no broker.
     List(list::Args),
     /// Show the configs of something: what was set on it, or with --all all that hold.

@@ -6,28 +6,20 @@ mod list;
 pub(crate) mod reset;
 
 pub(crate) use delete::tell_deleted;
-pub(crate) use list::capitalised;
+pub(crate) use list::wanted;
 
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError};
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
-use ottla_terminal::output::OutputArgs;
 use ottla_types::ErrorCode;
 
 /// What `ottla group` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla group`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Show all groups.
     List {
         /// Only groups in this state, such as Stable or Empty; may be given several times.

@@ -13,5 +13,7 @@ pub mod profile;
 pub mod quota;
 mod record;
 pub mod share;
+#[cfg(test)]
+mod testing;
 pub mod topic;
 pub mod txn;

@@ -9,26 +9,18 @@ mod produce;
 use crate::topic::explain_unknown_topic;
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientProperties, NewTopic, TopicMetadata};
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::executor::{self, Threads};
 use ottla_terminal::failure::Failure;
-use ottla_terminal::output::OutputArgs;
 use ottla_types::ErrorCode;
 use std::time::Duration;
 
 /// What `ottla perf` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla perf`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Write records as fast as possible, or at a rate.
     Produce(produce::Args),
     /// Read records as fast as possible.

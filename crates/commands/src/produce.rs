@@ -349,16 +349,10 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::testing::parsed;
 
     fn parse(line: &str) -> Args {
-        Whole::try_parse_from(["produce", "t"].into_iter().chain(line.split_whitespace())).unwrap().args
+        parsed(&format!("t {line}")).unwrap()
     }
 
     fn shown(line: &str, piece: &[u8]) -> String {

@@ -144,19 +144,15 @@ fn render_one(shown: &Shown) -> String {
 mod tests {
     use super::*;
 
-    fn profiles() -> Profiles {
-        let mut profiles = Profiles { current: Some("test".to_string()), ..Profiles::default() };
-        let properties = [("client.id", "me"), ("ssl.key.password", "hush")];
-        let properties = properties.map(|(name, value)| (name.to_string(), value.to_string())).into();
-        let profile = |address: &str, properties| Profile { bootstrap_server: address.to_string(), properties };
-        profiles.profiles.insert("test".to_string(), profile("a:1", properties));
-        profiles.profiles.insert("prod".to_string(), profile("b:1,c:1", BTreeMap::new()));
-        profiles
-    }
-
     #[test]
     fn secrets_are_hidden() {
-        let shown = shown(&profiles());
+        let file = "
+            current: test
+            profiles:
+              prod: { bootstrap_server: 'b:1,c:1' }
+              test: { bootstrap_server: 'a:1', properties: { client.id: me, ssl.key.password: hush } }
+        ";
+        let shown = shown(&serde_yaml_ng::from_str(file).unwrap());
         assert_eq!(
             render_one(&shown[1]),
             "profile           test\nbootstrap server  a:1\n  client.id=me\n  ssl.key.password=(hidden)\n"

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use ottla_client::{Admin, Client, QuotaEntity, QuotaFilter, QuotaMatch};
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
 use ottla_terminal::output::OutputArgs;
 use ottla_terminal::table;
@@ -13,18 +13,11 @@ use std::collections::BTreeMap;
 const DEFAULT: &str = "<default>";
 
 /// What `ottla quota` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla quota`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Show quotas: all, or those of somebody.
     List(Whom),
     /// Set quotas of somebody.
@@ -48,7 +41,7 @@ enum Command {
 
 /// Whom a quota is for.
 #[derive(Debug, clap::Args)]
-struct Whom {
+pub struct Whom {
     /// A user's name; '<default>' for all users without quotas of their own.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -196,19 +189,11 @@ fn render(entries: &[Entry], nothing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        whom: Whom,
-    }
+    use crate::testing::parsed;
 
     #[test]
     fn entities_are_named_as_kafka_names_them() {
-        let whom = |line: &str| {
-            Whole::try_parse_from(std::iter::once("x").chain(line.split_whitespace())).map(|whole| whole.whom)
-        };
+        let whom = parsed::<Whom>;
         let entity = whom("--user alice --client-id <default>").unwrap().entity().unwrap();
         assert_eq!(entity, [("user".to_string(), Some("alice".to_string())), ("client-id".to_string(), None)].into());
         assert!(whom("").unwrap().entity().unwrap_err().cause.contains("--user"));

@@ -112,21 +112,15 @@ fn from_json(name: &str, value: serde_json::Value, base64: Option<String>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ottla_client::TimestampType;
+    use crate::testing::read_record;
 
     #[test]
     fn what_is_printed_can_be_sent_again() {
         let read = ConsumerRecord {
-            topic: "t".into(),
-            partition: 1,
-            offset: 7,
-            timestamp: 1000,
-            timestamp_type: TimestampType::CreateTime,
-            leader_epoch: 0,
-            delivery_count: None,
             key: Some(Bytes::from_static(b"\xff\x00")),
             value: Some("text \"x\"".into()),
             headers: vec![("h".into(), None), ("h".into(), Some(Bytes::from_static(b"\xfe")))],
+            ..read_record()
         };
         let text = serde_json::to_string(&JsonRecord::of(&read)).unwrap();
         let sent: JsonRecord = serde_json::from_str(&text).unwrap();

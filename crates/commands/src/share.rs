@@ -8,24 +8,16 @@ mod reset;
 
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError};
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
-use ottla_terminal::output::OutputArgs;
 use ottla_types::ErrorCode;
 
 /// What `ottla share` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla share`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Show all share groups.
     List {
         /// Only groups in this state, Stable or Empty; may be given several times.
@@ -82,7 +74,8 @@ async fn names(admin: &Admin, states: &[&str]) -> Result<Vec<(String, String)>, 
     Ok(listed.map(|listing| (listing.group_id, listing.state)).collect())
 }
 
-/// An unknown share group becomes a failure that names the most similar one that exists.
+/// An unknown share group becomes a failure that names the most similar one that exists; one with members, a failure that
+/// says what to do.
 async fn explain_unknown<T>(admin: &Admin, group: &str, result: Result<T, ClientError>) -> Result<T, Failure> {
     match result {
         Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => {
@@ -91,7 +84,7 @@ async fn explain_unknown<T>(admin: &Admin, group: &str, result: Result<T, Client
             let existing: Vec<String> = existing.into_iter().map(|(name, _)| name).collect();
             Err(Failure::unknown(&format!("share group '{group}'"), group, &existing, "see `ottla share list`"))
         }
-        other => other.map_err(Failure::from),
+        other => other.map_err(explain_members),
     }
 }
 

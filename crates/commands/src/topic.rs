@@ -3,27 +3,23 @@
 mod describe;
 mod list;
 
+use crate::config::key_value;
 use clap::Subcommand;
 use ottla_client::{Admin, Client, ClientError, ConfigChange, NewPartitions, NewTopic};
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
+use ottla_terminal::group::offsets::{TopicWord, named_partitions};
 use ottla_terminal::output::OutputArgs;
-use ottla_types::ErrorCode;
+use ottla_types::{ErrorCode, TopicPartition};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What `ottla topic` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla topic`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Make a topic.
     Create(Create),
     /// Show all topics.
@@ -50,8 +46,9 @@ enum Command {
     },
 }
 
+/// What `ottla topic create` accepts.
 #[derive(Debug, clap::Args)]
-struct Create {
+pub struct Create {
     /// Name of the topic.
     name: String,
     /// Number of partitions. [default: the broker's num.partitions]
@@ -68,9 +65,10 @@ struct Create {
     if_not_exists: bool,
 }
 
+/// What `ottla topic alter` accepts.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
-struct Alter {
+pub struct Alter {
     /// Name of the topic.
     name: String,
     /// New number of partitions; only more are possible.
@@ -211,10 +209,12 @@ pub(crate) async fn explain_unknown_topic<T>(
     }
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.trim().to_string())),
-        _ => Err("write KEY=VALUE, for example retention.ms=86400000".to_string()),
+/// The partitions that words `TOPIC` or `TOPIC:PARTITION,...` name.
+pub(crate) async fn partitions_of(admin: &Admin, words: &[String]) -> Result<BTreeSet<TopicPartition>, Failure> {
+    let words: Result<Vec<TopicWord>, String> = words.iter().map(|word| TopicWord::parse(word)).collect();
+    match named_partitions(admin, &words.map_err(Failure::new)?).await {
+        Ok(partitions) => Ok(partitions),
+        Err((topic, error)) => explain_unknown_topic(admin, &topic, Err(error)).await,
     }
 }
 
@@ -225,17 +225,10 @@ fn counted(count: i32, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::testing::parsed;
 
     fn parse(line: &str) -> Result<Command, String> {
-        let words = ["topic"].into_iter().chain(line.split_whitespace());
-        Whole::try_parse_from(words).map(|whole| whole.args.command).map_err(|error| error.to_string())
+        parsed::<Args>(line).map(|args| args.command).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use ottla_client::{ActiveProducer, Admin, Client, TransactionDescription, TransactionFilter};
-use ottla_terminal::cluster::ClusterArgs;
+use ottla_terminal::cluster::ClientArgs;
 use ottla_terminal::failure::Failure;
 use ottla_terminal::hanging::{self, Hanging, Scope};
 use ottla_terminal::output::OutputArgs;
@@ -13,18 +13,11 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// What `ottla txn` accepts.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+pub type Args = ClientArgs<Command>;
 
+/// The commands of `ottla txn`.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Show transactional ids and what they are doing.
     List {
         /// Only in this state, for example Ongoing; may be given several times.

@@ -6,6 +6,8 @@
 
 use crate::executor::{self, Threads};
 use crate::failure::Failure;
+use crate::input::read_text;
+use crate::output::OutputArgs;
 use crate::profile::{Profile, Profiles};
 use ottla_client::{Client, ClientProperties};
 use std::future::Future;
@@ -29,6 +31,20 @@ pub struct ClusterArgs {
     /// A file with Kafka's client properties, such as request.timeout.ms=5000.
     #[arg(long, value_name = "FILE", global = true)]
     pub command_config: Option<PathBuf>,
+}
+
+/// What a command accepts whose commands are clients: one of these, for which cluster, and how its result is printed.
+#[derive(Debug, clap::Args)]
+pub struct ClientArgs<C: clap::Subcommand> {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// What is to be done.
+    #[command(subcommand)]
+    pub command: C,
 }
 
 impl ClusterArgs {
@@ -75,7 +91,5 @@ impl ClusterArgs {
 
 /// Reads a file of client properties.
 pub fn read_properties(file: &Path) -> Result<ClientProperties, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
-    ClientProperties::parse(&text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+    ClientProperties::parse(&read_text(file)?).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
 }

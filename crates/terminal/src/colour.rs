@@ -16,7 +16,7 @@ pub enum When {
 }
 
 /// Headings of tables.
-pub const HEADING: Style = Style::new().bold();
+pub(crate) const HEADING: Style = Style::new().bold();
 /// What went wrong, and what is broken.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
 /// What needs care.

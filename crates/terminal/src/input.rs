@@ -1,4 +1,5 @@
-//! Lines of a file or of standard input, read on a thread of their own so that waiting for a person stops nothing else.
+//! What is read: whole files, and lines of a file or of standard input, on a thread of their own so that waiting for a person
+//! stops nothing else.
 
 use crate::failure::Failure;
 use std::fs::File;
@@ -68,6 +69,11 @@ impl Lines {
         let line = self.lines.recv().await.transpose();
         line.map_err(|error| Failure::new(format!("cannot read the input: {error}")))
     }
+}
+
+/// The text of a file that was named on the command line.
+pub fn read_text(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
 }
 
 /// Bytes of a file that has an end; nothing for pipes, devices and what cannot be looked at.

@@ -35,21 +35,29 @@ impl OutputArgs {
         };
         write_out(&text)
     }
-}
 
-impl OutputArgs {
+    /// Prints one of many results: as a line of JSON, as a YAML document, or as `human` writes it.
+    pub fn print_item<T: Serialize>(self, item: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        let text = self.item(item)?;
+        write_out(&text.unwrap_or_else(|| human(item)))
+    }
+
     /// Adds one of many results: a line of JSON, or a YAML document; nothing for people.
     pub fn write_item<T: Serialize>(self, item: &T, sink: &mut Sink) -> Result<(), Failure> {
-        let text = match self.output {
-            Output::Table => return Ok(()),
-            Output::Json => serde_json::to_string(item).map_err(|error| Failure::new(error.to_string()))? + "\n",
+        let text = self.item(item)?;
+        sink.buffer().extend(text.unwrap_or_default().into_bytes());
+        Ok(())
+    }
+
+    fn item<T: Serialize>(self, item: &T) -> Result<Option<String>, Failure> {
+        Ok(match self.output {
+            Output::Table => None,
+            Output::Json => Some(serde_json::to_string(item).map_err(|error| Failure::new(error.to_string()))? + "\n"),
             Output::Yaml => {
                 let document = serde_yaml_ng::to_string(item).map_err(|error| Failure::new(error.to_string()))?;
-                format!("---\n{document}")
+                Some(format!("---\n{document}"))
             }
-        };
-        sink.buffer().extend(text.into_bytes());
-        Ok(())
+        })
     }
 }
 

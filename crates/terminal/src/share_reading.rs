@@ -35,11 +35,6 @@ pub struct Lost {
     why: ClientError,
 }
 
-/// A member of a share group that says itself what became of each record.
-pub fn explicit(options: ShareConsumerOptions) -> ShareConsumerOptions {
-    ShareConsumerOptions { acknowledgement_mode: AcknowledgementMode::Explicit, ..options }
-}
-
 impl ShareReading {
     /// A member of the group for these topics; ends when the program is told to stop.
     pub fn new(client: &Client, options: ShareConsumerOptions, topics: &[&str]) -> Result<ShareReading, Failure> {
@@ -120,13 +115,15 @@ impl ShareReading {
     }
 }
 
+/// A member that says itself what became of each record.
 fn member(
     client: &Client,
     options: ShareConsumerOptions,
     topics: &[String],
     lost: &Arc<Mutex<Option<Lost>>>,
 ) -> Result<ShareConsumer, Failure> {
-    let mut consumer = ShareConsumer::new(client, explicit(options))?;
+    let options = ShareConsumerOptions { acknowledgement_mode: AcknowledgementMode::Explicit, ..options };
+    let mut consumer = ShareConsumer::new(client, options)?;
     let lost = Arc::clone(lost);
     consumer.set_acknowledgement_commit_callback(move |acknowledged| {
         note(&mut lost.lock().unwrap_or_else(PoisonError::into_inner), acknowledged);

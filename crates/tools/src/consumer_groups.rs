@@ -6,22 +6,21 @@ mod remove;
 mod reset;
 
 use super::KafkaTool;
+use super::group_tools::options::{Connection, Details, Execution};
 use super::group_tools::scenario::Scenarios;
 use super::group_tools::{
     Done, GroupTool, Trouble, conflict, delete_offsets, first_refusal, parse_states, parse_words,
 };
-use super::shared::{required, usage};
+use super::shared::usage;
 use ottla_client::{Admin, GroupListing};
 use ottla_terminal::failure::Failure;
 use ottla_terminal::output::write_out;
-use std::path::PathBuf;
 
 /// List all consumer groups, describe a consumer group, delete consumer group info, or reset consumer group offsets.
 #[derive(Debug, Default, clap::Parser)]
 pub(super) struct ConsumerGroups {
-    /// REQUIRED: The server(s) to connect to.
-    #[arg(long, value_name = "server to connect to")]
-    bootstrap_server: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// The consumer group to act on; may be given several times.
     #[arg(long = "group", value_name = "consumer group")]
     groups: Vec<String>,
@@ -43,41 +42,21 @@ pub(super) struct ConsumerGroups {
     /// Delete groups with their offsets.
     #[arg(long)]
     delete: bool,
-    /// How long to wait for an answer.
-    #[arg(long, value_name = "timeout (ms)", default_value = "30000")]
-    timeout: i64,
-    /// Property file containing configs of the client.
-    #[arg(long, value_name = "command config property file")]
-    command_config: Option<PathBuf>,
     /// Reset the offsets of groups without members; shows them with --dry-run (the default), does it with --execute.
     #[arg(long)]
     reset_offsets: bool,
     /// Delete offsets of one group.
     #[arg(long)]
     delete_offsets: bool,
-    /// Only show results.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do it.
-    #[arg(long)]
-    execute: bool,
+    #[command(flatten)]
+    execution: Execution,
     /// Print the new offsets as CSV.
     #[arg(long)]
     export: bool,
     #[command(flatten)]
     scenarios: Scenarios,
-    /// With --describe: the members of the group.
-    #[arg(long)]
-    members: bool,
-    /// With --describe: more columns.
-    #[arg(long)]
-    verbose: bool,
-    /// With --describe: partitions with offsets and lag (the default).
-    #[arg(long)]
-    offsets: bool,
-    /// With --describe: the state of the group. With --list: also the states, or only groups in these states.
-    #[arg(long, num_args = 0..=1, default_missing_value = "")]
-    state: Option<String>,
+    #[command(flatten)]
+    details: Details,
     /// With --list: also the types, or only groups of these types.
     #[arg(long = "type", num_args = 0..=1, default_missing_value = "")]
     group_type: Option<String>,
@@ -94,16 +73,8 @@ impl KafkaTool for ConsumerGroups {
         if let Some(regex) = &self.validate_regex {
             return write_out(&validated(regex));
         }
-        let bootstrap = required(&self.bootstrap_server, "bootstrap-server")?;
-        let tool = GroupTool {
-            name: Self::NAME,
-            kind: "consumer",
-            fails: false,
-            bootstrap,
-            command_config: self.command_config.as_deref(),
-            timeout_ms: self.timeout,
-        };
-        tool.run(async |admin| self.act(admin).await)
+        let tool = GroupTool { name: Self::NAME, kind: "consumer", fails: false };
+        tool.run(&self.connection, async |admin| self.act(admin).await)
     }
 }
 
@@ -136,22 +107,14 @@ impl ConsumerGroups {
             self.validate_regex.is_some(),
         ];
         if self.validate_regex.is_none() {
-            required(&self.bootstrap_server, "bootstrap-server")?;
+            self.connection.bootstrap()?;
         }
         let has_groups = !self.groups.is_empty();
         let names_groups = has_groups || self.all_groups;
         let of_groups = "takes one of these options: [group], [all-groups]";
-        let refusals = [
-            (self.describe && !names_groups, format!("Option [describe] {of_groups}")),
-            (
-                self.describe
-                    && [self.members, self.offsets, self.state.is_some()].iter().filter(|is| **is).count() > 1,
-                "Option [describe] takes at most one of these options: [members], [offsets], [state]".to_string(),
-            ),
-            (
-                self.describe && self.state.as_ref().is_some_and(|state| !state.is_empty()),
-                "Option [describe] does not take a value for [state]".to_string(),
-            ),
+        first_refusal([(self.describe && !names_groups, format!("Option [describe] {of_groups}"))])?;
+        first_refusal(self.details.refusals(self.describe))?;
+        first_refusal([
             (self.delete && !names_groups, format!("Option [delete] {of_groups}")),
             (
                 self.delete && !self.topics.is_empty(),
@@ -162,11 +125,10 @@ impl ConsumerGroups {
                 "Option [delete-offsets] takes the following options: [group], [topic]".to_string(),
             ),
             (
-                self.reset_offsets && self.dry_run && self.execute,
+                self.reset_offsets && self.execution.dry_run && self.execution.execute,
                 "Option [reset-offsets] only accepts one of [execute] and [dry-run]".to_string(),
             ),
-        ];
-        first_refusal(refusals)?;
+        ])?;
         if self.reset_offsets {
             reset::check(self)?;
         }
@@ -193,18 +155,18 @@ impl ConsumerGroups {
     }
 
     async fn print_groups(&self, admin: &Admin) -> Done<()> {
-        let states = parse_states(self.state.as_deref().unwrap_or_default(), STATES)?;
+        let states = parse_states(self.details.state.as_deref().unwrap_or_default(), STATES)?;
         let types = parse_words(self.group_type.as_deref(), TYPES).map_err(|_| {
             let given = self.group_type.as_deref().unwrap_or_default();
             Trouble::Usage(format!("Invalid types list '{given}'. Valid types are: {}", TYPES.join(", ")))
         })?;
-        let is_plain = self.state.is_none() && self.group_type.is_none();
+        let is_plain = self.details.state.is_none() && self.group_type.is_none();
         let types = if is_plain { TYPES.to_vec() } else { types };
         let listed = admin.list_groups(&states, &types).await?;
         let groups: Vec<GroupListing> = listed.into_iter().filter(is_of_consumers).collect();
         let text = match is_plain {
             true => groups.iter().map(|group| format!("{}\n", group.group_id)).collect(),
-            false => listing(&groups, self.group_type.is_some(), self.state.is_some()),
+            false => listing(&groups, self.group_type.is_some(), self.details.state.is_some()),
         };
         Ok(write_out(&text)?)
     }

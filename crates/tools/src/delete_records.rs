@@ -1,10 +1,11 @@
 //! `kafka-delete-records`.
 
 use super::KafkaTool;
-use super::shared::{Cluster, read, required};
+use super::shared::{Cluster, required};
 use ottla_client::{Admin, Client};
 use ottla_terminal::executor::Threads;
 use ottla_terminal::failure::Failure;
+use ottla_terminal::input::read_text;
 use ottla_terminal::output::write_out;
 use ottla_types::TopicPartition;
 use serde::Deserialize;
@@ -48,7 +49,7 @@ impl KafkaTool for DeleteRecords {
         let bootstrap = required(&self.bootstrap_server, "bootstrap-server")?;
         let file = required(&self.offset_json_file, "offset-json-file")?;
         let cluster = Cluster::new(bootstrap, self.command_config.as_deref(), &[], "kafka-delete-records")?;
-        let offsets = parse(&read(file)?)?;
+        let offsets = parse(&read_text(file)?)?;
         cluster.run(Threads::One, async |client: Client| {
             let admin = Admin::new(&client);
             write_out("Executing records delete operation\n")?;

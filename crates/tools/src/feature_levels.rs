@@ -94,7 +94,7 @@ pub fn has_level(feature: &str, level: i16) -> bool {
 }
 
 /// The level of a release: `4.3-IV0`, or `4.3`, `4.3.0` for the newest of it.
-pub fn metadata_version(text: &str) -> Result<i16, Failure> {
+pub(crate) fn metadata_version(text: &str) -> Result<i16, Failure> {
     let segments: Vec<&str> = text.split('.').collect();
     let key = if segments.len() <= 2 { text.to_string() } else { segments[..2].join(".") };
     let exact = METADATA_VERSIONS.iter().find(|(_, release)| *release == key);
@@ -106,7 +106,7 @@ pub fn metadata_version(text: &str) -> Result<i16, Failure> {
 }
 
 /// The default level of every other feature at a `metadata.version`.
-pub fn defaults(metadata_version: i16) -> impl Iterator<Item = (&'static str, i16)> {
+pub(crate) fn defaults(metadata_version: i16) -> impl Iterator<Item = (&'static str, i16)> {
     FEATURES.iter().map(move |(name, levels)| {
         let reached = levels.iter().filter(|level| level.default_from <= metadata_version);
         (*name, reached.map(|level| level.level).max().unwrap_or(0))

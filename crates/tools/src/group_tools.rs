@@ -2,18 +2,19 @@
 //! the words that they take.
 
 pub(super) mod delete_offsets;
+pub(super) mod options;
 pub(super) mod plan;
 pub(super) mod scenario;
 
 use super::java::java_error;
 use super::shared::{Cluster, usage};
+use options::Connection;
 use ottla_client::{Admin, Client, ClientError, GroupListing};
 use ottla_terminal::executor::Threads;
 use ottla_terminal::failure::Failure;
 use ottla_terminal::output::write_out;
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
 /// A problem behind the command line.
@@ -50,7 +51,7 @@ pub(super) fn error_line(cause: &str) -> String {
     format!("\nError: {cause}\n")
 }
 
-/// How one of these tools reaches its cluster, and how it ends.
+/// How one of these tools speaks, and how it ends.
 pub(super) struct GroupTool<'a> {
     /// Name of Kafka's script: the `client.id`.
     pub(super) name: &'a str,
@@ -58,19 +59,20 @@ pub(super) struct GroupTool<'a> {
     pub(super) kind: &'a str,
     /// Whether the exit code is 1 after a failure that was said on standard output; Kafka's older tools end with 0.
     pub(super) fails: bool,
-    pub(super) bootstrap: &'a str,
-    pub(super) command_config: Option<&'a Path>,
-    /// `--timeout`, in milliseconds.
-    pub(super) timeout_ms: i64,
 }
 
 impl GroupTool<'_> {
-    pub(super) fn run(&self, command: impl AsyncFnOnce(&Admin) -> Done<()>) -> Result<(), Failure> {
-        let mut cluster = Cluster::new(self.bootstrap, self.command_config, &[], self.name)?;
-        cluster.properties.set("default.api.timeout.ms", self.timeout_ms.max(1).to_string());
+    pub(super) fn run(
+        &self,
+        connection: &Connection,
+        command: impl AsyncFnOnce(&Admin) -> Done<()>,
+    ) -> Result<(), Failure> {
+        let Connection { timeout_ms, command_config, .. } = connection;
+        let mut cluster = Cluster::new(connection.bootstrap()?, command_config.as_deref(), &[], self.name)?;
+        cluster.properties.set("default.api.timeout.ms", timeout_ms.max(&1).to_string());
         cluster.run(Threads::One, async |client: Client| {
             let admin = Admin::new(&client);
-            let timeout = Duration::from_millis(u64::try_from(self.timeout_ms).unwrap_or(0));
+            let timeout = Duration::from_millis(u64::try_from(*timeout_ms).unwrap_or(0));
             let done = tokio::time::timeout(timeout, command(&admin)).await;
             let late = || {
                 let cause = "Timed out waiting for a node assignment.";
@@ -151,6 +153,25 @@ fn states_of(groups: &[GroupListing], known: &[&str]) -> String {
 pub(super) async fn all_groups(admin: &Admin, group_type: &str) -> Done<Vec<String>> {
     let listed = admin.list_groups(&[], &[group_type]).await.map_err(|error| nested(&error))?;
     Ok(listed.into_iter().map(|group| group.group_id).collect())
+}
+
+/// Why a group in this state is not even asked to go, in Java's words. `kind` is `Share` or `Streams`.
+pub(super) fn not_empty(kind: &str, group: &str, state: &str) -> Option<String> {
+    match state {
+        "Empty" => None,
+        "Dead" => Some(format!("java.lang.IllegalStateException: {kind} group '{group}' group state is DEAD.")),
+        _ => {
+            let class = "org.apache.kafka.common.errors.GroupNotEmptyException";
+            Some(format!("{class}: {kind} group '{group}' is not EMPTY."))
+        }
+    }
+}
+
+/// Says that offsets of a group are not reset while it has members.
+pub(super) fn say_active(group: &str, state: &str) -> Result<(), Failure> {
+    write_out(&error_line(&format!(
+        "Assignments can only be reset if the group '{group}' is inactive, but the current state is {state}."
+    )))
 }
 
 /// `a:0,1;b:0`, as Kafka writes partitions of several topics.

@@ -2,10 +2,11 @@
 
 use super::KafkaTool;
 use super::java::java_error;
-use super::shared::{Cluster, read};
+use super::shared::Cluster;
 use ottla_client::{Admin, Client, Election};
 use ottla_terminal::executor::Threads;
 use ottla_terminal::failure::Failure;
+use ottla_terminal::input::read_text;
 use ottla_terminal::output::write_out;
 use ottla_types::{ErrorCode, TopicPartition};
 use serde::Deserialize;
@@ -115,7 +116,7 @@ impl LeaderElection {
 }
 
 fn plan(file: &Path) -> Result<BTreeSet<TopicPartition>, Failure> {
-    let plan: Plan = serde_json::from_str(&read(file)?)
+    let plan: Plan = serde_json::from_str(&read_text(file)?)
         .map_err(|error| Failure::new(format!("Replica election data is not understood: {error}")))?;
     let count = plan.partitions.len();
     let rows = plan.partitions.into_iter().map(|row| TopicPartition::new(row.topic, row.partition));

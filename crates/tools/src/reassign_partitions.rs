@@ -11,10 +11,11 @@ mod topics;
 mod verify;
 
 use super::KafkaTool;
-use super::shared::{Cluster, read, required, usage};
+use super::shared::{Cluster, required, usage};
 use ottla_client::Client;
 use ottla_terminal::executor::Threads;
 use ottla_terminal::failure::Failure;
+use ottla_terminal::input::read_text;
 use std::path::PathBuf;
 use std::time::Duration;
 use stopped::Stopped;
@@ -136,7 +137,7 @@ impl KafkaTool for ReassignPartitions {
 
 impl ReassignPartitions {
     async fn act(&self, action: Action, client: &Client) -> Result<(), Stopped> {
-        let text = |file: &Option<PathBuf>, name: &str| read(required(file, name)?);
+        let text = |file: &Option<PathBuf>, name: &str| read_text(required(file, name)?);
         match action {
             GENERATE => {
                 let topics = text(&self.topics_to_move_json_file, "topics-to-move-json-file")?;

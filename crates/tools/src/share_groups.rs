@@ -6,18 +6,16 @@ mod remove;
 mod reset;
 
 use super::KafkaTool;
+use super::group_tools::options::{Connection, Details, Execution};
 use super::group_tools::{Done, GroupTool, all_groups, conflict, first_refusal, print_groups};
-use super::shared::required;
 use ottla_client::Admin;
 use ottla_terminal::failure::Failure;
-use std::path::PathBuf;
 
 /// List all share groups, describe a share group, delete share group info, or reset share group offsets.
 #[derive(Debug, Default, clap::Parser)]
 pub(super) struct ShareGroups {
-    /// REQUIRED: The server(s) to connect to.
-    #[arg(long, value_name = "server to connect to")]
-    bootstrap_server: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// The share group to act on; may be given several times where that makes sense.
     #[arg(long = "group", value_name = "share group")]
     groups: Vec<String>,
@@ -39,24 +37,14 @@ pub(super) struct ShareGroups {
     /// Delete share groups.
     #[arg(long)]
     delete: bool,
-    /// How long to wait for an answer.
-    #[arg(long, value_name = "timeout (ms)", default_value = "30000")]
-    timeout: i64,
-    /// Property file containing configs of the client.
-    #[arg(long, value_name = "command config property file")]
-    command_config: Option<PathBuf>,
     /// Reset the offsets of one group without members; shows them with --dry-run, does it with --execute.
     #[arg(long)]
     reset_offsets: bool,
     /// Delete the offsets of topics from one group without members.
     #[arg(long)]
     delete_offsets: bool,
-    /// Only show results.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do it.
-    #[arg(long)]
-    execute: bool,
+    #[command(flatten)]
+    execution: Execution,
     /// Reset offsets to offset from datetime. Format: 'YYYY-MM-DDThh:mm:ss.sss'
     #[arg(long, value_name = "datetime")]
     to_datetime: Option<String>,
@@ -66,18 +54,8 @@ pub(super) struct ShareGroups {
     /// Reset offsets to latest offset.
     #[arg(long)]
     to_latest: bool,
-    /// With --describe: the members of the group.
-    #[arg(long)]
-    members: bool,
-    /// With --describe: partitions with offsets and lag (the default).
-    #[arg(long)]
-    offsets: bool,
-    /// With --describe: the state of the group. With --list: also the states, or only groups in these states.
-    #[arg(long, num_args = 0..=1, default_missing_value = "")]
-    state: Option<String>,
-    /// With --describe: more columns.
-    #[arg(long)]
-    verbose: bool,
+    #[command(flatten)]
+    details: Details,
 }
 
 /// Type of the groups, as brokers list it.
@@ -90,22 +68,15 @@ impl KafkaTool for ShareGroups {
 
     fn run(&self) -> Result<(), Failure> {
         self.check()?;
-        let tool = GroupTool {
-            name: Self::NAME,
-            kind: "share",
-            fails: false,
-            bootstrap: required(&self.bootstrap_server, "bootstrap-server")?,
-            command_config: self.command_config.as_deref(),
-            timeout_ms: self.timeout,
-        };
-        tool.run(async |admin| self.act(admin).await)
+        let tool = GroupTool { name: Self::NAME, kind: "share", fails: false };
+        tool.run(&self.connection, async |admin| self.act(admin).await)
     }
 }
 
 impl ShareGroups {
     async fn act(&self, admin: &Admin) -> Done<()> {
         if self.list {
-            return print_groups(admin, TYPE, self.state.as_deref(), STATES).await;
+            return print_groups(admin, TYPE, self.details.state.as_deref(), STATES).await;
         }
         if self.describe {
             return describe::run(self, admin).await;
@@ -121,29 +92,15 @@ impl ShareGroups {
 
     /// Refuses what Kafka's tool refuses, in its words and its order.
     fn check(&self) -> Result<(), Failure> {
-        let refused =
-            |option: &str| format!("Option(s) [{option}] are unavailable given other options on the command line");
-        first_refusal([
-            (self.members && !self.describe, refused("members")),
-            (self.offsets && !self.describe, refused("offsets")),
-            (self.state.is_some() && !self.describe && !self.list, refused("state")),
-            (self.verbose && !self.describe, refused("verbose")),
-        ])?;
-        required(&self.bootstrap_server, "bootstrap-server")?;
+        self.details.check_available(self.describe, self.list)?;
+        self.connection.bootstrap()?;
         let (has_groups, has_topics) = (!self.groups.is_empty(), !self.topics.is_empty());
         let names_groups = has_groups || self.all_groups;
-        let details = [self.members, self.offsets, self.state.is_some()];
+        let of_groups = "Option [describe] takes one of these options: [all-groups], [group]";
+        first_refusal([(self.describe && !names_groups, of_groups.to_string())])?;
+        first_refusal(self.details.refusals(self.describe))?;
         first_refusal(
             [
-                (self.describe && !names_groups, "Option [describe] takes one of these options: [all-groups], [group]"),
-                (
-                    self.describe && details.iter().filter(|is_wanted| **is_wanted).count() > 1,
-                    "Option [describe] takes at most one of these options: [members], [offsets], [state]",
-                ),
-                (
-                    self.describe && self.state.as_ref().is_some_and(|state| !state.is_empty()),
-                    "Option [describe] does not take a value for [state]",
-                ),
                 (self.delete && !names_groups, "Option [delete] takes the options [group] or [all-groups]"),
                 (
                     self.delete && has_groups && self.all_groups,

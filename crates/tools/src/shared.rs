@@ -63,11 +63,6 @@ pub fn with_pairs(file: Option<&Path>, pairs: &[String]) -> Result<ClientPropert
     Ok(properties)
 }
 
-/// The text of a file that was named on the command line.
-pub fn read(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file).map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))
-}
-
 /// A command line that means nothing, in the words of Kafka's option parser where it has a message for it.
 pub(crate) fn wrong_words(error: &clap::Error) -> Failure {
     let argument = match error.get(ContextKind::InvalidArg) {

@@ -8,20 +8,18 @@ mod remove;
 mod reset;
 
 use super::KafkaTool;
+use super::group_tools::options::{Connection, Details, Execution};
 use super::group_tools::scenario::Scenarios;
 use super::group_tools::{Done, GroupTool, all_groups, print_groups};
-use super::shared::required;
 use ottla_client::{Admin, ClientError, StreamsGroupDescription};
 use ottla_terminal::failure::Failure;
 use ottla_types::ErrorCode;
-use std::path::PathBuf;
 
 /// List streams groups, describe a streams group, reset or delete its offsets, or delete it.
 #[derive(Debug, Default, clap::Parser)]
 pub(super) struct StreamsGroups {
-    /// REQUIRED: The server(s) to connect to.
-    #[arg(long, value_name = "server to connect to")]
-    bootstrap_server: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
     /// The streams group to act on; may be given several times where that makes sense.
     #[arg(long = "group", value_name = "streams group")]
     groups: Vec<String>,
@@ -46,24 +44,8 @@ pub(super) struct StreamsGroups {
     /// Delete offsets of one group.
     #[arg(long)]
     delete_offsets: bool,
-    /// How long to wait for an answer.
-    #[arg(long, value_name = "timeout (ms)", default_value = "30000")]
-    timeout: i64,
-    /// Property file containing configs of the client.
-    #[arg(long, value_name = "command config property file")]
-    command_config: Option<PathBuf>,
-    /// With --describe: the state of the group. With --list: also the states, or only groups in these states.
-    #[arg(long, num_args = 0..=1, default_missing_value = "")]
-    state: Option<String>,
-    /// With --describe: the members of the group.
-    #[arg(long)]
-    members: bool,
-    /// With --describe: partitions with their lag (the default).
-    #[arg(long)]
-    offsets: bool,
-    /// With --describe: more columns.
-    #[arg(long)]
-    verbose: bool,
+    #[command(flatten)]
+    details: Details,
     /// Reset the offsets of groups without members; shows them with --dry-run, does it with --execute.
     #[arg(long)]
     reset_offsets: bool,
@@ -75,12 +57,8 @@ pub(super) struct StreamsGroups {
     /// With --delete, or --reset-offsets --execute: delete the internal topics of the group.
     #[arg(long)]
     delete_all_internal_topics: bool,
-    /// Only show results.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do it.
-    #[arg(long)]
-    execute: bool,
+    #[command(flatten)]
+    execution: Execution,
     /// Print the new offsets as CSV.
     #[arg(long)]
     export: bool,
@@ -96,22 +74,15 @@ impl KafkaTool for StreamsGroups {
 
     fn run(&self) -> Result<(), Failure> {
         check::command_line(self)?;
-        let tool = GroupTool {
-            name: Self::NAME,
-            kind: "streams",
-            fails: true,
-            bootstrap: required(&self.bootstrap_server, "bootstrap-server")?,
-            command_config: self.command_config.as_deref(),
-            timeout_ms: self.timeout,
-        };
-        tool.run(async |admin| self.act(admin).await)
+        let tool = GroupTool { name: Self::NAME, kind: "streams", fails: true };
+        tool.run(&self.connection, async |admin| self.act(admin).await)
     }
 }
 
 impl StreamsGroups {
     async fn act(&self, admin: &Admin) -> Done<()> {
         if self.list {
-            return print_groups(admin, TYPE, self.state.as_deref(), STATES).await;
+            return print_groups(admin, TYPE, self.details.state.as_deref(), STATES).await;
         }
         if self.describe {
             return describe::run(self, admin).await;

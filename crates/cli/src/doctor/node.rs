@@ -5,9 +5,9 @@ use crate::processes;
 use ottla_client::{Admin, Client, ClusterMetadata, Isolation, OffsetSpec};
 use ottla_commands::cluster::examine as examine_health;
 use ottla_terminal::failure::Failure;
+use ottla_terminal::times::now_ms;
 use ottla_types::TopicPartition;
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Free space of a disk below which it counts as full. Percent.
 const FREE_PERCENT_MIN: u8 = 5;
@@ -35,8 +35,7 @@ pub(super) async fn examine(client: &Client) -> Result<Report, Failure> {
 
 /// Brokers do not tell their time, but the newest records of topics with their own stamp do.
 async fn examine_clock(report: &mut Report, admin: &Admin, metadata: &ClusterMetadata) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let now = now_ms();
     let partitions = metadata.topics.values().flat_map(|topic| {
         let partitions = topic.partitions.as_deref().unwrap_or_default().iter();
         let led = partitions.filter(|partition| partition.leader.is_some());

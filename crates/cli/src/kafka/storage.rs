@@ -7,6 +7,7 @@ use ottla_config::{BrokerConfig, parse_properties};
 use ottla_runtime::Runtime;
 use ottla_storage::{Identity, LogDirsError};
 use ottla_terminal::failure::Failure;
+use ottla_terminal::input::read_text;
 use ottla_terminal::output::write_out;
 use ottla_tools::KafkaTool;
 use ottla_tools::feature_levels as levels;
@@ -101,9 +102,8 @@ impl KafkaTool for Storage {
 }
 
 fn read_config(file: &Path) -> Result<BrokerConfig, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
-    let properties = parse_properties(&text).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    let properties =
+        parse_properties(&read_text(file)?).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     if properties.get("process.roles").is_none_or(|roles| roles.trim().is_empty()) {
         return Err(Failure::new(
             "The kafka configuration file appears to be for a legacy cluster. Formatting is only supported for clusters in \

@@ -96,19 +96,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn dump(args: &Args, path: &Path, output: OutputArgs, progress: &Progress) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
     let mut segment = Segment::open(path).map_err(unreadable)?;
-    let is_table = output.output == Output::Table;
-    if is_table {
+    if output.output == Output::Table {
         write_out(&format!("{}\n", path.display()))?;
     }
     while let Some(batch) = segment.next_batch().map_err(unreadable)? {
-        let shown = show(args, path, &batch);
-        write_out(&match output.output {
-            Output::Table => render(&shown),
-            Output::Json => serde_json::to_string(&shown).map_err(|error| Failure::new(error.to_string()))? + "\n",
-            Output::Yaml => {
-                format!("---\n{}", serde_yaml_ng::to_string(&shown).map_err(|error| Failure::new(error.to_string()))?)
-            }
-        })?;
+        output.print_item(&show(args, path, &batch), render)?;
         progress.advance(batch.bytes.len() as u64);
     }
     let trailing = segment.size() - segment.position();

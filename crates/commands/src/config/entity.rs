@@ -18,7 +18,7 @@ pub(super) const QUOTAS: &[(&str, &str)] = &[
 
 /// One of the things that have configs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Entity {
+pub enum Entity {
     /// A topic, broker or group.
     Resource(ConfigResource),
     /// Users, client ids or IP addresses: kind and name; `None` is their default.

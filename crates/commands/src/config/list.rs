@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// What `ottla config list` accepts.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     /// Whose configs.
     #[arg(value_enum, default_value_t = Kind::Topics)]
     kind: Kind,

@@ -101,20 +101,13 @@ pub(super) fn headers(record: &ConsumerRecord) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ottla_client::TimestampType;
+    use crate::testing::read_record;
 
     fn shown(template: &str) -> Result<String, String> {
         let record = ConsumerRecord {
-            topic: "t".into(),
-            partition: 1,
-            offset: 7,
-            timestamp: 1000,
-            timestamp_type: TimestampType::CreateTime,
-            leader_epoch: 0,
-            delivery_count: None,
-            key: None,
             value: Some("val".into()),
             headers: vec![("a".into(), Some("1".into())), ("b".into(), None)],
+            ..read_record()
         };
         let mut out = Vec::new();
         Template::parse(template)?.write(&record, &mut out);

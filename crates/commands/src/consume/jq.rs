@@ -136,20 +136,15 @@ fn wrong(code: &str, (at, why): (usize, String)) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ottla_client::TimestampType;
+    use crate::testing::read_record;
 
     fn record(key: Option<&'static str>, value: &'static str) -> ConsumerRecord {
         ConsumerRecord {
             topic: "orders".into(),
-            partition: 1,
-            offset: 7,
-            timestamp: 1000,
-            timestamp_type: TimestampType::CreateTime,
-            leader_epoch: 0,
-            delivery_count: None,
             key: key.map(Into::into),
             value: Some(value.into()),
             headers: vec![("trace".into(), Some("x1".into()))],
+            ..read_record()
         }
     }
 

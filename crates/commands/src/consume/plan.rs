@@ -175,17 +175,10 @@ impl Begin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Whole {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::testing::parsed;
 
     fn begin(line: &str) -> Result<Begin, String> {
-        let words = ["consume", "t"].into_iter().chain(line.split_whitespace());
-        let args = Whole::try_parse_from(words).map_err(|error| error.to_string())?.args;
+        let args = parsed(&format!("t {line}")).map_err(|error| error.to_string())?;
         Begin::of(&args).map_err(|failure| failure.cause)
     }
 

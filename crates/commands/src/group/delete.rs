@@ -1,9 +1,9 @@
 //! `ottla group delete` and `ottla group delete-offsets`.
 
 use super::explain_unknown_group;
+use crate::topic::partitions_of;
 use ottla_client::Admin;
 use ottla_terminal::failure::Failure;
-use ottla_terminal::group::offsets::{named_partitions, words};
 use ottla_terminal::output::OutputArgs;
 use ottla_terminal::table;
 use ottla_types::{ErrorCode, TopicPartition};
@@ -48,11 +48,7 @@ struct Deleted {
 }
 
 pub(super) async fn offsets(admin: &Admin, group: &str, topics: &[String], output: OutputArgs) -> Result<(), Failure> {
-    let partitions = match named_partitions(admin, &words(topics)?).await {
-        Ok(partitions) => partitions,
-        Err((topic, error)) => crate::topic::explain_unknown_topic(admin, &topic, Err(error)).await?,
-    };
-    let partitions: Vec<TopicPartition> = partitions.into_iter().collect();
+    let partitions: Vec<TopicPartition> = partitions_of(admin, topics).await?.into_iter().collect();
     let results = explain_unknown_group(admin, group, admin.delete_group_offsets(group, &partitions).await).await?;
     let row = |(partition, result): (TopicPartition, Result<(), ottla_client::ClientError>)| Deleted {
         topic: partition.topic.to_string(),

@@ -17,18 +17,20 @@ struct Listed {
 }
 
 pub(super) async fn run(admin: &Admin, states: &[String], types: &[String], output: OutputArgs) -> Result<(), Failure> {
-    let words = |words: &[String]| words.iter().flat_map(|word| word.split(',')).map(str::to_string).collect();
-    let (states, types): (Vec<String>, Vec<String>) = (words(states), words(types));
-    let borrowed = |words: &[String]| -> Vec<String> { words.iter().map(|word| capitalised(word)).collect() };
-    let (states, types) = (borrowed(&states), borrowed(&types));
+    let (states, types) = (wanted(states), wanted(types));
     let states: Vec<&str> = states.iter().map(String::as_str).collect();
     let types: Vec<&str> = types.iter().map(String::as_str).collect();
     let listed: Vec<Listed> = admin.list_groups(&states, &types).await?.into_iter().map(Listed::of).collect();
     output.print(&listed, |listed| render(listed))
 }
 
+/// What words ask for that hold several, separated by commas.
+pub(crate) fn wanted(words: &[String]) -> Vec<String> {
+    words.iter().flat_map(|word| word.split(',')).map(capitalised).collect()
+}
+
 /// `stable` as `Stable`: brokers compare states as they are written.
-pub(crate) fn capitalised(word: &str) -> String {
+fn capitalised(word: &str) -> String {
     let mut chars = word.trim().chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }

@@ -1,11 +1,12 @@
 //! `ottla group reset-offsets`.
 
 use super::explain_unknown_group;
+use crate::topic::partitions_of;
 use ottla_client::{Admin, OffsetAndMetadata, Offsets};
 use ottla_terminal::failure::Failure;
-use ottla_terminal::group::offsets::{self, TopicWord, named_partitions};
 use ottla_terminal::group::parse_datetime;
 use ottla_terminal::group::reset::{Target, ago, new_offsets};
+use ottla_terminal::input::read_text;
 use ottla_terminal::output::OutputArgs;
 use ottla_terminal::table;
 use ottla_types::{ErrorCode, TopicPartition};
@@ -15,8 +16,7 @@ use std::path::PathBuf;
 
 /// What `ottla group reset-offsets` accepts.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("target").required(true)))]
-pub(super) struct Args {
+pub struct Args {
     /// Name of the group.
     group: String,
     /// TOPIC, or TOPIC:PARTITION,...; may be given several times.
@@ -25,24 +25,11 @@ pub(super) struct Args {
     /// Every partition that the group has committed an offset of.
     #[arg(long, conflicts_with = "topics")]
     all_topics: bool,
-    /// To the first record.
-    #[arg(long, group = "target")]
-    to_earliest: bool,
-    /// To the end.
-    #[arg(long, group = "target")]
-    to_latest: bool,
+    #[command(flatten)]
+    place: Place,
     /// To where the group stands; to the end where it has committed nothing.
     #[arg(long, group = "target")]
     to_current: bool,
-    /// To this offset.
-    #[arg(long, group = "target", value_name = "OFFSET")]
-    to_offset: Option<i64>,
-    /// To the first record at or after this time.
-    #[arg(long, group = "target", value_name = "YYYY-MM-DDThh:mm:ss", value_parser = parse_datetime, allow_hyphen_values = true)]
-    to_datetime: Option<i64>,
-    /// To the first record that is not older than this, such as PT2H30M.
-    #[arg(long, group = "target", value_name = "PnDTnHnMnS", value_parser = duration)]
-    by_duration: Option<i64>,
     /// So many records further, or back if negative.
     #[arg(long, group = "target", value_name = "N", allow_hyphen_values = true)]
     shift_by: Option<i64>,
@@ -54,22 +41,53 @@ pub(super) struct Args {
     execute: bool,
 }
 
+/// Where offsets of any group are moved to. One of these is given, or one of the others of the group "target".
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("target").required(true)))]
+pub(crate) struct Place {
+    /// To the first record.
+    #[arg(long, group = "target")]
+    to_earliest: bool,
+    /// To the end.
+    #[arg(long, group = "target")]
+    to_latest: bool,
+    /// To this offset.
+    #[arg(long, group = "target", value_name = "OFFSET")]
+    to_offset: Option<i64>,
+    /// To the first record at or after this time.
+    #[arg(long, group = "target", value_name = "YYYY-MM-DDThh:mm:ss", value_parser = parse_datetime, allow_hyphen_values = true)]
+    to_datetime: Option<i64>,
+    /// To the first record that is not older than this, such as PT2H30M.
+    #[arg(long, group = "target", value_name = "PnDTnHnMnS", value_parser = duration)]
+    by_duration: Option<i64>,
+}
+
+impl Place {
+    /// The one that is given.
+    pub(crate) fn target(&self) -> Option<Target> {
+        let ends = [(self.to_earliest, Target::Earliest), (self.to_latest, Target::Latest)];
+        let end = ends.into_iter().find(|(is_wanted, _)| *is_wanted).map(|(_, end)| end);
+        let time = self.to_datetime.or(self.by_duration.map(ago)).map(Target::Timestamp);
+        end.or(self.to_offset.map(Target::Offset)).or(time)
+    }
+}
+
 /// One offset before and after.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Change {
-    pub(crate) topic: String,
-    pub(crate) partition: i32,
-    pub(crate) before: Option<i64>,
+struct Change {
+    topic: String,
+    partition: i32,
+    before: Option<i64>,
     #[serde(alias = "offset")]
-    pub(crate) after: i64,
+    after: i64,
 }
 
 /// What the command shows.
 #[derive(Debug, Serialize)]
 pub(crate) struct Reset {
-    pub(crate) group: String,
-    pub(crate) executed: bool,
-    pub(crate) offsets: Vec<Change>,
+    group: String,
+    executed: bool,
+    offsets: Vec<Change>,
 }
 
 pub(super) async fn run(admin: &Admin, args: &Args, output: OutputArgs) -> Result<(), Failure> {
@@ -85,44 +103,60 @@ pub(super) async fn run(admin: &Admin, args: &Args, output: OutputArgs) -> Resul
     }
     let committed = admin.list_group_offsets(&args.group).await?;
     let partitions = args.partitions(admin, &committed).await?;
-    let (after, notes) = new_offsets(admin, &committed, &partitions, &args.target()?).await?;
-    for note in &notes {
-        eprintln!("note: {note}");
-    }
+    let after = moved(admin, &committed, &partitions, &args.target()?).await?;
     if args.execute {
         let offsets = after.iter().map(|(partition, offset)| (partition.clone(), OffsetAndMetadata::new(*offset)));
         admin.alter_group_offsets(&args.group, &offsets.collect()).await?;
     }
-    let change = |(partition, after): (&TopicPartition, &i64)| Change {
-        topic: partition.topic.to_string(),
-        partition: partition.partition,
-        before: committed.get(partition).map(|offset| offset.offset),
-        after: *after,
-    };
-    let offsets = after.iter().map(change).collect();
-    output.print(&Reset { group: args.group.clone(), executed: args.execute, offsets }, render)
+    let before = |partition: &TopicPartition| committed.get(partition).map(|offset| offset.offset);
+    Reset::new(&args.group, args.execute, before, after).print(output)
+}
+
+/// New offsets; what is special about them is said.
+pub(crate) async fn moved(
+    admin: &Admin,
+    committed: &Offsets,
+    partitions: &BTreeSet<TopicPartition>,
+    target: &Target,
+) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+    let (after, notes) = new_offsets(admin, committed, partitions, target).await?;
+    for note in &notes {
+        eprintln!("note: {note}");
+    }
+    Ok(after)
+}
+
+impl Reset {
+    /// From where partitions stood `before` to where they stand `after`.
+    pub(crate) fn new(
+        group: &str,
+        executed: bool,
+        before: impl Fn(&TopicPartition) -> Option<i64>,
+        after: BTreeMap<TopicPartition, i64>,
+    ) -> Reset {
+        let change = |(partition, after): (TopicPartition, i64)| Change {
+            before: before(&partition),
+            topic: partition.topic.to_string(),
+            partition: partition.partition,
+            after,
+        };
+        Reset { group: group.to_string(), executed, offsets: after.into_iter().map(change).collect() }
+    }
+
+    pub(crate) fn print(&self, output: OutputArgs) -> Result<(), Failure> {
+        output.print(self, render)
+    }
 }
 
 impl Args {
     fn target(&self) -> Result<Target, Failure> {
-        let plain = [
-            (self.to_earliest, Target::Earliest),
-            (self.to_latest, Target::Latest),
-            (self.to_current, Target::Current),
-        ];
-        if let Some((_, target)) = plain.into_iter().find(|(is_wanted, _)| *is_wanted) {
-            return Ok(target);
-        }
         if let Some(file) = &self.from_file {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
-            return parse_plan(&text)
+            return parse_plan(&read_text(file)?)
                 .map(Target::Plan)
                 .map_err(|why| Failure::new(format!("{}: {why}", file.display())));
         }
-        let target = self.to_offset.map(Target::Offset).or(self.shift_by.map(Target::ShiftBy));
-        let target = target.or(self.to_datetime.map(Target::Timestamp));
-        let target = target.or(self.by_duration.map(|ms| Target::Timestamp(ago(ms))));
+        let here = self.to_current.then_some(Target::Current);
+        let target = self.place.target().or(here).or(self.shift_by.map(Target::ShiftBy));
         target.ok_or_else(|| Failure::new("no new offset is named"))
     }
 
@@ -130,15 +164,11 @@ impl Args {
         if self.all_topics {
             return Ok(committed.keys().cloned().collect());
         }
-        let words: Vec<TopicWord> = offsets::words(&self.topics)?;
-        match named_partitions(admin, &words).await {
-            Ok(partitions) => Ok(partitions),
-            Err((topic, error)) => crate::topic::explain_unknown_topic(admin, &topic, Err(error)).await,
-        }
+        partitions_of(admin, &self.topics).await
     }
 }
 
-pub(crate) fn duration(text: &str) -> Result<i64, String> {
+fn duration(text: &str) -> Result<i64, String> {
     ottla_config::parse_iso8601_ms(text).ok_or_else(|| "write an ISO 8601 duration, such as PT2H30M or P1D".to_string())
 }
 
@@ -167,7 +197,7 @@ fn parse_plan(text: &str) -> Result<BTreeMap<TopicPartition, i64>, String> {
     Ok(plan)
 }
 
-pub(crate) fn render(reset: &Reset) -> String {
+fn render(reset: &Reset) -> String {
     let row = |change: &Change| {
         let before = change.before.map_or("-".to_string(), |offset| offset.to_string());
         let moved = change.before.map_or("-".to_string(), |before| format!("{:+}", change.after - before));

@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// What `ottla perf consume` accepts.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     #[command(flatten)]
     pub(super) common: Common,
     /// Records to read. [default: those that are there; with --duration also those that come]

@@ -20,7 +20,7 @@ const MARK_BYTES: usize = 16;
 
 /// What `ottla perf latency` accepts.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     #[command(flatten)]
     pub(super) common: Common,
     /// Records to send. [default: 1000, or without end with --duration]

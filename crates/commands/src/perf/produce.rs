@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 /// What `ottla perf produce` accepts.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     #[command(flatten)]
     pub(super) common: Common,
     /// Records to write. [default: 1000000, or without end with --duration]

@@ -30,7 +30,7 @@ enum Ack {
 
 /// What `ottla share consume` accepts.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     /// Name of the share group.
     group: String,
     /// Names of topics.

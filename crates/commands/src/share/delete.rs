@@ -1,6 +1,6 @@
 //! `ottla share delete` and `ottla share delete-offsets`.
 
-use super::{explain_members, explain_unknown, names};
+use super::{explain_unknown, names};
 use crate::group::tell_deleted;
 use ottla_client::{Admin, ClientError};
 use ottla_terminal::failure::Failure;
@@ -21,10 +21,8 @@ pub(super) async fn groups(admin: &Admin, groups: &[String], output: OutputArgs)
             code: ErrorCode::GroupIdNotFound,
             message: None,
         };
-        failed = match if is_known { admin.delete_group(group).await } else { Err(unknown()) } {
-            Err(error) if error.code() == Some(ErrorCode::NonEmptyGroup) => Err(explain_members(error)),
-            deleted => explain_unknown(admin, group, deleted).await,
-        };
+        let deleted = if is_known { admin.delete_group(group).await } else { Err(unknown()) };
+        failed = explain_unknown(admin, group, deleted).await;
         if failed.is_err() {
             break;
         }
@@ -42,10 +40,8 @@ struct Deleted {
 
 pub(super) async fn offsets(admin: &Admin, group: &str, topics: &[String], output: OutputArgs) -> Result<(), Failure> {
     let topics = topics.iter().cloned().collect();
-    let results = match admin.delete_share_group_offsets(group, &topics).await {
-        Err(error) if error.code() == Some(ErrorCode::NonEmptyGroup) => return Err(explain_members(error)),
-        results => explain_unknown(admin, group, results).await?,
-    };
+    let results = admin.delete_share_group_offsets(group, &topics).await;
+    let results = explain_unknown(admin, group, results).await?;
     let row = |(topic, result): (String, Result<(), ClientError>)| Deleted {
         topic,
         error: result.err().map(|error| error.to_string()),

@@ -1,7 +1,7 @@
 //! `ottla share list`.
 
 use super::names;
-use crate::group::capitalised;
+use crate::group::wanted;
 use ottla_client::Admin;
 use ottla_terminal::failure::Failure;
 use ottla_terminal::output::OutputArgs;
@@ -16,7 +16,7 @@ struct Listed {
 }
 
 pub(super) async fn run(admin: &Admin, states: &[String], output: OutputArgs) -> Result<(), Failure> {
-    let states: Vec<String> = states.iter().flat_map(|word| word.split(',')).map(capitalised).collect();
+    let states = wanted(states);
     let states: Vec<&str> = states.iter().map(String::as_str).collect();
     let listed: Vec<Listed> =
         names(admin, &states).await?.into_iter().map(|(group, state)| Listed { group, state }).collect();

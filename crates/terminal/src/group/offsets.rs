@@ -1,6 +1,5 @@
 //! Committed offsets beside the ends of their partitions, and the partitions that words on a command line name.
 
-use crate::failure::Failure;
 use ottla_client::{Admin, ClientError, Isolation, OffsetSpec, Offsets, TopicMetadata};
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,11 +114,6 @@ pub async fn positions(
         }
     };
     Ok(wanted.iter().map(|partition| (partition.clone(), position(partition))).collect())
-}
-
-/// Words of a command line, for commands of ours.
-pub fn words(words: &[String]) -> Result<Vec<TopicWord>, Failure> {
-    words.iter().map(|word| TopicWord::parse(word)).collect::<Result<_, _>>().map_err(Failure::new)
 }
 
 #[cfg(test)]

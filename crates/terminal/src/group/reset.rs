@@ -3,10 +3,10 @@
 
 use super::offsets::{existing, listed};
 use crate::failure::Failure;
+use crate::times::now_ms;
 use ottla_client::{Admin, ClientError, OffsetAndMetadata, OffsetSpec, Offsets};
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where offsets are moved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,8 +149,7 @@ fn within(
 
 /// The time `ms` milliseconds ago.
 pub fn ago(ms: i64) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-    i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(ms)
+    now_ms().saturating_sub(ms)
 }
 
 impl std::fmt::Display for Note {

@@ -28,18 +28,18 @@ pub(super) async fn run(tool: &ConsumerGroups, admin: &Admin) -> Done<()> {
         described.insert(group.clone(), admin.describe_group(&group).await?);
     }
     for group in described.values() {
-        if tool.members {
+        if tool.details.members {
             let is_sound = say_state(group, group.members.len())?;
-            write_out(&members(group, is_sound, tool.verbose))?;
-        } else if tool.state.is_some() {
+            write_out(&members(group, is_sound, tool.details.verbose))?;
+        } else if tool.details.state.is_some() {
             if say_state(group, 1)? {
-                write_out(&state(group, tool.verbose))?;
+                write_out(&state(group, tool.details.verbose))?;
             }
         } else {
             let committed = admin.list_group_offsets(&group.group_id).await?;
             let rows = rows(admin, group, &committed).await?;
             if say_state(group, rows.len())? {
-                write_out(&offsets(&group.group_id, &rows, tool.verbose))?;
+                write_out(&offsets(&group.group_id, &rows, tool.details.verbose))?;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::ConsumerGroups;
 use crate::group_tools::plan::{Plan, csv, table};
-use crate::group_tools::{Done, Trouble, error_line, scenario};
+use crate::group_tools::{Done, Trouble, say_active, scenario};
 use crate::shared::usage;
 use ottla_client::{Admin, OffsetAndMetadata, Offsets};
 use ottla_terminal::failure::Failure;
@@ -11,7 +11,7 @@ use ottla_types::{ErrorCode, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(tool: &ConsumerGroups) -> Result<(), Failure> {
-    if !tool.dry_run && !tool.execute {
+    if !tool.execution.dry_run && !tool.execution.execute {
         eprintln!(
             "WARN: No action will be performed as the --execute option is missing. In version 5.0, this command will \
              require either --dry-run or --execute to be specified. You should add the --dry-run option explicitly if \
@@ -36,10 +36,7 @@ pub(super) async fn run(tool: &ConsumerGroups, admin: &Admin) -> Done<()> {
         let offsets = match state.as_str() {
             "Empty" | "Dead" => reset_one(tool, admin, &group, plan.as_ref()).await?,
             _ => {
-                let cause = format!(
-                    "Assignments can only be reset if the group '{group}' is inactive, but the current state is {state}."
-                );
-                write_out(&error_line(&cause))?;
+                say_active(&group, &state)?;
                 BTreeMap::new()
             }
         };
@@ -59,7 +56,7 @@ async fn reset_one(
     let partitions = partitions(tool, admin, &committed).await?;
     let Some(target) = tool.scenarios.target(group, plan)? else { return Ok(BTreeMap::new()) };
     let offsets = scenario::new_offsets(admin, &committed, &partitions, &target).await?;
-    if tool.execute {
+    if tool.execution.execute {
         let wanted = offsets.iter().map(|(partition, offset)| (partition.clone(), OffsetAndMetadata::new(*offset)));
         admin.alter_group_offsets(group, &wanted.collect()).await?;
     }

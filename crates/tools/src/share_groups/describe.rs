@@ -14,18 +14,18 @@ pub(super) async fn run(tool: &ShareGroups, admin: &Admin) -> Done<()> {
     let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
     let described = admin.describe_share_groups(&names).await;
     let groups = described.into_values().collect::<Result<Vec<ShareGroupDescription>, _>>()?;
-    if tool.members {
+    if tool.details.members {
         for group in &groups {
             if say_state(group)? && !group.members.is_empty() {
-                write_out(&members(group, tool.verbose))?;
+                write_out(&members(group, tool.details.verbose))?;
             }
         }
         return Ok(());
     }
-    if tool.state.is_some() {
+    if tool.details.state.is_some() {
         for group in &groups {
             say_state(group)?;
-            write_out(&state(group, tool.verbose))?;
+            write_out(&state(group, tool.details.verbose))?;
         }
         return Ok(());
     }
@@ -35,7 +35,7 @@ pub(super) async fn run(tool: &ShareGroups, admin: &Admin) -> Done<()> {
         of_groups.insert(&group.group_id, listed);
     }
     for (group, listed) in &of_groups {
-        write_out(&offsets(group, listed, tool.verbose))?;
+        write_out(&offsets(group, listed, tool.details.verbose))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `--delete` and `--delete-offsets`.
 
 use super::{ShareGroups, TYPE};
-use crate::group_tools::{Done, error_line, nested, only_one, quoted};
+use crate::group_tools::{Done, error_line, nested, not_empty, only_one, quoted};
 use crate::java::{described_error, java_error};
 use ottla_client::{Admin, ClientError, GroupListing};
 use ottla_terminal::output::write_out;
@@ -34,14 +34,7 @@ fn refusal(group: &str, listing: Option<&GroupListing>) -> Option<String> {
     let Some(listing) = listing else {
         return Some(format!("java.lang.IllegalArgumentException: Group '{group}' is not a share group."));
     };
-    match listing.state.as_str() {
-        "Empty" => None,
-        "Dead" => Some(format!("java.lang.IllegalStateException: Share group '{group}' group state is DEAD.")),
-        _ => {
-            let class = "org.apache.kafka.common.errors.GroupNotEmptyException";
-            Some(format!("{class}: Share group '{group}' is not EMPTY."))
-        }
-    }
+    not_empty("Share", group, &listing.state)
 }
 
 fn summary(deleted: &BTreeSet<String>, failed: &BTreeMap<String, String>) -> String {

@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(tool: &ShareGroups) -> Result<(), Failure> {
     let scenarios = [tool.to_datetime.is_some(), tool.to_earliest, tool.to_latest];
+    let [both, none] = tool.execution.refusals();
     let refusals = [
-        (tool.dry_run && tool.execute, "only accepts one of [execute] and [dry-run]"),
-        (!tool.dry_run && !tool.execute, "takes the option: [execute] or [dry-run]"),
+        both,
+        none,
         (tool.groups.is_empty(), "takes the option: [group]"),
         (tool.topics.is_empty() && !tool.all_topics, "takes one of these options: [all-topics], [topic]"),
         (!scenarios.contains(&true), "takes one of these options: [to-datetime], [to-earliest], [to-latest]"),
@@ -41,7 +42,7 @@ pub(super) async fn run(tool: &ShareGroups, admin: &Admin) -> Done<()> {
     }
     let partitions = partitions(tool, admin, group).await?;
     let offsets = scenario::new_offsets(admin, &Offsets::new(), &partitions, &target(tool)?).await?;
-    if tool.execute {
+    if tool.execution.execute {
         alter(admin, group, &offsets).await?;
     }
     let plan: Plan = [(group.to_string(), offsets)].into();

@@ -2,11 +2,11 @@
 
 use super::java;
 use crate::group_tools::conflict;
-use crate::shared::read;
 use ottla_client::{Admin, Isolation, OffsetSpec};
 use ottla_terminal::failure::Failure;
 use ottla_terminal::group::parse_datetime;
 use ottla_terminal::group::reset::ago;
+use ottla_terminal::input::read_text;
 use ottla_terminal::output::write_out;
 use ottla_types::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,7 +110,7 @@ impl Positions {
             return since(admin, partitions, ago(ms)).await;
         }
         if let Some(file) = &self.from_file {
-            let plan = parse_plan(&read(file).map_err(|failure| failed(failure.cause))?).map_err(failed)?;
+            let plan = parse_plan(&read_text(file).map_err(|failure| failed(failure.cause))?).map_err(failed)?;
             if let Some(partition) = plan.keys().find(|partition| !partitions.contains(*partition)) {
                 return Err(Failure::new(format!("{partition} of the plan is no partition of an input topic")));
             }

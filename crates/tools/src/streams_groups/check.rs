@@ -2,16 +2,17 @@
 
 use super::StreamsGroups;
 use crate::group_tools::{conflict, first_refusal};
-use crate::shared::{required, usage};
+use crate::shared::usage;
 use ottla_terminal::failure::Failure;
 
 const OF_GROUPS: &str = "takes one of these options: [all-groups], [group]";
 
 pub(super) fn command_line(tool: &StreamsGroups) -> Result<(), Failure> {
-    available(tool)?;
-    required(&tool.bootstrap_server, "bootstrap-server")?;
+    tool.details.check_available(tool.describe, tool.list)?;
+    tool.connection.bootstrap()?;
     let (has_groups, has_topics) = (!tool.groups.is_empty(), !tool.input_topics.is_empty());
-    describe(tool)?;
+    first_refusal([(tool.describe && !has_groups && !tool.all_groups, format!("Option [describe] {OF_GROUPS}"))])?;
+    first_refusal(tool.details.refusals(tool.describe))?;
     first_refusal([
         (tool.delete && !has_groups && !tool.all_groups, format!("Option [delete] {OF_GROUPS}")),
         (
@@ -39,11 +40,11 @@ pub(super) fn command_line(tool: &StreamsGroups) -> Result<(), Failure> {
     let all = "--list, --describe, --delete, --reset-offsets, or --delete-offsets.";
     first_refusal([
         (
-            (tool.dry_run || tool.execute) && !tool.reset_offsets,
+            (tool.execution.dry_run || tool.execution.execute) && !tool.reset_offsets,
             "Only Option [reset-offsets] accepts [execute] or [dry-run]".to_string(),
         ),
-        (tool.list && tool.members, conflict("list", "members")),
-        (tool.list && tool.offsets, conflict("list", "offsets")),
+        (tool.list && tool.details.members, conflict("list", "members")),
+        (tool.list && tool.details.offsets, conflict("list", "offsets")),
         (has_groups && tool.all_groups, conflict("group", "all-groups")),
         (has_groups && tool.list, conflict("group", "list")),
         (has_topics && tool.list, conflict("input-topic", "list")),
@@ -56,37 +57,9 @@ pub(super) fn command_line(tool: &StreamsGroups) -> Result<(), Failure> {
     ])
 }
 
-/// What Kafka's option parser refuses by itself.
-fn available(tool: &StreamsGroups) -> Result<(), Failure> {
-    let refused =
-        |option: &str| format!("Option(s) [{option}] are unavailable given other options on the command line");
-    first_refusal([
-        (tool.state.is_some() && !tool.list && !tool.describe, refused("state")),
-        (tool.members && !tool.describe, refused("members")),
-        (tool.offsets && !tool.describe, refused("offsets")),
-        (tool.verbose && !tool.describe, refused("verbose")),
-    ])
-}
-
-fn describe(tool: &StreamsGroups) -> Result<(), Failure> {
-    let details = [tool.members, tool.offsets, tool.state.is_some()];
-    let refusals = [
-        (tool.groups.is_empty() && !tool.all_groups, OF_GROUPS),
-        (
-            details.iter().filter(|is_wanted| **is_wanted).count() > 1,
-            "takes at most one of these options: [members], [offsets], [state]",
-        ),
-        (tool.state.as_ref().is_some_and(|state| !state.is_empty()), "does not take a value for [state]"),
-    ];
-    first_refusal(refusals.map(|(is_wrong, cause)| (tool.describe && is_wrong, format!("Option [describe] {cause}"))))
-}
-
 fn reset(tool: &StreamsGroups) -> Result<(), Failure> {
-    let refusals = [
-        (tool.dry_run && tool.execute, "only accepts one of [execute] and [dry-run]"),
-        (!tool.dry_run && !tool.execute, "takes the option: [execute] or [dry-run]"),
-        (tool.groups.is_empty() && !tool.all_groups, OF_GROUPS),
-    ];
+    let [both, none] = tool.execution.refusals();
+    let refusals = [both, none, (tool.groups.is_empty() && !tool.all_groups, OF_GROUPS)];
     first_refusal(refusals.map(|(is_wrong, cause)| (is_wrong, format!("Option [reset-offsets] {cause}"))))?;
     tool.scenarios.conflict().map_or(Ok(()), |cause| Err(usage(cause)))
 }
@@ -100,11 +73,11 @@ fn internal_topics(tool: &StreamsGroups) -> Result<(), Failure> {
             format!("{all} one of these options: [delete], [reset-offsets]"),
         ),
         (
-            tool.delete_all_internal_topics && tool.reset_offsets && !tool.execute,
+            tool.delete_all_internal_topics && tool.reset_offsets && !tool.execution.execute,
             format!("{all} [execute] when [reset-offsets] is used."),
         ),
         (
-            is_one && !(tool.reset_offsets && tool.execute),
+            is_one && !(tool.reset_offsets && tool.execution.execute),
             "Option [delete-internal-topic] takes [reset-offsets] when [execute] is used.".to_string(),
         ),
     ])

@@ -12,13 +12,13 @@ pub(super) async fn run(tool: &StreamsGroups, admin: &Admin) -> Done<()> {
     for name in tool.wanted_groups(admin).await? {
         let group = described(admin, &name).await?;
         let has_rows = group.state != "Dead" && !group.members.is_empty();
-        let text = if tool.members {
-            if has_rows { special(&group) + &members(&group, tool.verbose) } else { String::new() }
-        } else if tool.state.is_some() {
-            special(&group) + &state(&group, tool.verbose)
+        let text = if tool.details.members {
+            if has_rows { special(&group) + &members(&group, tool.details.verbose) } else { String::new() }
+        } else if tool.details.state.is_some() {
+            special(&group) + &state(&group, tool.details.verbose)
         } else {
             let positions = positions(admin, &group).await?;
-            if has_rows { special(&group) + &offsets(&name, &positions, tool.verbose) } else { String::new() }
+            if has_rows { special(&group) + &offsets(&name, &positions, tool.details.verbose) } else { String::new() }
         };
         write_out(&text)?;
     }

@@ -1,7 +1,7 @@
 //! `--delete` with or without internal topics, `--delete-offsets`, and which topics are internal.
 
 use super::{StreamsGroups, TYPE, described, offsets};
-use crate::group_tools::{Done, delete_offsets, error_line, nested, only_one, quoted};
+use crate::group_tools::{Done, delete_offsets, error_line, nested, not_empty, only_one, quoted};
 use crate::java::java_error;
 use ottla_client::{Admin, ClientError, GroupListing, StreamsGroupDescription};
 use ottla_terminal::output::write_out;
@@ -48,14 +48,7 @@ fn refusal(group: &str, listing: Option<&GroupListing>) -> Option<String> {
         let cause = format!("Group '{group}' does not exist or is not a streams group.");
         return Some(format!("java.lang.IllegalArgumentException: {cause}"));
     };
-    match listing.state.as_str() {
-        "Empty" => None,
-        "Dead" => Some(format!("java.lang.IllegalStateException: Streams group '{group}' group state is DEAD.")),
-        _ => {
-            let class = "org.apache.kafka.common.errors.GroupNotEmptyException";
-            Some(format!("{class}: Streams group '{group}' is not EMPTY."))
-        }
-    }
+    not_empty("Streams", group, &listing.state)
 }
 
 fn summary(deleted: &BTreeSet<String>, failed: &BTreeMap<String, String>) -> String {

@@ -3,7 +3,7 @@
 use super::remove::internal_topics;
 use super::{StreamsGroups, described, offsets};
 use crate::group_tools::plan::{Plan, csv};
-use crate::group_tools::{Done, Trouble, error_line, nested, scenario};
+use crate::group_tools::{Done, Trouble, error_line, nested, say_active, scenario};
 use crate::java::{described_error, java_error};
 use ottla_client::{Admin, ClientError, OffsetAndMetadata, Offsets};
 use ottla_terminal::output::write_out;
@@ -27,10 +27,7 @@ pub(super) async fn run(tool: &StreamsGroups, admin: &Admin) -> Done<()> {
                 of_group
             }
             Some(state) => {
-                let cause = format!(
-                    "Assignments can only be reset if the group '{group}' is inactive, but the current state is {state}."
-                );
-                write_out(&error_line(&cause))?;
+                say_active(&group, state)?;
                 BTreeMap::new()
             }
         };
@@ -53,7 +50,7 @@ async fn reset_one(
     };
     let Some(target) = tool.scenarios.target(group, plan)? else { return Ok(BTreeMap::new()) };
     let offsets = scenario::new_offsets(admin, &committed, &partitions, &target).await?;
-    if tool.execute {
+    if tool.execution.execute {
         let wanted = offsets.iter().map(|(partition, offset)| (partition.clone(), OffsetAndMetadata::new(*offset)));
         let altered = admin.alter_group_offsets(group, &wanted.collect()).await;
         altered.map_err(|error| Trouble::Said(described_error(&error)))?;
@@ -85,7 +82,7 @@ async fn partitions(tool: &StreamsGroups, admin: &Admin, group: &str) -> Done<BT
 }
 
 async fn delete_internal_topics(tool: &StreamsGroups, admin: &Admin, group: &str) -> Done<()> {
-    if !tool.execute {
+    if !tool.execution.execute {
         return Ok(());
     }
     let topics = match tool.delete_all_internal_topics {

@@ -4,7 +4,7 @@ use crate::log::on_disk;
 use ottla_client::{Admin, RaftVoterEndpoint};
 use ottla_config::parse_properties;
 use ottla_terminal::failure::Failure;
-use ottla_tools::shared::read;
+use ottla_terminal::input::read_text;
 use ottla_types::Uuid;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +24,7 @@ pub(super) struct Controller {
 impl Controller {
     /// The controller whose configuration this file is; its metadata directory must be formatted.
     pub(super) fn read(file: &Path) -> Result<Controller, Failure> {
-        let properties = parse_properties(&read(file)?);
+        let properties = parse_properties(&read_text(file)?);
         let properties = properties.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
         let configs = Configs(properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect());
         let (id, directory) = (configs.node_id()?, configs.metadata_directory()?);

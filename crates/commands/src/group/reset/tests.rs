@@ -24,3 +24,21 @@ Nothing was changed. Add --execute to do it.
 ";
     assert_eq!(render(&reset), expected);
 }
+
+#[test]
+fn one_place_is_named_whether_all_groups_know_it_or_not() {
+    use crate::testing::parsed;
+    let target = |line: &str| match parsed::<Args>(&format!("g --topic t {line}")) {
+        Ok(args) => args.target().map_err(|failure| failure.cause),
+        Err(error) => Err(format!("{:?}", error.kind())),
+    };
+    assert_eq!(target("--to-earliest"), Ok(Target::Earliest));
+    assert_eq!(target("--to-offset 7"), Ok(Target::Offset(7)));
+    assert_eq!(target("--to-datetime 1970-01-01T00:00:01"), Ok(Target::Timestamp(1000)));
+    assert_eq!(target("--to-current"), Ok(Target::Current));
+    assert_eq!(target("--shift-by -3"), Ok(Target::ShiftBy(-3)));
+    assert_eq!(target(""), Err("MissingRequiredArgument".to_string()));
+    for two in ["--to-earliest --to-latest", "--to-latest --to-current", "--to-offset 1 --shift-by 1"] {
+        assert_eq!(target(two), Err("ArgumentConflict".to_string()), "{two}");
+    }
+}
