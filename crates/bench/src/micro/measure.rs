@@ -40,6 +40,8 @@ pub(super) struct Measured {
     /// What the CRC-32C of as many bytes takes; `None` where none flow.
     pub(super) checksum_nanoseconds: Option<f64>,
     pub(super) allocations: Allocations,
+    /// The most that is stated for an operation.
+    pub(super) allocations_max: f64,
 }
 
 impl Prepared {
@@ -78,7 +80,8 @@ impl Measured {
             prepared
         });
         let checksum_nanoseconds = (bytes > 0).then(|| best(time / CHECKSUM_PART, || checksum(bytes)));
-        Measured { name: path.name, nanoseconds, bytes, checksum_nanoseconds, allocations }
+        let Path { name, allocations_max, .. } = *path;
+        Measured { name, nanoseconds, bytes, checksum_nanoseconds, allocations, allocations_max }
     }
 
     /// 10^6 bytes per second, where bytes flow.

@@ -18,7 +18,7 @@ impl Output {
     /// Before the first path.
     pub(super) fn begin(self) {
         if self == Output::Table {
-            let columns = ["ns", "MB/s", "x CRC-32C", "allocations", "bytes allocated"];
+            let columns = ["ns", "MB/s", "x CRC-32C", "allocations", "at most", "bytes allocated"];
             println!("{}", line("path, of one operation", columns.map(str::to_string)));
         }
     }
@@ -46,14 +46,15 @@ fn row(measured: &Measured) -> String {
         format!("{:.0}", measured.nanoseconds),
         optional(measured.megabytes_per_second(), 0),
         optional(measured.checksums(), 1),
-        format!("{:.1}", measured.allocations.count),
+        format!("{:.2}", measured.allocations.count),
+        format!("{}", measured.allocations_max),
         format!("{:.0}", measured.allocations.bytes),
     ];
     line(measured.name, columns)
 }
 
-fn line(name: &str, [time, rate, checksums, allocations, bytes]: [String; 5]) -> String {
-    format!("{name:<52} {time:>10} {rate:>8} {checksums:>10} {allocations:>12} {bytes:>16}")
+fn line(name: &str, [time, rate, checksums, allocations, most, bytes]: [String; 6]) -> String {
+    format!("{name:<50} {time:>8} {rate:>7} {checksums:>10} {allocations:>12} {most:>8} {bytes:>16}")
 }
 
 fn object(measured: &Measured) -> serde_json::Value {
@@ -63,6 +64,7 @@ fn object(measured: &Measured) -> serde_json::Value {
         "megabytes_per_second": measured.megabytes_per_second(),
         "checksums": measured.checksums(),
         "allocations": measured.allocations.count,
+        "allocations_max": measured.allocations_max,
         "bytes_allocated": measured.allocations.bytes,
     })
 }
