@@ -53,6 +53,13 @@ impl Shape {
         build(BatchBuilder::new(compression, TimestampType::CreateTime), &self.records())
     }
 
+    /// Batches without a producer id, each with bytes of its own as those of a network have.
+    pub(super) fn plain_batches(self, count: usize) -> Vec<ValidatedBatch> {
+        let records = self.records();
+        let batch = || build(BatchBuilder::new(Compression::None, TimestampType::CreateTime), &records);
+        std::iter::repeat_with(batch).take(count).collect()
+    }
+
     /// Batches of an idempotent producer that follow one another.
     pub(super) fn idempotent_batches(self, count: usize) -> Vec<ValidatedBatch> {
         let records = self.records();

@@ -81,7 +81,7 @@ impl Stage {
 
 /// Batches without a producer.
 pub(super) fn append_plain(shape: Shape) -> Prepared {
-    append(vec![shape.batch(Compression::None); APPENDS_MAX])
+    append(shape.plain_batches(APPENDS_MAX))
 }
 
 /// Batches of an idempotent producer: the sequence is checked and remembered.

@@ -8,7 +8,8 @@ use ottla_records::Compression;
 /// One hot path.
 pub(super) struct Path {
     pub(super) name: &'static str,
-    /// The most allocations that one operation may make, on average.
+    /// The most allocations that one operation may make, on average. It is what an operation makes today: lower it with a change
+    /// that saves some. A part of one is a container that grows now and then, or depends on where a read goes.
     pub(super) allocations_max: f64,
     pub(super) prepare: fn() -> Prepared,
 }
@@ -24,22 +25,22 @@ const MANY: i32 = 100;
 
 /// All of them, in the order of a record's way.
 pub(super) const PATHS: &[Path] = &[
-    path("client: build a batch, 160 x 100 B", 99.0, || client::build_batch(OF_100_B)),
-    path("produce: decode a request, 6 partitions, 8 x 1 KB", 99.0, || protocol::decode_produce(6, OF_8)),
-    path("produce: validate 16 x 1 KB", 99.0, || validation::validate(OF_1_KB, Compression::None)),
-    path("produce: validate 160 x 100 B", 99.0, || validation::validate(OF_100_B, Compression::None)),
-    path("produce: validate 1 x 100 KB", 99.0, || validation::validate(OF_100_KB, Compression::None)),
-    path("produce: validate 16 x 1 KB, gzip", 99.0, || validation::validate(OF_1_KB, Compression::Gzip)),
-    path("produce: validate 16 x 1 KB, snappy", 99.0, || validation::validate(OF_1_KB, Compression::Snappy)),
-    path("produce: validate 16 x 1 KB, lz4", 99.0, || validation::validate(OF_1_KB, Compression::Lz4)),
-    path("produce: validate 16 x 1 KB, zstd", 99.0, || validation::validate(OF_1_KB, Compression::Zstd)),
-    path("produce: append 16 x 1 KB", 99.0, || log::append_plain(OF_1_KB)),
-    path("produce: append 16 x 1 KB, idempotent", 99.0, || log::append_idempotent(OF_1_KB)),
-    path("produce: encode the response, 6 partitions", 99.0, || protocol::encode_produce(6)),
-    path("fetch: decode a request, 100 partitions", 99.0, || protocol::decode_fetch(MANY)),
-    path("fetch: range at the end of the log", 99.0, log::read_tail),
-    path("fetch: range anywhere in 64 segments", 99.0, log::read_anywhere),
-    path("fetch: encode the response, no news", 99.0, || protocol::encode_fetch(0)),
-    path("fetch: encode the response, 100 partitions", 99.0, || protocol::encode_fetch(MANY)),
-    path("client: read a batch, 160 x 100 B", 99.0, || client::read_batch(OF_100_B)),
+    path("client: build a batch, 160 x 100 B", 14.0, || client::build_batch(OF_100_B)),
+    path("produce: decode a request, 6 partitions, 8 x 1 KB", 3.0, || protocol::decode_produce(6, OF_8)),
+    path("produce: validate 16 x 1 KB", 0.0, || validation::validate(OF_1_KB, Compression::None)),
+    path("produce: validate 160 x 100 B", 0.0, || validation::validate(OF_100_B, Compression::None)),
+    path("produce: validate 1 x 100 KB", 0.0, || validation::validate(OF_100_KB, Compression::None)),
+    path("produce: validate 16 x 1 KB, gzip", 3.0, || validation::validate(OF_1_KB, Compression::Gzip)),
+    path("produce: validate 16 x 1 KB, snappy", 1.0, || validation::validate(OF_1_KB, Compression::Snappy)),
+    path("produce: validate 16 x 1 KB, lz4", 1.0, || validation::validate(OF_1_KB, Compression::Lz4)),
+    path("produce: validate 16 x 1 KB, zstd", 2.0, || validation::validate(OF_1_KB, Compression::Zstd)),
+    path("produce: append 16 x 1 KB", 0.05, || log::append_plain(OF_1_KB)),
+    path("produce: append 16 x 1 KB, idempotent", 0.05, || log::append_idempotent(OF_1_KB)),
+    path("produce: encode the response, 6 partitions", 4.0, || protocol::encode_produce(6)),
+    path("fetch: decode a request, 100 partitions", 3.0, || protocol::decode_fetch(MANY)),
+    path("fetch: range at the end of the log", 0.0, log::read_tail),
+    path("fetch: range anywhere in 64 segments", 3.2, log::read_anywhere),
+    path("fetch: encode the response, no news", 2.0, || protocol::encode_fetch(0)),
+    path("fetch: encode the response, 100 partitions", 8.0, || protocol::encode_fetch(MANY)),
+    path("client: read a batch, 160 x 100 B", 7.0, || client::read_batch(OF_100_B)),
 ];
