@@ -10,6 +10,7 @@ from data_path import ColdWhileProducing, Fetch, Latency, Produce, Tail
 from disturbed import HalfOfKafka, WhileCompacting
 from measure import Load
 from nodes import Connections, Partitions, Start
+from other_tools import ConsumerPerf, EndToEndLatency, Librdkafka, ProducerPerf
 from transactional import TransactionalIds, Transactions
 
 ONE_KB = Load()
@@ -22,6 +23,7 @@ ALL = ("ottla", "ottla-durable", "kafka", "floor")
 
 CASES = {
     "produce-1k": Produce(ONE_KB, ALL),
+    "produce-1k-fast": Produce(replace(ONE_KB, rate=100_000, records=3_000_000), ALL),
     "produce-100b": Produce(SMALL),
     "produce-100k": Produce(Load(size=100_000, records=20_000, rate=500, batch=1 << 20)),
     "produce-max": Produce(replace(ONE_KB, rate=0, acks="all"), ("ottla", "ottla-durable", "kafka")),
@@ -46,6 +48,10 @@ CASES = {
     "client-consume-100b": Clients(replace(SMALL, rate=0), reads=True),
     "client-paced-1k": Clients(replace(ONE_KB, acks="all")),
     "client-paced-100b": Clients(replace(SMALL, acks="all")),
+    "kafka-producer-perf": ProducerPerf(ONE_KB),
+    "kafka-consumer-perf": ConsumerPerf(ONE_KB),
+    "kafka-e2e-latency": EndToEndLatency(replace(ONE_KB, records=10_000, partitions=1, acks="all"), ("ottla", "ottla-durable", "kafka")),
+    "librdkafka-produce-1k": Librdkafka(ONE_KB),
     "latency": Latency(replace(ONE_KB, rate=2_000, records=60_000, acks="all")),
     "latency-half": HalfOfKafka(HALF),
     "latency-half-upkeep": HalfOfKafka(replace(HALF, records=15_000_000, keys=10_000), UPKEEP),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 THROUGHPUT, RECORDS_PER_CPU = "MB/s", "records per CPU s"
 CPU_GB, CPU_MILLION = "CPU s per GB", "CPU s per million records"
 P50, P99, P999, SLOWEST = "p50 ms", "p99 ms", "p99.9 ms", "max ms"
+LATENCIES = {"mean_ms": "mean ms", "p50_ms": P50, "p99_ms": P99, "p999_ms": P999, "max_ms": SLOWEST}
 MEMORY, WRITTEN = "peak MB", "written MB"
 TOPIC = "bench"
 
@@ -64,7 +65,7 @@ def figures(report, cpu):
         RECORDS_PER_CPU: report["records"] / max(cpu, 0.01),
     }
     for latency in report["latency"][:1]:
-        found |= {P50: latency["p50_ms"], P99: latency["p99_ms"], P999: latency["p999_ms"], SLOWEST: latency["max_ms"]}
+        found |= {figure: latency[name] for name, figure in LATENCIES.items() if name in latency}
     return found
 
 

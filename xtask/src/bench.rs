@@ -20,8 +20,8 @@ const GROUPS: &str = "groups";
 const MICRO: &str = "micro";
 /// How long each hot path runs in the short form. Milliseconds.
 const MICRO_SHORT_MS: &str = "5";
-/// How the cases begin that compare clients.
-const CLIENTS: &str = "client-";
+/// How the cases begin that need librdkafka.
+const WITH_LIBRDKAFKA: [&str; 2] = ["client-", "librdkafka-"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -97,7 +97,7 @@ fn compare(args: &Args, cases: &[&String], program: &Path, bench: &Path) -> Resu
     let mut workshop = Workshop::default();
     let mut command = comparison(program, bench);
     command.arg("--jars").arg(workshop.get(Need::Jars)?);
-    if cases.is_empty() && !args.short || cases.iter().any(|case| case.starts_with(CLIENTS)) {
+    if cases.is_empty() && !args.short || cases.iter().any(|case| needs_librdkafka(case)) {
         command.arg("--librdkafka").arg(workshop.get(Need::RdkafkaBench)?);
     }
     command.args(["--rounds", &args.rounds.to_string(), "--scale", &args.scale.to_string()]);
@@ -107,6 +107,10 @@ fn compare(args: &Args, cases: &[&String], program: &Path, bench: &Path) -> Resu
     let status = command.status()?;
     ensure!(status.success(), "the comparison failed: {status}");
     Ok(())
+}
+
+fn needs_librdkafka(case: &str) -> bool {
+    WITH_LIBRDKAFKA.iter().any(|start| case.starts_with(start))
 }
 
 /// The hot paths, each for so many milliseconds.
