@@ -12,6 +12,7 @@ mod paths;
 mod protocol;
 mod report;
 mod validation;
+mod waiting;
 
 use anyhow::{Result, ensure};
 use measure::Measured;

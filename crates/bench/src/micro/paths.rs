@@ -2,7 +2,7 @@
 
 use super::batches::{OF_1_KB, OF_100_B, OF_100_KB, Shape};
 use super::measure::Prepared;
-use super::{client, log, protocol, validation};
+use super::{client, log, protocol, validation, waiting};
 use ottla_records::Compression;
 
 /// One hot path.
@@ -36,6 +36,7 @@ pub(super) const PATHS: &[Path] = &[
     path("produce: validate 16 x 1 KB, zstd", 2.0, || validation::validate(OF_1_KB, Compression::Zstd)),
     path("produce: append 16 x 1 KB", 0.05, || log::append_plain(OF_1_KB)),
     path("produce: append 16 x 1 KB, idempotent", 0.05, || log::append_idempotent(OF_1_KB)),
+    path("produce: wait with a timeout, woken", 0.0, waiting::park),
     path("produce: encode the response, 6 partitions", 4.0, || protocol::encode_produce(6)),
     path("fetch: decode a request, 100 partitions", 3.0, || protocol::decode_fetch(MANY)),
     path("fetch: range at the end of the log", 0.0, log::read_tail),
