@@ -2,7 +2,7 @@
 //!
 //! Most cases are `bench/compare.py`'s, beside Apache Kafka and beside the floor (see `bench/README.md`); `groups` keeps 10,000
 //! groups with 100,000 members alive over 1,000 connections, in both protocols (`ottla-bench groups`, see
-//! `crates/bench/README.md`).
+//! `crates/bench/README.md`); `micro` runs the hot paths each alone in a loop (`ottla-bench micro`).
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,14 +15,17 @@ use crate::prepare::{Need, Workshop};
 use crate::tally::Tally;
 use crate::test::cargo;
 
-/// The case that `bench/compare.py` does not know.
+/// The cases that `bench/compare.py` does not know.
 const GROUPS: &str = "groups";
+const MICRO: &str = "micro";
+/// How long each hot path runs in the short form. Milliseconds.
+const MICRO_SHORT_MS: &str = "5";
 /// How the cases begin that need librdkafka.
 const WITH_LIBRDKAFKA: [&str; 2] = ["client-", "librdkafka-"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to measure: groups, or a case of bench/compare.py such as produce-1k; everything if nothing is named.
+    /// What to measure: groups, micro, or a case of bench/compare.py such as produce-1k; everything if nothing is named.
     cases: Vec<String>,
     /// Only these brokers: ottla, ottla-durable, kafka, floor; of the clients ottla-client, librdkafka (repeatable).
     #[arg(long, value_name = "NAME")]
@@ -43,13 +46,21 @@ pub(crate) struct Args {
 
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let program = built("OTTLA_BIN", "ottla-cli", "ottla")?;
     let bench = built("OTTLA_BENCH_BIN", "ottla-bench", "ottla-bench")?;
-    let compared: Vec<&String> = args.cases.iter().filter(|case| *case != GROUPS).collect();
-    if args.cases.is_empty() || !compared.is_empty() {
+    let is_named = |name: &str| args.cases.iter().any(|case| case == name);
+    if args.cases.is_empty() || is_named(MICRO) {
+        micro(&bench, args.short.then_some(MICRO_SHORT_MS))?;
+    }
+    let compared: Vec<&String> = args.cases.iter().filter(|case| *case != GROUPS && *case != MICRO).collect();
+    let is_compared = args.cases.is_empty() || !compared.is_empty();
+    let with_groups = args.cases.is_empty() && !args.short || is_named(GROUPS);
+    if !is_compared && !with_groups {
+        return Ok(());
+    }
+    let program = built("OTTLA_BIN", "ottla-cli", "ottla")?;
+    if is_compared {
         compare(args, &compared, &program, &bench)?;
     }
-    let with_groups = args.cases.is_empty() && !args.short || args.cases.iter().any(|case| case == GROUPS);
     if with_groups { groups(args, &program, &bench) } else { Ok(()) }
 }
 
@@ -64,7 +75,9 @@ fn built(variable: &str, package: &str, name: &str) -> Result<PathBuf> {
 /// The step of the test suite: the short form without Kafka, with programs in the profile of the tests. Figures are printed, not
 /// judged; what fails is a measurement that does not work.
 pub(crate) fn step() -> Result<Tally> {
-    let mut command = comparison(&cargo::ottla_program()?, &cargo::program("ottla-bench", "ottla-bench")?);
+    let bench = cargo::program("ottla-bench", "ottla-bench")?;
+    micro(&bench, Some(MICRO_SHORT_MS))?;
+    let mut command = comparison(&cargo::ottla_program()?, &bench);
     let results = paths::cache()?.join("bench-results");
     command
         .args(["--short", "--peer", "ottla", "--peer", "ottla-durable", "--peer", "floor"])
@@ -98,6 +111,15 @@ fn compare(args: &Args, cases: &[&String], program: &Path, bench: &Path) -> Resu
 
 fn needs_librdkafka(case: &str) -> bool {
     WITH_LIBRDKAFKA.iter().any(|start| case.starts_with(start))
+}
+
+/// The hot paths, each for so many milliseconds.
+fn micro(bench: &Path, milliseconds: Option<&str>) -> Result<()> {
+    let mut command = Command::new(bench);
+    command.arg("micro").args(milliseconds.iter().flat_map(|time| ["--milliseconds", *time]));
+    let status = command.status()?;
+    ensure!(status.success(), "the hot paths failed: {status}");
+    Ok(())
 }
 
 fn groups(args: &Args, program: &Path, bench: &Path) -> Result<()> {

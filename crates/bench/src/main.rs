@@ -3,6 +3,7 @@
 
 mod floor;
 mod groups;
+mod micro;
 mod process;
 mod transactions;
 
@@ -23,6 +24,8 @@ enum Command {
     Transactions(transactions::Args),
     /// The least that anything can do that takes and gives records, to compare brokers with.
     Floor(floor::Args),
+    /// The hot paths of broker and client, each alone in a loop.
+    Micro(micro::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -36,5 +39,6 @@ fn main() -> anyhow::Result<()> {
             executor.block_on(transactions::run(args))
         }
         Command::Floor(args) => floor::run(&args),
+        Command::Micro(args) => micro::run(&args),
     }
 }
