@@ -2,7 +2,8 @@
 //!
 //! 1. Batches above the recovery point are written again where this boot's page cache may show what never reached the
 //!    disk, and all scanned segments are synced.
-//! 2. Indexes, producer snapshots and leader epochs are written from the scan, and synced.
+//! 2. Producer snapshots, the indexes of sealed segments and leader epochs are written from the scan, and synced. The indexes of the
+//!    active segment stay in memory until its seal, or the log's close.
 //! 3. The names are synced.
 
 use super::scan::{Scan, ScannedSegment};
@@ -16,6 +17,7 @@ use crate::segment::{ActiveSegment, SealedFiles, SegmentFiles};
 use crate::sites;
 use ottla_runtime::{Disk, File, OpenMode};
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,21 +45,27 @@ pub(super) async fn save(
     for (slot, segment) in scan.segments.iter_mut().enumerate() {
         save_segment(request, disk, segment, slot < last).await?;
     }
-    write_epochs(request, disk, &scan.epochs).await?;
-    sync_names(request, disk).await
+    sync_metadata(request, disk).await?;
+    // Last: it syncs the names in the directory.
+    write_epochs(request, disk, &scan.epochs).await
 }
 
 /// Syncs the names in the partition directory, and its topic id.
 pub(super) async fn sync_names(request: &OpenRequest, disk: &Disk) -> Result<(), LogError> {
-    let path = request.path.join(PARTITION_METADATA);
-    if disk.exists(&path).await.map_err(LogError::io("find", &path))? {
-        let metadata = disk.open(&path, OpenMode::ReadWrite).await.map_err(LogError::io("open", &path))?;
-        sync_file(&metadata, sites::RECOVERED_METADATA, &path).await?;
-    }
+    sync_metadata(request, disk).await?;
     sync_dir(disk, &request.path, sites::RECOVERED_DIR).await
 }
 
-/// Writes the leader epoch checkpoint, durably.
+async fn sync_metadata(request: &OpenRequest, disk: &Disk) -> Result<(), LogError> {
+    let path = request.path.join(PARTITION_METADATA);
+    match disk.open(&path, OpenMode::ReadWrite).await {
+        Ok(metadata) => sync_file(&metadata, sites::RECOVERED_METADATA, &path).await,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(LogError::io("open", &path)(error)),
+    }
+}
+
+/// Writes the leader epoch checkpoint, durably, and with it the names in the partition directory.
 pub(super) async fn write_epochs(
     request: &OpenRequest,
     disk: &Disk,
@@ -75,7 +83,7 @@ pub(super) fn open_active(request: &OpenRequest, disk: &Disk, segment: ScannedSe
     active.resumed(segment.valid_bytes, segment.indexes, segment.tail, segment.first_timestamp, segment.aborted)
 }
 
-/// Writes and syncs the indexes of a segment, and syncs its batches.
+/// Syncs the batches of a segment, and writes and syncs the indexes of a sealed one.
 async fn save_segment(
     request: &OpenRequest,
     disk: &Disk,
@@ -83,21 +91,18 @@ async fn save_segment(
     is_sealed: bool,
 ) -> Result<(), LogError> {
     let (dir, base_offset) = (&request.path, segment.base_offset);
-    if is_sealed {
-        segment.indexes.seal();
-    }
-    let write_index =
-        async |kind: SegmentFile, bytes: Vec<u8>| write_new(disk, &kind.path(dir, base_offset), &bytes).await;
-    let index = write_index(SegmentFile::Index, segment.indexes.offsets().encode_from(0)).await?;
-    let time_index = write_index(SegmentFile::TimeIndex, segment.indexes.times().encode_from(0)).await?;
     let log_path = SegmentFile::Log.path(dir, base_offset);
     sync_file(&segment.file, sites::RECOVERED_SEGMENT, &log_path).await?;
     let txn_path = SegmentFile::TxnIndex.path(dir, base_offset);
     super::inventory::remove_if_there(disk, &txn_path).await?;
     if !is_sealed {
-        // The indexes of the active segment are synced by its seal, and written anew by every recovery before that.
         return Ok(());
     }
+    segment.indexes.seal();
+    let write_index =
+        async |kind: SegmentFile, bytes: Vec<u8>| write_new(disk, &kind.path(dir, base_offset), &bytes).await;
+    let index = write_index(SegmentFile::Index, segment.indexes.offsets().encode_from(0)).await?;
+    let time_index = write_index(SegmentFile::TimeIndex, segment.indexes.times().encode_from(0)).await?;
     let files = SegmentFiles { log: segment.file.clone(), index, time_index };
     let aborted = Arc::from(segment.aborted.as_slice());
     let size = segment.valid_bytes;
