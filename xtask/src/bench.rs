@@ -2,7 +2,7 @@
 //!
 //! Most cases are `bench/compare.py`'s, beside Apache Kafka and beside the floor (see `bench/README.md`); `groups` keeps 10,000
 //! groups with 100,000 members alive over 1,000 connections, in both protocols (`ottla-bench groups`, see
-//! `crates/bench/README.md`); `micro` runs the hot paths each alone in a loop (`ottla-bench micro`).
+//! `crates/bench/README.md`); `micro` runs the hot paths each alone in a loop (the program `hot-paths` of `ottla-bench`).
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -46,10 +46,9 @@ pub(crate) struct Args {
 
 /// The command.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let bench = built("OTTLA_BENCH_BIN", "ottla-bench", "ottla-bench")?;
     let is_named = |name: &str| args.cases.iter().any(|case| case == name);
     if args.cases.is_empty() || is_named(MICRO) {
-        micro(&bench, args.short.then_some(MICRO_SHORT_MS))?;
+        micro(&cargo::build("ottla-bench", "hot-paths", "dist")?, args.short.then_some(MICRO_SHORT_MS))?;
     }
     let compared: Vec<&String> = args.cases.iter().filter(|case| *case != GROUPS && *case != MICRO).collect();
     let is_compared = args.cases.is_empty() || !compared.is_empty();
@@ -57,6 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !is_compared && !with_groups {
         return Ok(());
     }
+    let bench = built("OTTLA_BENCH_BIN", "ottla-bench", "ottla-bench")?;
     let program = built("OTTLA_BIN", "ottla-cli", "ottla")?;
     if is_compared {
         compare(args, &compared, &program, &bench)?;
@@ -75,8 +75,8 @@ fn built(variable: &str, package: &str, name: &str) -> Result<PathBuf> {
 /// The step of the test suite: the short form without Kafka, with programs in the profile of the tests. Figures are printed, not
 /// judged; what fails is a measurement that does not work.
 pub(crate) fn step() -> Result<Tally> {
+    micro(&cargo::program("ottla-bench", "hot-paths")?, Some(MICRO_SHORT_MS))?;
     let bench = cargo::program("ottla-bench", "ottla-bench")?;
-    micro(&bench, Some(MICRO_SHORT_MS))?;
     let mut command = comparison(&cargo::ottla_program()?, &bench);
     let results = paths::cache()?.join("bench-results");
     command
@@ -114,9 +114,9 @@ fn needs_librdkafka(case: &str) -> bool {
 }
 
 /// The hot paths, each for so many milliseconds.
-fn micro(bench: &Path, milliseconds: Option<&str>) -> Result<()> {
-    let mut command = Command::new(bench);
-    command.arg("micro").args(milliseconds.iter().flat_map(|time| ["--milliseconds", *time]));
+fn micro(program: &Path, milliseconds: Option<&str>) -> Result<()> {
+    let mut command = Command::new(program);
+    command.args(milliseconds.iter().flat_map(|time| ["--milliseconds", *time]));
     let status = command.status()?;
     ensure!(status.success(), "the hot paths failed: {status}");
     Ok(())

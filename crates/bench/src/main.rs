@@ -3,7 +3,6 @@
 
 mod floor;
 mod groups;
-mod micro;
 mod process;
 mod transactions;
 
@@ -24,8 +23,6 @@ enum Command {
     Transactions(transactions::Args),
     /// The least that anything can do that takes and gives records, to compare brokers with.
     Floor(floor::Args),
-    /// The hot paths of broker and client, each alone in a loop.
-    Micro(micro::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -39,6 +36,5 @@ fn main() -> anyhow::Result<()> {
             executor.block_on(transactions::run(args))
         }
         Command::Floor(args) => floor::run(&args),
-        Command::Micro(args) => micro::run(&args),
     }
 }

@@ -63,7 +63,7 @@ fn receivers_that_take_nothing_hold_up_nobody() {
             let file = runtime.disk().open(&path, OpenMode::CreateNew).await.unwrap();
             file.write_at(0, &[&content]).unwrap();
             file.sync("test.segment").await.unwrap();
-            fadvise(&std::fs::File::open(&path).unwrap(), 0, None, Advice::DontNeed).unwrap();
+            fadvise(std::fs::File::open(&path).unwrap(), 0, None, Advice::DontNeed).unwrap();
             (path, file)
         };
         let listener = runtime.listen("localhost:0", small_buffers()).await.unwrap();

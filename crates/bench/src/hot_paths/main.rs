@@ -1,8 +1,10 @@
-//! `ottla-bench micro`: the hot paths of broker and client, each alone in a loop.
+//! `hot-paths`: what broker and client do most often, each alone in a loop. A program of its own, because counting allocations
+//! takes the place of the allocator.
 //!
 //! A figure says what an operation costs when everything is in the caches and nothing else happens: a lower bound, good for seeing
 //! what a change did to one path. Times differ from machine to machine, so each is also told as a multiple of what the CRC-32C of
 //! the same bytes takes there. Allocations do not differ, and a test bounds them ([`paths::PATHS`]).
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod batches;
 mod client;
@@ -15,11 +17,14 @@ mod validation;
 mod waiting;
 
 use anyhow::{Result, ensure};
+use clap::Parser;
 use measure::Measured;
 use std::time::Duration;
 
-#[derive(clap::Args)]
-pub(crate) struct Args {
+/// The hot paths of broker and client, each alone in a loop.
+#[derive(Parser)]
+#[command(name = "hot-paths")]
+struct Args {
     /// Only the paths whose name contains this.
     #[arg(long, default_value = "")]
     filter: String,
@@ -31,8 +36,8 @@ pub(crate) struct Args {
     output: report::Output,
 }
 
-/// The command.
-pub(crate) fn run(args: &Args) -> Result<()> {
+fn main() -> Result<()> {
+    let args = Args::parse();
     let chosen: Vec<_> = paths::PATHS.iter().filter(|path| path.name.contains(&args.filter)).collect();
     ensure!(!chosen.is_empty(), "no path's name contains {:?}", args.filter);
     args.output.begin();
