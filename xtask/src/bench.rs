@@ -48,7 +48,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let is_named = |name: &str| args.cases.iter().any(|case| case == name);
     if args.cases.is_empty() || is_named(MICRO) {
-        micro(&cargo::build("ottla-bench", "hot-paths", "dist")?, args.short.then_some(MICRO_SHORT_MS))?;
+        micro(&built("OTTLA_HOT_PATHS_BIN", "ottla-bench", "hot-paths")?, args.short.then_some(MICRO_SHORT_MS))?;
     }
     let compared: Vec<&String> = args.cases.iter().filter(|case| *case != GROUPS && *case != MICRO).collect();
     let is_compared = args.cases.is_empty() || !compared.is_empty();

@@ -209,7 +209,6 @@ fn log_dirs_options(config: &BrokerConfig) -> LogDirsOptions {
         dirs: config.storage.log_dirs.iter().map(PathBuf::from).collect(),
         node_id: config.node_id,
         cluster_id: None,
-        recovery_threads: config.storage.num_recovery_threads_per_data_dir,
     }
 }
 

@@ -18,6 +18,8 @@ pub const PARTITION_DIR: &str = "storage.partition-dir";
 pub const PARTITION_METADATA: &str = "storage.partition-metadata";
 /// Names of partition directories in a log directory.
 pub const LOG_DIR: &str = "storage.log-dir";
+/// Names of partition directories that are to be removed, before anything in them is.
+pub const DELETED_NAMES: &str = "storage.deleted-names";
 /// Names of a new log directory and of those above it.
 pub const LOG_DIR_ANCESTORS: &str = "storage.log-dir-ancestors";
 /// The dirty marker (`.file` and `.dir`).
@@ -72,7 +74,5 @@ pub const MOVED_METADATA: &str = "storage.moved-metadata";
 pub const MOVED_DIR: &str = "storage.moved-dir";
 /// The name with which a copy takes the place of its source.
 pub const MOVED_LOG_DIR: &str = "storage.moved-log-dir";
-/// The name under which a replaced source is removed, before anything in it is.
-pub const MOVED_AWAY: &str = "storage.moved-away";
 /// The marker in a source that is about to be replaced (`.file` and `.dir`).
 pub const MOVE_MARKER: &str = "storage.move-marker";

@@ -51,8 +51,7 @@ impl Stage {
     fn open(runtime: impl FnOnce() -> Runtime, path: PathBuf, directory: Option<TempDir>) -> Stage {
         let executor = Builder::new_current_thread().enable_all().build().expect("an executor can be made");
         let (dirs, log) = executor.block_on(async {
-            let options =
-                LogDirsOptions { dirs: vec![path], node_id: NodeId(1), cluster_id: None, recovery_threads: 2 };
+            let options = LogDirsOptions { dirs: vec![path], node_id: NodeId(1), cluster_id: None };
             let dirs = LogDirs::open(&runtime(), options).await.expect("the directory is new");
             dirs.finish_recovery(true).await.expect("there is nothing to recover");
             let partition = TopicPartition::new("topic", 0);

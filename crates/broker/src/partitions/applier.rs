@@ -72,6 +72,7 @@ impl Applier {
     pub(crate) async fn apply(&mut self, image: &Arc<MetadataImage>, config: &BrokerConfig) {
         let expiration_ms = i64::from(config.storage.producer_id_expiration_ms);
         self.partitions.shared.producer_id_expiration_ms.store(expiration_ms, Ordering::Relaxed);
+        self.partitions.shared.log_dirs.set_recovery_threads(config.storage.num_recovery_threads_per_data_dir);
         let before = std::mem::replace(&mut self.applied, Arc::clone(image));
         let is_first = before.cluster_id().is_none();
         let changes = image.changed_topics(&before);
@@ -217,17 +218,28 @@ impl Applier {
     /// Opens the logs that were found; after that the end of recovery is recorded.
     fn start_openings(&self, newcomers: Vec<(Arc<Partition>, Job)>) {
         let shared = Arc::clone(&self.partitions.shared);
-        self.tasks.spawn("broker.open-logs", |stopping| async move {
-            let mut given_up_at = None;
+        self.tasks.spawn("broker.open-logs", |mut stopping| async move {
+            let (stopped, mut given_up_at) = (stopping.clone(), None);
             let open = |(partition, opening): (Arc<Partition>, Job)| {
                 // A log that was never opened cannot be closed cleanly: a node that ends soon after its start first opens
                 // what can be opened in a short while.
                 let now = shared.runtime.now();
-                let is_wanted = !stopping.is_set() || now < *given_up_at.get_or_insert(now + OPENING_PATIENCE);
+                let is_wanted = !stopped.is_set() || now < *given_up_at.get_or_insert(now + OPENING_PATIENCE);
                 async move { is_wanted && partition.open(opening).await }
             };
             let openings = stream::iter(newcomers).map(open).buffer_unordered(OPENINGS_IN_PARALLEL);
-            let all_opened = openings.fold(true, async |all, one| all && one).await;
+            let mut opened = std::pin::pin!(openings.fold(true, async |all, one| all && one));
+            // In the end nothing waits behind a long recovery.
+            let give_up = async {
+                stopping.set().await;
+                shared.runtime.sleep(OPENING_PATIENCE).await;
+                shared.log_dirs.give_up_recoveries();
+            };
+            let all_opened = tokio::select! {
+                biased;
+                all_opened = &mut opened => all_opened,
+                () = give_up => opened.await,
+            };
             if let Err(error) = shared.log_dirs.finish_recovery(all_opened).await {
                 tracing::error!(%error, "the end of recovery could not be recorded; the next start recovers again");
             }

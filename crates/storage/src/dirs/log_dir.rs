@@ -2,11 +2,10 @@
 
 use super::checkpoint::DurableOffsets;
 use super::marker::{self, LastRun, Shutdown};
-use crate::limits::{
-    CHECKPOINT_LAG_BYTES_MAX, CLEANER_FREE_PART, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN, SCAN_CHUNK_BYTES,
-};
+use super::recovery_turns::RecoveryTurns;
+use crate::limits::{CHECKPOINT_LAG_BYTES_MAX, CLEANER_FREE_PART, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN};
 use crate::segment::SegmentCache;
-use crate::{AppendError, LogError};
+use crate::{AppendError, LogError, sites};
 use ottla_runtime::{Disk, Instant, LockGuard, Runtime, Space, is_disk_full};
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
@@ -14,7 +13,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info, warn};
 
 /// Whether a log directory takes appends.
@@ -49,8 +47,7 @@ pub struct LogDir {
     pub(super) has_unopened_logs: AtomicBool,
     pub(super) logs: Mutex<BTreeMap<TopicPartition, Arc<LogProgress>>>,
     pub(super) removals: Mutex<Vec<Removal>>,
-    /// Logs whose recovery may read much at the same time.
-    pub(super) scans: Semaphore,
+    pub(crate) recovery_turns: RecoveryTurns,
     pub(super) _lock: LockGuard,
 }
 
@@ -140,15 +137,6 @@ impl LogDir {
 
     pub(crate) fn disk(&self) -> &Disk {
         self.rt.disk()
-    }
-
-    /// A recovery that reads more than a chunk waits for its turn (`num.recovery.threads.per.data.dir`); what is small hardly waits for
-    /// anything but syncs, which many can do together.
-    pub(crate) async fn turn_to_scan(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
-        match bytes > SCAN_CHUNK_BYTES as u64 {
-            true => Some(self.scans.acquire().await.expect("never closed")),
-            false => None,
-        }
     }
 
     /// Refuses appends to a directory that is full or offline.
@@ -294,6 +282,13 @@ impl LogDir {
     pub(super) async fn remove_due(&self) {
         let now = self.rt.now();
         let due: Vec<Removal> = lock(&self.removals).extract_if(.., |removal| removal.due <= now).collect();
+        if due.iter().any(|removal| removal.is_dir) {
+            // Else a power loss may bring a directory back under its old name, without the topic id and with records.
+            if let Err(error) = self.disk().sync_dir(&self.path, sites::DELETED_NAMES).await {
+                warn!(log_dir = %self.path.display(), %error, "deleted partitions are not removed before the next start");
+                return;
+            }
+        }
         for Removal { path, is_dir, .. } in due {
             let result = match is_dir {
                 true => self.disk().remove_dir_all(&path).await,

@@ -16,6 +16,7 @@ mod marker;
 mod meta_properties;
 mod open;
 mod partitions;
+mod recovery_turns;
 mod tools;
 
 pub use log_dir::{LogDir, LogDirState};
@@ -51,8 +52,6 @@ pub struct LogDirsOptions {
     pub node_id: NodeId,
     /// The cluster's id, if the node knows it already.
     pub cluster_id: Option<String>,
-    /// `num.recovery.threads.per.data.dir`: logs of a directory that are scanned at a time, if there is much to scan.
-    pub recovery_threads: usize,
 }
 
 /// What an operator does about a directory that the system refuses.
@@ -120,14 +119,14 @@ impl LogDirs {
 
     async fn open_here(rt: &Runtime, options: LogDirsOptions) -> Result<LogDirs, LogDirsError> {
         let node = Arc::new(NodeState::default());
-        let mut cluster_id = options.cluster_id.clone();
+        let mut cluster_id = options.cluster_id;
         let mut dirs: Vec<Arc<LogDir>> = Vec::new();
         let mut first_error = None;
         for path in &options.dirs {
             if dirs.iter().any(|dir| dir.path() == path) {
                 return Err(LogDirsError::Twice(path.clone()));
             }
-            match open::open_dir(rt, &node, path, &options, &mut cluster_id).await {
+            match open::open_dir(rt, &node, path, options.node_id, &mut cluster_id).await {
                 Ok(dir) => dirs.push(Arc::new(dir)),
                 Err(LogDirsError::Log(error @ LogError::Io { .. })) => {
                     error!(log_dir = %path.display(), %error, "a log directory cannot be used; its partitions are offline");
@@ -158,6 +157,17 @@ impl LogDirs {
     /// Whether a directory is offline, from the start on or since.
     pub fn has_offline_dir(&self) -> bool {
         !self.are_all_open || self.dirs.iter().any(|dir| matches!(dir.state(), LogDirState::Offline(_)))
+    }
+
+    /// `num.recovery.threads.per.data.dir`: logs of a directory that are recovered at a time, of those with much to read. One until
+    /// this is called.
+    pub fn set_recovery_threads(&self, threads: usize) {
+        self.dirs.iter().for_each(|dir| dir.recovery_turns.set(threads));
+    }
+
+    /// The node ends: recoveries that wait for their turn fail.
+    pub fn give_up_recoveries(&self) {
+        self.dirs.iter().for_each(|dir| dir.recovery_turns.close());
     }
 
     pub(crate) fn now(&self) -> Instant {

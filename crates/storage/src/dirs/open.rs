@@ -4,15 +4,16 @@ use super::checkpoint::DurableOffsets;
 use super::log_dir::{LogDir, LogDirState, NodeState};
 use super::marker::{self, Shutdown};
 use super::meta_properties::MetaProperties;
-use super::{CLEANER_OFFSETS, LOCK, LOG_STARTS, LogDirsError, LogDirsOptions, RECOVERY_POINTS};
+use super::recovery_turns::RecoveryTurns;
+use super::{CLEANER_OFFSETS, LOCK, LOG_STARTS, LogDirsError, RECOVERY_POINTS};
 use crate::LogError;
 use crate::sites;
 use ottla_runtime::{Disk, Runtime};
+use ottla_types::NodeId;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use tokio::sync::Semaphore;
 use tracing::info;
 
 /// Opens the directory `path`. `cluster_id` is learned from it if it is not known.
@@ -20,10 +21,10 @@ pub(super) async fn open_dir(
     rt: &Runtime,
     node: &Arc<NodeState>,
     path: &Path,
-    options: &LogDirsOptions,
+    node_id: NodeId,
     cluster_id: &mut Option<String>,
 ) -> Result<LogDir, LogDirsError> {
-    let (disk, node_id) = (rt.disk(), options.node_id);
+    let disk = rt.disk();
     disk.create_dir_all(path).await.map_err(LogError::io("create", path))?;
     let lock_path = path.join(LOCK);
     let lock = disk.lock(&lock_path).await.map_err(|error| match error.kind() {
@@ -74,7 +75,7 @@ pub(super) async fn open_dir(
         has_unopened_logs: AtomicBool::new(true),
         logs: Mutex::default(),
         removals: Mutex::default(),
-        scans: Semaphore::new(options.recovery_threads.clamp(1, Semaphore::MAX_PERMITS)),
+        recovery_turns: RecoveryTurns::default(),
         _lock: lock,
     })
 }

@@ -52,7 +52,8 @@ impl Log {
         Ok(())
     }
 
-    /// Whether nothing happened since a clean start. A recovery leaves indexes behind that are not synced.
+    /// Whether nothing happened since a clean start. A recovery leaves the indexes of the active segment in memory alone: its log is
+    /// never as it was opened.
     fn is_as_opened(&self) -> bool {
         let is_saved =
             self.is_as_closed && self.last_snapshot_offset == Some(self.log_end_offset) && self.dirty_bytes() == 0;

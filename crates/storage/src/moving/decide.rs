@@ -155,8 +155,6 @@ impl LogDirs {
         delay: Duration,
     ) -> Result<(), LogError> {
         let removed = self.rename_away(dir, partition, path).await?;
-        // A power loss must not bring the name back when the marker in it is gone already.
-        sync_dir(dir.disk(), dir.path(), sites::MOVED_AWAY).await?;
         dir.remove_later(self.now() + delay, removed, true);
         Ok(())
     }

@@ -72,6 +72,14 @@ pub(super) async fn recover(
     // A segment that starts exactly at the recovery point may be new, and what the seal of the one before it wrote may not
     // be durable: that one is looked at, too.
     let floor = inventory.floor(checkpointed.recovery_point - 1).expect("there is a segment");
+    let _turn = match request.mode {
+        OpenMode::After(_) => {
+            let bytes = inventory.segments().range(floor..).map(|(_, &bytes)| bytes).sum();
+            request.dir.recovery_turns.take(bytes).await?
+        }
+        // In use before its flush failed: it does not wait behind a start.
+        OpenMode::FlushedTo(_) => None,
+    };
     let state = replay::load_state(request, disk, inventory, floor).await?;
     let loaded_snapshot = state.snapshot_offset;
     let mut scan = Scan {
@@ -84,14 +92,12 @@ pub(super) async fn recover(
         unflushed_from: None,
         scanned_bytes: 0,
     };
-    let turn = request.dir.turn_to_scan(inventory.segments().range(floor..).map(|(_, &bytes)| bytes).sum()).await;
     for (&base_offset, &file_bytes) in inventory.segments().range(floor..) {
         scan.add_segment(request, disk, checkpointed, base_offset, file_bytes).await?;
         if scan.stop.is_some() {
             break;
         }
     }
-    drop(turn);
     scan.note_torn_write(inventory);
     let cut = match verdict::judge(request, &scan, checkpointed.recovery_point)? {
         Verdict::Whole => None,

@@ -12,7 +12,6 @@ fn options(dirs: &[&str], node_id: i32, cluster_id: Option<&str>) -> LogDirsOpti
         dirs: dirs.iter().map(PathBuf::from).collect(),
         node_id: NodeId(node_id),
         cluster_id: cluster_id.map(str::to_string),
-        recovery_threads: 2,
     }
 }
 
@@ -133,17 +132,25 @@ fn a_deleted_log_goes_away_and_its_offsets_are_not_inherited() {
 }
 
 #[test]
-fn a_long_scan_waits_for_its_turn_and_a_short_one_does_not() {
+fn a_long_recovery_waits_for_its_turn_and_a_short_one_does_not() {
     in_memory(async |rt| {
-        let one = LogDirsOptions { recovery_threads: 1, ..options(&["/a"], 1, None) };
-        let dirs = LogDirs::open(&rt, one).await.unwrap();
-        let dir = &dirs.dirs()[0];
-        let turn = dir.turn_to_scan(1 << 30).await;
-        assert!(dir.turn_to_scan(1000).now_or_never().is_some());
-        let mut waiting = Box::pin(dir.turn_to_scan(1 << 30));
+        let dirs = LogDirs::open(&rt, options(&["/a"], 1, None)).await.unwrap();
+        let turns = &dirs.dirs()[0].recovery_turns;
+        dirs.set_recovery_threads(2);
+        let held = [turns.take(1 << 30).await.unwrap(), turns.take(1 << 30).await.unwrap()];
+        assert!(turns.take(1000).now_or_never().unwrap().unwrap().is_none(), "a short one needs none");
+        let mut waiting = Box::pin(turns.take(1 << 30));
         assert!(waiting.as_mut().now_or_never().is_none());
-        drop(turn);
-        assert!(waiting.now_or_never().is_some());
+        dirs.set_recovery_threads(3);
+        let third = waiting.now_or_never().expect("there are three now").unwrap();
+        drop((held, third));
+        dirs.set_recovery_threads(1);
+        let _only = turns.take(1 << 30).await.unwrap();
+        let mut waiting = Box::pin(turns.take(1 << 30));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        dirs.give_up_recoveries();
+        let given_up = waiting.now_or_never().unwrap();
+        assert!(matches!(given_up, Err(LogError::Offline { .. })), "{given_up:?}");
     });
 }
 

@@ -39,8 +39,7 @@ pub(crate) fn small_segments() -> LogConfig {
 }
 
 pub(crate) async fn open_dirs(rt: &Runtime) -> LogDirs {
-    let options =
-        LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None, recovery_threads: 2 };
+    let options = LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None };
     LogDirs::open(rt, options).await.unwrap()
 }
 

@@ -12,8 +12,7 @@ use std::path::Path;
 const KEYS: [&str; 11] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"];
 
 async fn open(rt: &Runtime, dir: &Path) -> LogDirs {
-    let options =
-        LogDirsOptions { dirs: vec![dir.to_path_buf()], node_id: NodeId(1), cluster_id: None, recovery_threads: 2 };
+    let options = LogDirsOptions { dirs: vec![dir.to_path_buf()], node_id: NodeId(1), cluster_id: None };
     LogDirs::open(rt, options).await.unwrap()
 }
 

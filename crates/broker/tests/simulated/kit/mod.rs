@@ -61,7 +61,7 @@ impl Node {
         let runtime = world.node(NODE);
         let config = controller.config().clone();
         let dirs = config.storage.log_dirs.iter().map(PathBuf::from).collect();
-        let options = LogDirsOptions { dirs, node_id: config.node_id, cluster_id: None, recovery_threads: 2 };
+        let options = LogDirsOptions { dirs, node_id: config.node_id, cluster_id: None };
         let log_dirs = LogDirs::open(&runtime, options).await.expect("log directories");
         controller.register(log_dirs.dirs().iter().map(|dir| dir.id()).collect());
         let metrics = Metrics::new();

@@ -73,8 +73,7 @@ async fn live(world: &World, oracle: &Arc<Mutex<CleaningOracle>>, ignored_site: 
 }
 
 async fn serve(rt: Runtime, oracle: Arc<Mutex<CleaningOracle>>, steps: u64) -> Check {
-    let options =
-        LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None, recovery_threads: 2 };
+    let options = LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None };
     let dirs = LogDirs::open(&rt, options).await.map_err(text)?;
     let log = open_log(&rt, &dirs, &oracle).await?;
     let node = Node { rt: rt.clone(), log: Arc::new(Mutex::new(log)), oracle, steps };

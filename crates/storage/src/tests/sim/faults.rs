@@ -225,12 +225,8 @@ fn appends_are_refused_before_the_last_space_is_gone() {
 }
 
 async fn two_dirs(rt: &Runtime) -> (LogDirs, Log, Log) {
-    let options = LogDirsOptions {
-        dirs: vec![PathBuf::from("/a"), PathBuf::from("/b")],
-        node_id: NodeId(1),
-        cluster_id: None,
-        recovery_threads: 2,
-    };
+    let options =
+        LogDirsOptions { dirs: vec![PathBuf::from("/a"), PathBuf::from("/b")], node_id: NodeId(1), cluster_id: None };
     let dirs = LogDirs::open(rt, options).await.unwrap();
     let first = dirs.create_log(&TopicPartition::new("t", 0), TOPIC_ID, LogConfig::default()).await.unwrap();
     let second = dirs.create_log(&TopicPartition::new("t", 1), TOPIC_ID, LogConfig::default()).await.unwrap();
@@ -264,12 +260,7 @@ fn the_other_directories_are_used_when_one_cannot_be_opened() {
         let rt = world.node(NODE);
         drop(two_dirs(&rt).await);
         world.disk_faults(NODE).fail_syncs("/a", 1);
-        let options = LogDirsOptions {
-            dirs: vec!["/a".into(), "/b".into()],
-            node_id: NodeId(1),
-            cluster_id: None,
-            recovery_threads: 2,
-        };
+        let options = LogDirsOptions { dirs: vec!["/a".into(), "/b".into()], node_id: NodeId(1), cluster_id: None };
         let dirs = LogDirs::open(&rt, options).await.unwrap();
         assert_eq!(dirs.dirs().len(), 1);
         let found = dirs.discover().await.unwrap();

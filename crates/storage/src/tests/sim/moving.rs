@@ -121,9 +121,7 @@ async fn serve(rt: Runtime, oracle: Arc<Mutex<Oracle>>, counts: Arc<Counts>, lif
 
 pub(super) async fn open_dirs(rt: &Runtime, present: &[&str]) -> Result<LogDirs, String> {
     let dirs = present.iter().map(PathBuf::from).collect();
-    LogDirs::open(rt, LogDirsOptions { dirs, node_id: NodeId(1), cluster_id: None, recovery_threads: 2 })
-        .await
-        .map_err(text)
+    LogDirs::open(rt, LogDirsOptions { dirs, node_id: NodeId(1), cluster_id: None }).await.map_err(text)
 }
 
 /// Opens the log and compares it with what was promised. `None` if the partition may be in a directory that is away.

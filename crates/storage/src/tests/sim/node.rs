@@ -39,8 +39,7 @@ pub(super) fn config() -> LogConfig {
 /// A life: opens the log, checks it, works, and shuts down cleanly if it gets so far.
 pub(super) async fn serve(rt: Runtime, oracle: Arc<Mutex<Oracle>>, life: u64, pace: Pace) -> Check {
     check::interrupted_recovery(&rt, &oracle).await?;
-    let options =
-        LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None, recovery_threads: 2 };
+    let options = LogDirsOptions { dirs: vec![PathBuf::from(DATA)], node_id: NodeId(1), cluster_id: None };
     let dirs = LogDirs::open(&rt, options).await.map_err(|error| error.to_string())?;
     let id = dirs.dirs()[0].id();
     same("directory id", id, *oracle.lock().unwrap().directory_id.get_or_insert(id))?;
