@@ -203,7 +203,10 @@ impl Scan {
         }
         let aborted = replay::apply(&mut self.producers, header, &batch.bytes, request.now_ms())?;
         segment.aborted.extend(aborted);
-        if is_unflushed && self.unflushed_from.is_none() {
+        // DeleteRecords raises the flushed offset over records that no sync has covered: what is left of them in a segment that
+        // stays has to be durable, too.
+        let synced_offset = checkpointed.recovery_point.min(request.recovery_point().unwrap_or(0));
+        if header.base_offset >= synced_offset && self.unflushed_from.is_none() {
             self.unflushed_from = Some((self.segments.len(), batch.position));
         }
         replay::assign_epoch(&mut self.epochs, header);
