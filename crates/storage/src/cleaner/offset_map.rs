@@ -24,7 +24,7 @@ pub struct OffsetMap {
     latest_offset: i64,
 }
 
-/// The keys of one range of hashes: hash, and offset plus one; 0 there is an empty slot.
+/// The keys of some of the hashes: hash, and offset plus one; 0 there is an empty slot.
 #[derive(Debug)]
 struct Part {
     slots: Vec<[u64; 3]>,

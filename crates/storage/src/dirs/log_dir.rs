@@ -281,12 +281,12 @@ impl LogDir {
     /// Removes what is due.
     pub(super) async fn remove_due(&self) {
         let now = self.rt.now();
-        let due: Vec<Removal> = lock(&self.removals).extract_if(.., |removal| removal.due <= now).collect();
+        let mut due: Vec<Removal> = lock(&self.removals).extract_if(.., |removal| removal.due <= now).collect();
         if due.iter().any(|removal| removal.is_dir) {
             // Else a power loss may bring a directory back under its old name, without the topic id and with records.
             if let Err(error) = self.disk().sync_dir(&self.path, sites::DELETED_NAMES).await {
                 warn!(log_dir = %self.path.display(), %error, "deleted partitions are not removed before the next start");
-                return;
+                due.retain(|removal| !removal.is_dir);
             }
         }
         for Removal { path, is_dir, .. } in due {

@@ -90,6 +90,9 @@ pub struct Cut {
 #[derive(Debug, Clone, Copy)]
 struct Checkpointed {
     recovery_point: i64,
+    /// Below this everything was synced. After a failed fsync that may be less than the recovery point, the flushed offset:
+    /// DeleteRecords raises that over records that no sync has covered.
+    synced_offset: i64,
     log_start_offset: i64,
 }
 
@@ -147,11 +150,13 @@ impl Checkpointed {
 
 impl OpenRequest {
     fn checkpointed(&self) -> Checkpointed {
+        let saved = self.recovery_point().unwrap_or(0);
         let recovery_point = match self.mode {
             OpenMode::FlushedTo(offset) => offset,
-            OpenMode::After(_) => self.recovery_point().unwrap_or(0),
+            OpenMode::After(_) => saved,
         };
-        Checkpointed { recovery_point, log_start_offset: self.dir.log_starts.get(&self.partition).unwrap_or(0) }
+        let log_start_offset = self.dir.log_starts.get(&self.partition).unwrap_or(0);
+        Checkpointed { recovery_point, synced_offset: saved.min(recovery_point), log_start_offset }
     }
 
     /// What the log directory's checkpoint has, or has in memory since.

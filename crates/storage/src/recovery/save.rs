@@ -1,6 +1,6 @@
 //! Brings what a recovery found to disk: from here on all of it counts as flushed.
 //!
-//! 1. Batches above the recovery point are written again where this boot's page cache may show what never reached the
+//! 1. Batches that no sync has covered are written again where this boot's page cache may show what never reached the
 //!    disk, and all scanned segments are synced.
 //! 2. Producer snapshots, the indexes of sealed segments and leader epochs are written from the scan, and synced. The indexes of the
 //!    active segment stay in memory until its seal, or the log's close.

@@ -32,7 +32,7 @@ pub(super) struct Scan {
     pub(super) stop: Option<Stop>,
     /// Producer state at the base offsets of the segments after the first.
     pub(super) snapshots: Vec<(i64, Vec<u8>)>,
-    /// Segment (as an index) and position of the first batch at or above the recovery point.
+    /// Segment (as an index) and position of the first batch that may not be synced.
     pub(super) unflushed_from: Option<(usize, u64)>,
     scanned_bytes: u64,
 }
@@ -203,10 +203,7 @@ impl Scan {
         }
         let aborted = replay::apply(&mut self.producers, header, &batch.bytes, request.now_ms())?;
         segment.aborted.extend(aborted);
-        // DeleteRecords raises the flushed offset over records that no sync has covered: what is left of them in a segment that
-        // stays has to be durable, too.
-        let synced_offset = checkpointed.recovery_point.min(request.recovery_point().unwrap_or(0));
-        if header.base_offset >= synced_offset && self.unflushed_from.is_none() {
+        if header.base_offset >= checkpointed.synced_offset && self.unflushed_from.is_none() {
             self.unflushed_from = Some((self.segments.len(), batch.position));
         }
         replay::assign_epoch(&mut self.epochs, header);

@@ -36,7 +36,7 @@ pub(super) fn judge_start(
     inventory: &Inventory,
     checkpointed: Checkpointed,
 ) -> Result<bool, LogError> {
-    let Checkpointed { log_start_offset, recovery_point } = checkpointed;
+    let Checkpointed { log_start_offset, recovery_point, .. } = checkpointed;
     let Some(first_offset) = inventory.first_offset() else { return Ok(false) };
     // Kafka checkpoints log start offsets after it has deleted segments: the first one there is the start.
     if first_offset <= log_start_offset || !request.was_ours {
