@@ -18,7 +18,7 @@ use ottla_storage::FoundPartition;
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Logs that are opened at the same time. `num.recovery.threads.per.data.dir` bounds how many of them read much.
@@ -219,20 +219,20 @@ impl Applier {
     fn start_openings(&self, newcomers: Vec<(Arc<Partition>, Job)>) {
         let shared = Arc::clone(&self.partitions.shared);
         self.tasks.spawn("broker.open-logs", |mut stopping| async move {
-            let (stopped, mut given_up_at) = (stopping.clone(), None);
+            let is_given_up = AtomicBool::new(false);
             let open = |(partition, opening): (Arc<Partition>, Job)| {
                 // A log that was never opened cannot be closed cleanly: a node that ends soon after its start first opens
                 // what can be opened in a short while.
-                let now = shared.runtime.now();
-                let is_wanted = !stopped.is_set() || now < *given_up_at.get_or_insert(now + OPENING_PATIENCE);
+                let is_wanted = !is_given_up.load(Ordering::Relaxed);
                 async move { is_wanted && partition.open(opening).await }
             };
             let openings = stream::iter(newcomers).map(open).buffer_unordered(OPENINGS_IN_PARALLEL);
             let mut opened = std::pin::pin!(openings.fold(true, async |all, one| all && one));
-            // In the end nothing waits behind a long recovery.
             let give_up = async {
                 stopping.set().await;
                 shared.runtime.sleep(OPENING_PATIENCE).await;
+                is_given_up.store(true, Ordering::Relaxed);
+                // Nor does anything wait behind a long recovery.
                 shared.log_dirs.give_up_recoveries();
             };
             let all_opened = tokio::select! {
