@@ -7,11 +7,13 @@ alone. The machine may be noisy: read the ratios and the CPU, not the seconds. S
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import sys
 import tempfile
 import time
+import traceback
 
 import report
 from cases import CASES, SHORT
@@ -48,12 +50,23 @@ def sync_times(directory, count=200):
 
 
 def run(case, peer_name, programs, directory, scale):
+    """The figures of one run; None, after saying why, if it failed: the runs behind it may take hours."""
     peer = PEERS[peer_name](programs, directory)
     try:
         return CASES[case].run(peer, scale)
+    except (Exception, SystemExit) as error:
+        why = error if isinstance(error, SystemExit) else traceback.format_exc()
+        print(f"{case} {peer_name} FAILED: {why}\n{peer.last_words()}", flush=True)
+        return None
     finally:
         peer.stop()
         peer.clear()
+
+
+def allow_open_files():
+    """As many as the system lets us, for the brokers that we start and for connections of our own."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def main():
@@ -63,27 +76,40 @@ def main():
     cases = arguments.case or (SHORT if arguments.short else list(CASES))
     programs = Programs(arguments.ottla, arguments.bench, arguments.jars, arguments.librdkafka)
     directory = tempfile.mkdtemp(prefix="ottla-bench-", dir=arguments.directory)
-    results, began = {}, time.monotonic()
+    allow_open_files()
+    results, failed, began = {}, [], time.monotonic()
     try:
-        half, nearly_all = sync_times(directory)
+        syncs = sync_times(directory)
         for case in cases:
             wanted = [name for name in CASES[case].peers if not arguments.peer or name in arguments.peer]
             results[case] = {name: [] for name in wanted}
             for turn in range(arguments.rounds):
                 for name in wanted if turn % 2 == 0 else reversed(wanted):
                     found = run(case, name, programs, directory, arguments.scale)
+                    if found is None:
+                        failed.append(f"{case} with {name}")
+                        continue
                     results[case][name].append(found)
                     text = ", ".join(f"{value:.3g} {figure}" for figure, value in found.items())
                     print(f"{case} {turn + 1} {name}: {text}", flush=True)
+            # Written after each case: what was measured stays, whatever becomes of the rest.
+            table = report.write(arguments.results, results, notes(arguments, syncs, time.monotonic() - began, failed))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    notes = [
+    print("\n" + table)
+    return f"failed: {', '.join(failed)}" if failed else None
+
+
+def notes(arguments, syncs, seconds, failed):
+    """What was measured on, and what the names of the brokers mean."""
+    half, nearly_all = syncs
+    said = [
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, {arguments.rounds} runs each,"
-        f" {(time.monotonic() - began) / 60:.0f} minutes, loads x {arguments.scale:g}."
+        f" {seconds / 60:.0f} minutes, loads x {arguments.scale:g}."
         f" fdatasync of the disk: p50 {half:.2f} ms, p99 {nearly_all:.2f} ms.",
         "ottla: write.caching=true, the promise of Kafka as it ships. ottla-durable: its default, an acknowledgement is on the disk.",
     ]
-    print("\n" + report.write(arguments.results, results, notes))
+    return said + ([f"Failed: {', '.join(failed)}."] if failed else [])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Cases about a node as a whole: starts, partitions, connections."""
 
-import resource
 import signal
 import socket
 import time
@@ -95,8 +94,6 @@ class Connections:
 
     def run(self, peer, scale):
         count, load = max(10, int(self.count * scale)), self.load.part(scale)
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         peer.start()
         peer.create_topic(TOPIC, load.partitions)
         without = peer.memory_mb("VmRSS")

@@ -61,6 +61,18 @@ class Peer:
         self.process = None
 
     @property
+    def log(self):
+        return self.directory + ".log"
+
+    def last_words(self):
+        """The end of what it logged in all of its starts."""
+        try:
+            with open(self.log, errors="replace") as log:
+                return "".join(log.readlines()[-20:])
+        except FileNotFoundError:
+            return "it was not started"
+
+    @property
     def address(self):
         return f"127.0.0.1:{self.port}"
 
@@ -71,16 +83,16 @@ class Peer:
         """Starts it on what its directory holds; returns the seconds until it answers a request."""
         os.makedirs(self.directory, exist_ok=True)
         command = self.command()
-        with open(self.directory + ".log", "a") as log:
+        with open(self.log, "a") as log:
             began = time.monotonic()
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         while time.monotonic() - began < 300:
             if self.process.poll() is not None:
-                raise SystemExit(f"{self.name} ended with {self.process.returncode}; see {self.directory}.log")
+                raise SystemExit(f"{self.name} ended with {self.process.returncode}")
             if self.answers():
                 return time.monotonic() - began
             time.sleep(0.002)
-        raise SystemExit(f"{self.name} did not answer within 300 s; see {self.directory}.log")
+        raise SystemExit(f"{self.name} did not answer within 300 s")
 
     def answers(self):
         """Whether it answers an ApiVersions request."""
