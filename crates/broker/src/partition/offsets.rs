@@ -5,7 +5,9 @@ use super::reading::last_stable_offset;
 use super::{Partition, PartitionError};
 use crate::parked::Parked;
 use crate::watchers::Waiter;
+use ottla_replication::LeaderState;
 use ottla_runtime::Instant;
+use ottla_storage::leader_epoch_cache::EpochEntry;
 use ottla_storage::producer_state::ProducerEntry;
 use ottla_storage::{Log, TimestampQuery};
 use ottla_types::{ErrorCode, LeaderEpoch};
@@ -84,9 +86,9 @@ impl Partition {
 
     fn earliest(&self) -> Result<OffsetFound, PartitionError> {
         let mut state = self.lock();
-        let (open, _) = state.leading()?;
+        let (open, leader) = state.leading()?;
         let offset = open.log.log_start_offset();
-        let leader_epoch = open.log.epoch_for_offset(offset).unwrap_or(LeaderEpoch::NONE);
+        let leader_epoch = open.log.earliest_epoch(beginning(leader)).unwrap_or(LeaderEpoch::NONE);
         Ok(OffsetFound { offset, timestamp: -1, leader_epoch: leader_epoch.0 })
     }
 
@@ -170,9 +172,8 @@ impl Partition {
     ) -> Result<(LeaderEpoch, i64), PartitionError> {
         let mut state = self.lock();
         state.check_epoch(current_leader_epoch)?;
-        let current = state.leadership.leader_epoch;
-        let (open, _) = state.leading()?;
-        let found = open.log.offset_for_leader_epoch(LeaderEpoch(requested), current);
+        let (open, leader) = state.leading()?;
+        let found = open.log.offset_for_leader_epoch(LeaderEpoch(requested), beginning(leader));
         Ok(found.unwrap_or((LeaderEpoch::NONE, -1)))
     }
 
@@ -180,6 +181,11 @@ impl Partition {
     pub(crate) fn producers(&self) -> Result<Vec<ProducerEntry>, PartitionError> {
         Ok(self.lock().leading()?.0.log.producers().producers().cloned().collect())
     }
+}
+
+/// Where the records of this leader begin.
+pub(super) fn beginning(leader: &LeaderState) -> EpochEntry {
+    EpochEntry { epoch: leader.leader_epoch(), start_offset: leader.leader_epoch_start_offset() }
 }
 
 /// What a consumer may see ends here.

@@ -1,11 +1,13 @@
 //! Reading records for a Fetch.
 
 use super::flushing::Urgency;
+use super::offsets::beginning;
 use super::state::OpenLog;
 use super::{Partition, PartitionError};
 use crate::watchers::{Registration, Waiter};
 use ottla_records::scan;
 use ottla_runtime::FileRange;
+use ottla_storage::leader_epoch_cache::EpochEntry;
 use ottla_storage::txn_index::AbortedTxn;
 use ottla_storage::{AbortedLookup, Log, LogSlice, ReadPlan};
 use ottla_types::{ErrorCode, LeaderEpoch};
@@ -93,8 +95,8 @@ impl Partition {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.check_epoch(request.current_leader_epoch)?;
-        let (epoch, high_watermark) = (state.leadership.leader_epoch, state.high_watermark);
-        let (open, _) = state.leading()?;
+        let high_watermark = state.high_watermark;
+        let (open, leader) = state.leading()?;
         let log_end_offset = open.log.log_end_offset();
         let last_stable_offset = last_stable_offset(&open.log, high_watermark);
         let upper_offset = if request.read_committed { last_stable_offset } else { high_watermark };
@@ -103,7 +105,7 @@ impl Partition {
             .log
             .plan_read(request.offset, request.max_bytes, upper_offset, request.at_least_one_batch)
             .map_err(|error| error.to_string());
-        let diverging_epoch = diverging_epoch(open, request, epoch)?;
+        let diverging_epoch = diverging_epoch(open, request, beginning(leader))?;
         let plan = match (plan, diverging_epoch) {
             (Ok(plan), _) => plan,
             // A reader whose log parted from this one may be beyond its end; it is told where they parted.
@@ -201,7 +203,7 @@ fn empty_plan(open: &OpenLog) -> ReadPlan {
 fn diverging_epoch(
     open: &OpenLog,
     request: &ReadRequest,
-    current: LeaderEpoch,
+    current: EpochEntry,
 ) -> Result<Option<(LeaderEpoch, i64)>, PartitionError> {
     if request.last_fetched_epoch < 0 {
         return Ok(None);

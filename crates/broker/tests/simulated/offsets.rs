@@ -89,14 +89,42 @@ fn ends_of_leader_epochs_are_known_after_restarts() {
         node.produce("t", 0, &["c"]).await;
         let current = node.controller.image().partition("t", 0).unwrap().leader_epoch.0;
         for (leader_epoch, expected) in [(0, (0, 2)), (current, (current, 3)), (current + 1, (-1, -1))] {
-            let asked = OffsetForLeaderPartition { partition: 0, leader_epoch, ..Default::default() };
-            let topics = vec![OffsetForLeaderTopic { topic: "t".into(), partitions: vec![asked] }];
-            let request = OffsetForLeaderEpochRequest { replica_id: -1, topics };
-            let response = node.call(4, &request).await;
-            let end = &response.topics[0].partitions[0];
-            assert_eq!((end.leader_epoch, end.end_offset), expected);
+            assert_eq!(end_of_epoch(&node, leader_epoch).await, expected);
         }
     });
+}
+
+#[test]
+fn an_epoch_that_was_told_has_an_end_although_nothing_was_written_in_it() {
+    with_node(59, &[], |mut node| async move {
+        node.create_topic("t", 1, &[]).await;
+        for records in 0..3 {
+            let told = node.list_offset("t", 0, LATEST).await;
+            assert_eq!(told.offset, records);
+            let earliest = node.list_offset("t", 0, EARLIEST).await.leader_epoch;
+            assert_eq!(earliest == told.leader_epoch, records == 0, "an empty partition has the epoch of its leader");
+            for _ in 0..2 {
+                node = node.restart().await;
+                node.ready("t", 0).await;
+            }
+            let (epoch, end_offset) = end_of_epoch(&node, told.leader_epoch).await;
+            assert!((0..=told.leader_epoch).contains(&epoch), "{epoch}");
+            assert_eq!(end_offset, records);
+            // In an epoch of its own: the next one that is told has no records.
+            node.produce("t", 0, &["a"]).await;
+            node = node.restart().await;
+            node.ready("t", 0).await;
+        }
+    });
+}
+
+/// The epoch and the offset that OffsetForLeaderEpoch answers.
+async fn end_of_epoch(node: &Node, leader_epoch: i32) -> (i32, i64) {
+    let asked = OffsetForLeaderPartition { partition: 0, leader_epoch, ..Default::default() };
+    let topics = vec![OffsetForLeaderTopic { topic: "t".into(), partitions: vec![asked] }];
+    let response = node.call(4, &OffsetForLeaderEpochRequest { replica_id: -1, topics }).await;
+    let end = &response.topics[0].partitions[0];
+    (end.leader_epoch, end.end_offset)
 }
 
 #[test]

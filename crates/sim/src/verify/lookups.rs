@@ -10,6 +10,7 @@ use crate::workload::{Actor, grouping};
 use ottla_client::{Admin, ClientError, FetchSpec, Isolation, OffsetSpec};
 use ottla_protocol::OffsetForLeaderEpochRequest;
 use ottla_protocol::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use ottla_protocol::offset_for_leader_epoch_response::EpochEndOffset;
 use ottla_records::{BatchHeader, NO_TIMESTAMP, scan};
 use ottla_types::ErrorCode;
 use std::collections::BTreeMap;
@@ -102,6 +103,13 @@ impl Place<'_> {
             let next = epochs.range(epoch + 1..).next().map(|(_, &(start, _))| start);
             self.by_epoch(epoch, end, next).await?;
         }
+        let told = self.look(OffsetSpec::Latest).await?.leader_epoch;
+        for epoch in (0..=told).filter(|epoch| !epochs.contains_key(epoch)) {
+            let answer = self.end_of_epoch(epoch).await?;
+            if answer.end_offset < 0 || answer.leader_epoch > epoch {
+                return Err(Stopped::Disagree(format!("epoch {epoch} of {told} without records ends at {answer:?}")));
+            }
+        }
         Ok(())
     }
 
@@ -146,22 +154,27 @@ impl Place<'_> {
 
     /// An epoch ends behind its last record, and not behind the first one of the next.
     async fn by_epoch(&self, epoch: i32, end: i64, next: Option<i64>) -> Result<(), Stopped> {
-        let asked = OffsetForLeaderPartition { partition: self.partition, leader_epoch: epoch, ..Default::default() };
-        let topic = OffsetForLeaderTopic { topic: self.topic.clone(), partitions: vec![asked] };
-        let request = OffsetForLeaderEpochRequest { replica_id: -1, topics: vec![topic] };
-        let response = self.actor.client.any_broker().await?.send(&request).await?;
-        let answer = response.topics.iter().flat_map(|topic| &topic.partitions).next();
-        let Some(answer) = answer else { return Err(Stopped::Disagree("no end of an epoch is told".to_string())) };
-        let code = ErrorCode::from_code(answer.error_code).unwrap_or(ErrorCode::UnknownServerError);
-        if code != ErrorCode::None {
-            let subject = format!("the end of epoch {epoch}");
-            return Err(ClientError::Broker { subject, code, message: None }.into());
-        }
+        let answer = self.end_of_epoch(epoch).await?;
         let is_late = next.is_some_and(|next| answer.end_offset > next);
         if answer.leader_epoch != epoch || answer.end_offset < end || is_late {
             let what = format!("epoch {epoch} ends at {end}, the next one begins at {next:?}, found {answer:?}");
             return Err(Stopped::Disagree(what));
         }
         Ok(())
+    }
+
+    async fn end_of_epoch(&self, epoch: i32) -> Result<EpochEndOffset, Stopped> {
+        let asked = OffsetForLeaderPartition { partition: self.partition, leader_epoch: epoch, ..Default::default() };
+        let topic = OffsetForLeaderTopic { topic: self.topic.clone(), partitions: vec![asked] };
+        let request = OffsetForLeaderEpochRequest { replica_id: -1, topics: vec![topic] };
+        let response = self.actor.client.any_broker().await?.send(&request).await?;
+        let answer = response.topics.into_iter().flat_map(|topic| topic.partitions).next();
+        let Some(answer) = answer else { return Err(Stopped::Disagree("no end of an epoch is told".to_string())) };
+        let code = ErrorCode::from_code(answer.error_code).unwrap_or(ErrorCode::UnknownServerError);
+        if code != ErrorCode::None {
+            let subject = format!("the end of epoch {epoch}");
+            return Err(ClientError::Broker { subject, code, message: None }.into());
+        }
+        Ok(answer)
     }
 }

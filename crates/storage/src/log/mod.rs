@@ -38,7 +38,7 @@ pub use transactions::AbortedLookup;
 pub(crate) use unflushed::Unflushed;
 
 use crate::dirs::{LogDir, LogProgress, write_topic_id};
-use crate::leader_epoch_cache::LeaderEpochCache;
+use crate::leader_epoch_cache::{EpochEntry, LeaderEpochCache};
 use crate::producer_state::ProducerState;
 use crate::segment::{ActiveSegment, Segment};
 use crate::{LogConfig, LogError, sites};
@@ -245,18 +245,21 @@ impl Log {
     }
 
     /// Where the records of leader epoch `requested` end (KIP-101): the largest epoch not above it and the offset after
-    /// its last record. `current` is the epoch of the present leader, which may have no records yet: its end is the log
-    /// end offset.
-    pub fn offset_for_leader_epoch(&self, requested: LeaderEpoch, current: LeaderEpoch) -> Option<(LeaderEpoch, i64)> {
-        if requested == current {
-            return Some((current, self.log_end_offset));
-        }
-        self.present_epochs().end_offset_for(requested, self.log_end_offset)
+    /// its last record. `current` is the present leader's epoch and where its first record is or will be, so that older
+    /// epochs without records have an end, too. `None` for an epoch that is above it.
+    pub fn offset_for_leader_epoch(&self, requested: LeaderEpoch, current: EpochEntry) -> Option<(LeaderEpoch, i64)> {
+        self.epochs_led_by(current).end_offset_for(requested, self.log_end_offset)
     }
 
-    /// The leader epoch in which the record at `offset` was appended.
-    pub fn epoch_for_offset(&self, offset: i64) -> Option<LeaderEpoch> {
-        self.epochs.epoch_for_offset(offset)
+    /// Epoch of the first record that is present, or of the present leader if there is none.
+    pub fn earliest_epoch(&self, current: EpochEntry) -> Option<LeaderEpoch> {
+        self.epochs_led_by(current).epoch_for_offset(self.log_start_offset)
+    }
+
+    fn epochs_led_by(&self, current: EpochEntry) -> LeaderEpochCache {
+        let mut epochs = self.present_epochs();
+        epochs.assign(current.epoch, current.start_offset.clamp(self.log_start_offset, self.log_end_offset));
+        epochs
     }
 
     /// The epochs of the records from the log start offset on. What is kept beyond them is needed if a power loss takes

@@ -181,12 +181,26 @@ fn epochs_end_where_the_next_begins() {
         for (epoch, records) in [(1, 4), (5, 2), (7, 1)] {
             try_append(&mut log, &batch(records), LeaderEpoch(epoch), Origin::Client).await.unwrap();
         }
-        let end = |requested, current| log.offset_for_leader_epoch(LeaderEpoch(requested), LeaderEpoch(current));
-        assert_eq!(end(1, 7), Some((LeaderEpoch(1), 4)));
-        assert_eq!(end(3, 7), Some((LeaderEpoch(1), 4)));
-        assert_eq!(end(7, 7), Some((LeaderEpoch(7), 7)));
-        assert_eq!(end(9, 9), Some((LeaderEpoch(9), 7)), "the present epoch has no records yet");
+        let end = |requested, current| log.offset_for_leader_epoch(LeaderEpoch(requested), current);
+        assert_eq!(end(1, since(LeaderEpoch(7), 6)), Some((LeaderEpoch(1), 4)));
+        assert_eq!(end(3, since(LeaderEpoch(7), 6)), Some((LeaderEpoch(1), 4)));
+        assert_eq!(end(7, since(LeaderEpoch(7), 6)), Some((LeaderEpoch(7), 7)));
+        assert_eq!(end(8, since(LeaderEpoch(7), 6)), None, "an epoch to come");
+        assert_eq!(end(9, since(LeaderEpoch(9), 7)), Some((LeaderEpoch(9), 7)), "the present epoch has no records yet");
+        assert_eq!(end(8, since(LeaderEpoch(9), 7)), Some((LeaderEpoch(7), 7)), "nor had the one before it");
+        assert_eq!(log.earliest_epoch(since(LeaderEpoch(9), 7)), Some(LeaderEpoch(1)));
         assert_eq!([0, 3, 4, 6].map(|offset| log.leader_epoch_at(offset).map(|epoch| epoch.0)), [1, 1, 5, 7].map(Some));
+    });
+}
+
+#[test]
+fn an_epoch_without_records_ends_where_the_present_one_begins() {
+    in_memory(async |rt| {
+        let (_dirs, log) = new_log(&rt, LogConfig::default()).await;
+        let current = since(LeaderEpoch(3), 0);
+        let end = |requested| log.offset_for_leader_epoch(LeaderEpoch(requested), current);
+        assert_eq!([end(0), end(2), end(3)], [0, 2, 3].map(|epoch| Some((LeaderEpoch(epoch), 0))));
+        assert_eq!((end(4), log.earliest_epoch(current)), (None, Some(LeaderEpoch(3))));
     });
 }
 

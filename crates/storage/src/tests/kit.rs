@@ -1,5 +1,6 @@
 //! What the tests of logs share.
 
+use crate::leader_epoch_cache::EpochEntry;
 use crate::producer_state::Origin;
 use crate::{
     AppendError, AppendOutcome, Appended, Log, LogConfig, LogDirs, LogDirsOptions, LogError, ReadPlan, RecoveryReport,
@@ -31,6 +32,11 @@ pub(crate) fn partition() -> TopicPartition {
 /// Where the partition of most tests is.
 pub(crate) fn partition_path() -> PathBuf {
     Path::new(DATA).join("topic-0")
+}
+
+/// A leader whose first record is, or will be, at `start_offset`.
+pub(crate) fn since(epoch: LeaderEpoch, start_offset: i64) -> EpochEntry {
+    EpochEntry { epoch, start_offset }
 }
 
 /// Small segments with dense indexes.

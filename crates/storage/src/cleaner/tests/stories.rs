@@ -30,7 +30,7 @@ fn only_the_last_value_of_a_key_stays_and_offsets_do_not_move() {
         assert_eq!(log.log_start_offset(), 0);
         assert_eq!(timestamp_lookup(&log, TimestampQuery::AtOrAfter(0)).await, Some((5000, 3)));
         assert_eq!(timestamp_lookup(&log, TimestampQuery::AtOrAfter(5500)).await, Some((6000, 6)));
-        assert_eq!(log.offset_for_leader_epoch(EPOCH, LeaderEpoch(9)), Some((EPOCH, 8)));
+        assert_eq!(log.offset_for_leader_epoch(EPOCH, since(LeaderEpoch(9), 8)), Some((EPOCH, 8)));
         for offset in 0..=3 {
             assert_eq!(read_batches(&log, offset).await[0].header.base_offset, 3, "from {offset}");
         }

@@ -7,7 +7,7 @@ use crate::index::{OffsetIndex, TimeIndex};
 use crate::producer_state::ProducerState;
 use crate::recovery::Inventory;
 use crate::segment::rebuild_indexes;
-use crate::tests::kit::{partition_path, small_segments};
+use crate::tests::kit::{partition_path, since, small_segments};
 use bytes::Bytes;
 use ottla_runtime::{OpenMode, Runtime};
 use ottla_types::LeaderEpoch;
@@ -110,12 +110,13 @@ fn same_epochs(log: &Log, model: &Model, end: i64) -> Check {
     }
     same("epochs", log.present_epochs().entries(), model.epochs.entries())?;
     same("latest epoch", log.latest_epoch(), model.epochs.latest_epoch())?;
+    let next = since(LeaderEpoch(i32::MAX), end);
     for entry in model.epochs.entries() {
-        let actual = log.offset_for_leader_epoch(entry.epoch, LeaderEpoch(i32::MAX));
+        let actual = log.offset_for_leader_epoch(entry.epoch, next);
         same("end of an epoch", actual, model.epochs.end_offset_for(entry.epoch, end))?;
     }
     let older = LeaderEpoch(model.epochs.earliest_entry().map_or(0, |entry| entry.epoch.0 - 1));
-    let actual = log.offset_for_leader_epoch(older, LeaderEpoch(i32::MAX));
+    let actual = log.offset_for_leader_epoch(older, next);
     same("end of an older epoch", actual, model.epochs.end_offset_for(older, end))
 }
 

@@ -115,14 +115,14 @@ fn epochs_that_were_not_written_are_found_again_when_the_log_is_opened_again() {
         try_append(&mut log, &batch(3), next, Origin::Client).await.unwrap_err();
         let (log, _) = dirs.reopen_log(&log.into_failed()).await.unwrap();
         assert_eq!(log.log_end_offset(), 30);
-        assert_eq!(log.offset_for_leader_epoch(EPOCH, next), Some((EPOCH, 15)));
+        assert_eq!(log.offset_for_leader_epoch(EPOCH, since(next, 15)), Some((EPOCH, 15)));
         assert_eq!(log.leader_epoch_at(15), Some(next));
         drop((log, dirs));
         world.crash(NODE);
         let rt = world.node(NODE);
         let dirs = open_dirs(&rt).await;
         let (log, _) = open_found(&dirs, LogConfig::default()).await.unwrap();
-        assert_eq!(log.offset_for_leader_epoch(EPOCH, next), Some((EPOCH, 15)));
+        assert_eq!(log.offset_for_leader_epoch(EPOCH, since(next, 15)), Some((EPOCH, 15)));
     });
 }
 
@@ -151,8 +151,8 @@ fn epochs_of_a_checkpoint_that_is_ahead_stay_as_they_are() {
         try_append(&mut log, &batch(3), epochs[2], Origin::Client).await.unwrap_err();
         let (log, _) = dirs.reopen_log(&log.into_failed()).await.unwrap();
         assert_eq!(log.log_end_offset(), 27);
-        assert_eq!(log.offset_for_leader_epoch(epochs[0], epochs[2]), Some((epochs[0], 12)));
-        assert_eq!(log.offset_for_leader_epoch(epochs[1], epochs[2]), Some((epochs[1], 21)));
+        assert_eq!(log.offset_for_leader_epoch(epochs[0], since(epochs[2], 21)), Some((epochs[0], 12)));
+        assert_eq!(log.offset_for_leader_epoch(epochs[1], since(epochs[2], 21)), Some((epochs[1], 21)));
     });
 }
 
