@@ -10,7 +10,8 @@
 //! The start moves over records that are done with. Offsets that hold no record (compaction, markers of transactions) are
 //! archived when that is noticed: by a read that skips them, or by the member that got them.
 //!
-//! `in_flight` is the state of one record. One file per step: `acquire`, `acknowledge`, `finish` (what was written), `release`
+//! `in_flight` is the state of one record; `in_flight_batches` knows which ones were first acquired together, and `portions` what
+//! of them one answer takes. One file per step: `acquire`, `acknowledge`, `finish` (what was written), `release`
 //! (locks that end, members that go), `dead_letters`, `load`. Time is an argument, milliseconds of any clock that only rises.
 
 mod acknowledge;
@@ -18,7 +19,9 @@ mod acquire;
 mod dead_letters;
 mod finish;
 mod in_flight;
+mod in_flight_batches;
 mod load;
+mod portions;
 mod release;
 
 #[cfg(test)]
@@ -32,6 +35,7 @@ pub use load::{Damaged, LoadedState};
 use crate::runs::Runs;
 use crate::state::StateBatch;
 use in_flight::{InFlight, State};
+use in_flight_batches::InFlightBatches;
 use std::collections::BTreeMap;
 
 /// What the group's configs allow.
@@ -75,6 +79,7 @@ pub struct SharePartition {
     end_offset: i64,
     state_epoch: i32,
     runs: Runs<InFlight>,
+    batches: InFlightBatches,
     /// The first and last offset of every write that is under way.
     writes: BTreeMap<WriteId, (i64, i64)>,
     next_write: u64,
@@ -133,7 +138,7 @@ impl SharePartition {
         if log_start_offset > self.start_offset {
             self.start_offset = log_start_offset;
             self.end_offset = self.end_offset.max(log_start_offset);
-            self.runs.remove_below(log_start_offset);
+            self.forget_below(log_start_offset);
             self.advance_start();
         }
     }
@@ -144,10 +149,15 @@ impl SharePartition {
         let first_open = first_open.map_or(self.end_offset, |(first, _, _)| first);
         let moves = first_open > self.start_offset;
         if moves {
-            self.runs.remove_below(first_open);
+            self.forget_below(first_open);
             self.start_offset = first_open;
         }
         moves
+    }
+
+    fn forget_below(&mut self, offset: i64) {
+        self.runs.remove_below(offset);
+        self.batches.remove_below(offset);
     }
 
     /// Makes a write of states, if there are any.

@@ -69,6 +69,8 @@ struct Session<C> {
     /// In the order in which the partitions came.
     partitions: Vec<TopicIdPartition>,
     known: BTreeSet<TopicIdPartition>,
+    /// Partitions that the next answer names even without records: they are new, or the last answer had an error of theirs.
+    unanswered: BTreeSet<TopicIdPartition>,
     connection: C,
 }
 
@@ -121,8 +123,11 @@ impl<C> ShareSessions<C> {
         if !self.sessions.contains_key(key) && self.sessions.len() >= self.sessions_max {
             return Err(SessionError::LimitReached(self.sessions_max));
         }
-        let mut session = Session { epoch: 1, partitions: Vec::new(), known: BTreeSet::new(), connection };
+        let (known, unanswered) = (BTreeSet::new(), BTreeSet::new());
+        let mut session = Session { epoch: 1, partitions: Vec::new(), known, unanswered, connection };
         session.add(partitions);
+        // The answer to this request names all of them.
+        session.unanswered.clear();
         let replaced = self.sessions.insert(key.clone(), session);
         let replaced = replaced.map(|session| (session.partitions, session.connection));
         Ok(Opened { replaced })
@@ -160,6 +165,20 @@ impl<C> ShareSessions<C> {
         Ok(session.partitions.clone())
     }
 
+    /// An answer is made for the request of this epoch: whether it names a partition that was read, though it has no records of
+    /// it. The first answer of a session names all of them.
+    pub fn answers(&mut self, key: &SessionKey, epoch: i32, partition: TopicIdPartition, has_error: bool) -> bool {
+        if epoch == INITIAL_EPOCH {
+            return true;
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return has_error };
+        let is_due = session.unanswered.remove(&partition);
+        if has_error && session.known.contains(&partition) {
+            session.unanswered.insert(partition);
+        }
+        is_due || has_error
+    }
+
     /// Ends a session; what it had.
     pub fn close(&mut self, key: &SessionKey) -> Option<Vec<TopicIdPartition>> {
         self.sessions.remove(key).map(|session| session.partitions)
@@ -177,6 +196,7 @@ impl<C> Session<C> {
         for partition in partitions {
             if self.known.insert(*partition) {
                 self.partitions.push(*partition);
+                self.unanswered.insert(*partition);
             }
         }
     }
@@ -184,6 +204,7 @@ impl<C> Session<C> {
     fn forget(&mut self, partitions: &[TopicIdPartition]) {
         for partition in partitions {
             self.known.remove(partition);
+            self.unanswered.remove(partition);
         }
         if !partitions.is_empty() {
             self.partitions.retain(|partition| self.known.contains(partition));
@@ -252,6 +273,26 @@ mod tests {
         assert_eq!(gone, [(key("b"), vec![(FOO, 0)])], "a request of another session moves nothing");
         assert_eq!(sessions.go_on(&key("a"), 2, NONE, "new"), Ok(vec![(FOO, 0)]));
         assert_eq!(sessions.close_where(|connection| *connection == "new").len(), 1);
+    }
+
+    /// Kafka's ShareSessionContext and CachedSharePartition.
+    #[test]
+    fn a_partition_without_records_is_named_when_it_is_new_and_after_an_error() {
+        let mut sessions = ShareSessions::new(1);
+        sessions.open(&key("a"), &[(FOO, 0)], false, ()).expect("there is room");
+        assert!(sessions.answers(&key("a"), INITIAL_EPOCH, (FOO, 0), false), "the first answer names all");
+        sessions.go_on(&key("a"), 1, (&[(FOO, 0), (FOO, 1)], &[]), ()).expect("a session");
+        assert!(!sessions.answers(&key("a"), 1, (FOO, 0), false), "it is known already");
+        assert!(sessions.answers(&key("a"), 1, (FOO, 1), false), "it is new");
+        let mut answers = |epoch, has_error| {
+            sessions.go_on(&key("a"), epoch, NONE, ()).expect("a session");
+            sessions.answers(&key("a"), epoch, (FOO, 1), has_error)
+        };
+        let named = [answers(2, false), answers(3, true), answers(4, true), answers(5, false), answers(6, false)];
+        assert_eq!(named, [false, true, true, true, false], "once more when the error has gone");
+        sessions.go_on(&key("a"), 7, (&[(FOO, 2)], &[(FOO, 2)]), ()).expect("a session");
+        assert!(!sessions.answers(&key("a"), 7, (FOO, 2), false), "it is not wanted any more");
+        assert!(!sessions.answers(&key("b"), 7, (FOO, 1), false), "there is no session");
     }
 
     #[test]

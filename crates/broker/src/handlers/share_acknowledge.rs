@@ -2,26 +2,29 @@
 //!
 //! v2 renewal of locks (KIP-1222). Needs an open session, whose epoch it carries on; epoch -1 ends it, and what its member still
 //! has is available again. Errors: UNSUPPORTED_VERSION, INVALID_REQUEST, SHARE_SESSION_NOT_FOUND,
-//! INVALID_SHARE_SESSION_EPOCH; by partition INVALID_RECORD_STATE, INVALID_REQUEST, UNKNOWN_TOPIC_OR_PARTITION and what the share
-//! coordinator refuses.
+//! INVALID_SHARE_SESSION_EPOCH; by partition INVALID_RECORD_STATE, INVALID_REQUEST, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
+//! NOT_LEADER_OR_FOLLOWER, with who leads, and what else the share coordinator refuses.
 
 use super::codec::{Handled, decode, respond};
 use super::share_groups::{ack_batch, are_enabled, names, session_code};
 use crate::Broker;
 use crate::partition::PartitionError;
 use crate::share::Acknowledgement;
+use ottla_metadata::MetadataImage;
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::share_acknowledge_request::ShareAcknowledgeRequest;
 use ottla_protocol::generated::share_acknowledge_response::{
-    LeaderIdAndEpoch, PartitionData, ShareAcknowledgeResponse, ShareAcknowledgeTopicResponse,
+    LeaderIdAndEpoch, NodeEndpoint, PartitionData, ShareAcknowledgeResponse, ShareAcknowledgeTopicResponse,
 };
 use ottla_share::{FINAL_EPOCH, SessionKey, TopicIdPartition};
-use ottla_types::ErrorCode;
+use ottla_types::{ErrorCode, Uuid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// First version with renewal.
 const RENEWAL_FROM: i16 = 2;
+/// What is said of a leader where nobody needs to know.
+const NO_LEADER: LeaderIdAndEpoch = LeaderIdAndEpoch { leader_id: -1, leader_epoch: -1 };
 
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: ShareAcknowledgeRequest = decode(&request)?;
@@ -48,7 +51,7 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     }
     let is_renew_ack = header.api_version >= RENEWAL_FROM && body.is_renew_ack;
     let acknowledging = broker.share_partitions().acknowledge(&key, acknowledgements(&body, is_renew_ack));
-    let broker = Arc::clone(broker);
+    let (broker, listener) = (Arc::clone(broker), Arc::clone(&request.connection.listener));
     Ok(Outcome::Later(Box::pin(async move {
         let acknowledged = acknowledging.await;
         let partitions = broker.share_partitions();
@@ -56,9 +59,11 @@ pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
             partitions.close(&key);
         }
         let lock_ms = partitions.settings(&key.group_id).limits.lock_duration_ms;
+        let responses = topics(&broker.image(), acknowledged);
         let response = ShareAcknowledgeResponse {
             acquisition_lock_timeout_ms: i32::try_from(lock_ms).unwrap_or(i32::MAX),
-            responses: topics(acknowledged),
+            node_endpoints: node_endpoints(&broker, &listener, &responses),
+            responses,
             ..ShareAcknowledgeResponse::default()
         };
         respond(&broker, &header, &response)
@@ -77,17 +82,81 @@ fn acknowledgements(body: &ShareAcknowledgeRequest, is_renew_ack: bool) -> Vec<A
         .collect()
 }
 
-fn topics(acknowledged: Vec<(TopicIdPartition, Result<(), PartitionError>)>) -> Vec<ShareAcknowledgeTopicResponse> {
-    let mut topics: BTreeMap<ottla_types::Uuid, Vec<PartitionData>> = BTreeMap::new();
-    for ((topic_id, partition_index), result) in acknowledged {
+fn topics(
+    image: &MetadataImage,
+    acknowledged: Vec<(TopicIdPartition, Result<(), PartitionError>)>,
+) -> Vec<ShareAcknowledgeTopicResponse> {
+    let mut topics: BTreeMap<Uuid, Vec<PartitionData>> = BTreeMap::new();
+    for (place, result) in acknowledged {
         let error = result.err();
-        topics.entry(topic_id).or_default().push(PartitionData {
-            partition_index,
+        topics.entry(place.0).or_default().push(PartitionData {
+            partition_index: place.1,
             error_code: error.as_ref().map_or(0, |error| error.code.code()),
+            current_leader: error.as_ref().map_or(NO_LEADER, |error| current_leader(image, place, error.code)),
             error_message: error.map(|error| error.message.into_owned()),
-            current_leader: LeaderIdAndEpoch { leader_id: -1, leader_epoch: -1 },
         });
     }
     let topics = topics.into_iter();
     topics.map(|(topic_id, partitions)| ShareAcknowledgeTopicResponse { topic_id, partitions }).collect()
+}
+
+/// Who leads a partition, for a client that asked the wrong node or in the wrong epoch.
+fn current_leader(image: &MetadataImage, (topic_id, index): TopicIdPartition, error: ErrorCode) -> LeaderIdAndEpoch {
+    let is_stale = matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
+    let partition = image.topic_by_id(topic_id).filter(|_| is_stale).and_then(|topic| topic.partition(index));
+    partition.map_or(NO_LEADER, |partition| LeaderIdAndEpoch {
+        leader_id: partition.leader.map_or(-1, |leader| leader.0),
+        leader_epoch: partition.leader_epoch.0,
+    })
+}
+
+fn node_endpoints(broker: &Broker, listener: &str, responses: &[ShareAcknowledgeTopicResponse]) -> Vec<NodeEndpoint> {
+    let leaders = responses.iter().flat_map(|topic| &topic.partitions).map(|data| data.current_leader.leader_id);
+    let endpoints = broker.endpoints_of(leaders, listener).into_iter();
+    endpoints.map(|e| NodeEndpoint { node_id: e.node_id, host: e.host, port: e.port, rack: e.rack }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_protocol::{MetadataRecord, PartitionRecord, TopicRecord};
+
+    const TOPIC: Uuid = Uuid([1; 16]);
+
+    /// A topic whose partition node 2 leads.
+    fn image() -> MetadataImage {
+        let mut image = MetadataImage::empty();
+        let topic = TopicRecord { name: "t".to_string(), topic_id: TOPIC };
+        let partition = PartitionRecord {
+            partition_id: 0,
+            topic_id: TOPIC,
+            replicas: vec![2],
+            isr: vec![2],
+            leader: 2,
+            leader_epoch: 7,
+            partition_epoch: 0,
+            directories: vec![Uuid::ZERO],
+            ..PartitionRecord::default()
+        };
+        for record in [MetadataRecord::Topic(topic), MetadataRecord::Partition(partition)] {
+            image.apply(&record).expect("a good record");
+        }
+        image
+    }
+
+    /// KafkaApis.processShareAcknowledgeResponse.
+    #[test]
+    fn who_asked_the_wrong_node_is_told_who_leads() {
+        let told = |index, result: Result<(), ErrorCode>| {
+            let result = result.map_err(|code| PartitionError::of(code, "refused"));
+            let topics = topics(&image(), vec![((TOPIC, index), result)]);
+            let leader = &topics[0].partitions[0].current_leader;
+            (leader.leader_id, leader.leader_epoch)
+        };
+        assert_eq!(told(0, Err(ErrorCode::NotLeaderOrFollower)), (2, 7));
+        assert_eq!(told(0, Err(ErrorCode::FencedLeaderEpoch)), (2, 7));
+        assert_eq!(told(0, Err(ErrorCode::InvalidRecordState)), (-1, -1));
+        assert_eq!(told(0, Ok(())), (-1, -1));
+        assert_eq!(told(1, Err(ErrorCode::NotLeaderOrFollower)), (-1, -1), "nobody knows");
+    }
 }

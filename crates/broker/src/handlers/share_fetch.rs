@@ -1,7 +1,8 @@
 //! ShareFetch (key 78), versions 1 and 2 (KIP-932).
 //!
 //! v2 acquire modes (KIP-1206), renewal of locks (KIP-1222). A session names the partitions once; acknowledgements may come
-//! along, and are taken before anything is acquired. Waits until there are records or `max_wait_ms` has passed; a request that
+//! along, and are taken before anything is acquired. The first answer of a session names every partition that was read, later ones
+//! those with something to tell, those that are new, and those that had an error before. Waits until there are records or `max_wait_ms` has passed; a request that
 //! renews locks asks for nothing else, so that its answer comes at once. A client above `consumer_byte_rate` gets nothing until it
 //! has waited; unlike in Kafka nothing is acquired for it meanwhile. Errors: UNSUPPORTED_VERSION where share groups are
 //! switched off, INVALID_REQUEST, SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED (after
@@ -87,7 +88,7 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
             partitions.close(&key);
         }
         drop(share);
-        let answer = respond::answer(&broker, &listener, &key, places, fetched, acknowledged);
+        let answer = respond::answer(&broker, &listener, (&key, epoch), places, fetched, acknowledged);
         respond::respond(&broker, &header, &answer, wait_ms)
     })))
 }
@@ -104,9 +105,12 @@ fn places(body: &ShareFetchRequest) -> (Vec<TopicIdPartition>, Vec<TopicIdPartit
     (added, forgotten.collect())
 }
 
+/// None where no partition has any; otherwise of every partition, as in Kafka.
 fn acknowledgements(body: &ShareFetchRequest, is_renew_ack: bool) -> Vec<Acknowledgement> {
-    let acknowledged = partitions(body).filter(|(_, partition)| !partition.acknowledgement_batches.is_empty());
-    acknowledged
+    if partitions(body).all(|(_, partition)| partition.acknowledgement_batches.is_empty()) {
+        return Vec::new();
+    }
+    partitions(body)
         .map(|(topic_id, partition)| {
             let batches = partition.acknowledgement_batches.iter();
             let batches = batches

@@ -41,6 +41,8 @@ pub(crate) struct Wanted {
 #[derive(Default)]
 pub(crate) struct Fetched {
     pub(crate) error: Option<PartitionError>,
+    /// The log was read, whether or not there was anything.
+    pub(crate) is_read: bool,
     pub(crate) records: Bytes,
     pub(crate) acquired: Vec<Acquired>,
 }
@@ -177,7 +179,9 @@ impl SharePartitions {
                 }
                 Err(error) => return Err(error),
             };
-            let Some(range) = outcome.range else { return Ok(None) };
+            let Some(range) = outcome.range else {
+                return Ok(Some(Read::new(request.offset, Bytes::new(), Vec::new())));
+            };
             let len = usize::try_from(range.len).unwrap_or(usize::MAX);
             let bytes = range.file.read_at(range.offset, len).await.map_err(|error| {
                 PartitionError::storage(format!("records cannot be read: {error}. Next step: look at the disk"))
@@ -223,7 +227,7 @@ impl SharePartitions {
             let count = acquired.iter().map(|records| records.last_offset - records.first_offset + 1).sum::<i64>();
             left -= count;
             self.metrics().records_acquired.add(u64::try_from(count).unwrap_or(0));
-            Fetched { error: None, records: read.cut_to(&acquired), acquired }
+            Fetched { error: None, is_read: true, records: read.cut_to(&acquired), acquired }
         };
         targets.iter().zip(reads).map(acquire).collect()
     }

@@ -1,6 +1,7 @@
 //! The share partitions and share sessions of this node.
 
 use super::cached::Cached;
+use super::initializing::Initializing;
 use super::settings::Settings;
 use super::states::ShareStates;
 use crate::partition::PartitionError;
@@ -12,7 +13,7 @@ use ottla_share::state::{StateError, StateKey, StateRequest};
 use ottla_share::{FINAL_EPOCH, INITIAL_EPOCH, SessionError, SessionKey, ShareSessions, TopicIdPartition, Write};
 use ottla_telemetry::ShareGroupMetrics;
 use ottla_types::{ErrorCode, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 
@@ -25,6 +26,8 @@ pub(crate) struct SharePartitions {
     cached: Mutex<BTreeMap<StateKey, Arc<Cached>>>,
     /// One load at a time for each share partition: whoever comes second finds what the first one loaded.
     pub(super) loading: Mutex<BTreeMap<StateKey, Arc<tokio::sync::Mutex<()>>>>,
+    /// States that heartbeats asked for.
+    pub(crate) initializing: Initializing,
     /// Told when there is a share session, or a share partition.
     pub(super) used: Notify,
     began: Instant,
@@ -44,6 +47,7 @@ impl SharePartitions {
             sessions: Mutex::new(ShareSessions::new(sessions_max)),
             cached: Mutex::default(),
             loading: Mutex::default(),
+            initializing: Initializing::default(),
             used: Notify::new(),
             began: states.runtime.now(),
         })
@@ -103,6 +107,18 @@ impl SharePartitions {
             return Err(SessionError::WrongEpoch { expected: 1, found: epoch });
         }
         self.sessions().go_on(key, epoch, (&[], &[]), Arc::downgrade(connection)).map(drop)
+    }
+
+    /// Which of these partitions, with whether they have an error, an answer names though it has no records of them.
+    pub(crate) fn answers(
+        &self,
+        key: &SessionKey,
+        epoch: i32,
+        read: impl Iterator<Item = (TopicIdPartition, bool)>,
+    ) -> BTreeSet<TopicIdPartition> {
+        let mut sessions = self.sessions();
+        let is_named = |(place, has_error): &(TopicIdPartition, bool)| sessions.answers(key, epoch, *place, *has_error);
+        read.filter(is_named).map(|(place, _)| place).collect()
     }
 
     /// Ends a session; what its member has is available again.

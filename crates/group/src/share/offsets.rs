@@ -24,6 +24,9 @@ use ottla_protocol::{
 use ottla_types::{ErrorCode, Uuid};
 use std::collections::BTreeMap;
 
+/// Kafka's text of UNKNOWN_TOPIC_OR_PARTITION.
+const UNKNOWN_PARTITION: &str = "This server does not host this topic-partition.";
+
 /// Partitions that have a state.
 pub(super) fn partitions(shard: &GroupShard, group_id: &str, slot: ReplySlot) -> GroupDecision {
     let known = shard.groups.share(group_id).map(|group| group.partitions.assignable()).unwrap_or_default();
@@ -31,7 +34,7 @@ pub(super) fn partitions(shard: &GroupShard, group_id: &str, slot: ReplySlot) ->
     answer(group_id, slot, ShareReply::Partitions(known.collect()))
 }
 
-/// AlterShareGroupOffsets. The group is made when there is none.
+/// AlterShareGroupOffsets. The group is made when there is none. A start offset of -1 leaves it to `share.auto.offset.reset`.
 pub(super) fn alter(
     shard: &GroupShard,
     request: &AlterShareGroupOffsetsRequest,
@@ -89,7 +92,6 @@ fn alter_topic(
         let index = partition.partition_index;
         let error = match topic.filter(|_| (0..count).contains(&index)) {
             None => ErrorCode::UnknownTopicOrPartition,
-            Some(_) if partition.start_offset < 0 => ErrorCode::InvalidRequest,
             Some(topic) => {
                 let new = || OfTopic {
                     name: asked.topic_name.clone(),
@@ -104,7 +106,7 @@ fn alter_topic(
         AlterShareGroupOffsetsResponsePartition {
             partition_index: index,
             error_code: error.code(),
-            error_message: (error != ErrorCode::None).then(|| error.name().to_string()),
+            error_message: (error != ErrorCode::None).then(|| UNKNOWN_PARTITION.to_string()),
         }
     });
     AlterShareGroupOffsetsResponseTopic {
@@ -151,7 +153,7 @@ pub(super) fn delete(
         let (error, message) = match (topic, &deleting) {
             (_, Some(_)) => (ErrorCode::None, None),
             (Some(_), None) => (ErrorCode::UnknownTopicOrPartition, Some("There is no offset information to delete.")),
-            (None, None) => (ErrorCode::UnknownTopicOrPartition, Some("The topic does not exist.")),
+            (None, None) => (ErrorCode::UnknownTopicOrPartition, Some(UNKNOWN_PARTITION)),
         };
         responses.push(DeleteShareGroupOffsetsResponseTopic {
             topic_name: topic_name.clone(),

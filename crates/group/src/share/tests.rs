@@ -288,6 +288,9 @@ fn offsets_are_altered_and_deleted_while_nobody_is_there() {
         response.responses.iter().flat_map(|topic| &topic.partitions).map(|p| code(p.error_code)).collect();
     let unknown = ErrorCode::UnknownTopicOrPartition;
     assert_eq!(codes, [ErrorCode::None, unknown, unknown]);
+    let texts = response.responses.iter().flat_map(|topic| &topic.partitions).map(|p| p.error_message.as_deref());
+    let text = Some("This server does not host this topic-partition.");
+    assert_eq!(texts.collect::<Vec<_>>(), [None, text, text]);
     assert_eq!(call.topics, [(FOO, vec![(0, 5)])].into());
     world.initialized(&call, true);
     let partitions = world.ask(ShareRequest::Partitions("g".to_string()));
@@ -301,6 +304,7 @@ fn offsets_are_altered_and_deleted_while_nobody_is_there() {
         response.responses.iter().map(|topic| code(topic.error_code)).collect::<Vec<_>>(),
         [ErrorCode::None, unknown]
     );
+    assert_eq!(response.responses[1].error_message.as_deref(), text);
     assert_eq!(call.partitions(), [(FOO, vec![0])].into());
     let again = world.ask(delete());
     assert!(
@@ -316,6 +320,19 @@ fn offsets_are_altered_and_deleted_while_nobody_is_there() {
         other => panic!("{other:?}"),
     });
     assert_eq!(refusals, [ErrorCode::NonEmptyGroup; 2]);
+}
+
+/// GroupMetadataManager.alterShareGroupOffsets does not look at the offset: -1 is that of a state that was never read.
+#[test]
+fn a_start_offset_can_be_left_to_the_groups_config_again() {
+    let mut world = World::new(1);
+    let partitions = vec![AlterShareGroupOffsetsRequestPartition { partition_index: 0, start_offset: -1 }];
+    let topics = vec![AlterShareGroupOffsetsRequestTopic { topic_name: "foo".to_string(), partitions }];
+    let request = AlterShareGroupOffsetsRequest { group_id: "g".to_string(), topics };
+    let reply = world.ask(ShareRequest::AlterOffsets(request));
+    let ShareReply::AlterOffsets(response, Some(call)) = reply else { panic!("{reply:?}") };
+    assert_eq!(code(response.responses[0].partitions[0].error_code), ErrorCode::None);
+    assert_eq!(call.topics, [(FOO, vec![(0, -1)])].into());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Handing records out (KIP-932, KIP-1206).
 
 use super::in_flight::{InFlight, State};
+use super::portions::{self, Portion};
 use super::{Limits, SharePartition};
 use std::sync::Arc;
 
@@ -45,17 +46,6 @@ pub struct Acquired {
     pub delivery_count: i16,
 }
 
-/// How much may still be taken.
-struct Room {
-    left: i64,
-    taken: Vec<Acquired>,
-    /// Records that failed often are handed out in small portions: no more after this one.
-    is_closed: bool,
-}
-
-/// From this delivery count on portions are halved with every attempt, so that a bad record ends up alone.
-const ISOLATE_FROM_MIN: i16 = 2;
-
 impl SharePartition {
     /// Gives a member what is available of what was read, and locks it.
     pub fn acquire(&mut self, acquiring: &Acquiring<'_>, limits: &Limits) -> Vec<Acquired> {
@@ -67,18 +57,25 @@ impl SharePartition {
             return Vec::new();
         }
         self.archive_hole(acquiring.fetch_offset, base);
-        let mut room = Room { left: acquiring.records_max, taken: Vec::new(), is_closed: false };
-        let portions = self.available_portions(base.max(self.start_offset), last, &mut room, limits);
         let until_ms = acquiring.now_ms.saturating_add(limits.lock_duration_ms);
-        for (first, last, delivery_count) in portions {
-            self.runs.set(first, last, InFlight::acquired(acquiring.member, until_ms, delivery_count));
-            room.taken.push(Acquired { first_offset: first, last_offset: last, delivery_count });
+        let available = self.available(base.max(self.start_offset), last);
+        let (portions, is_everything) = portions::take(&available, acquiring.records_max, limits);
+        let mut taken = Vec::with_capacity(portions.len());
+        for portion in portions {
+            let (first_offset, last_offset) = (portion.first_offset, portion.last_offset);
+            let delivery_count = portion.delivery_count.saturating_add(1);
+            let acquired = InFlight::acquired(acquiring.member, until_ms, delivery_count);
+            self.runs.set(first_offset, last_offset, acquired);
+            self.batches.add(first_offset, acquiring.batch_end(last_offset));
+            taken.push(Acquired { first_offset, last_offset, delivery_count });
         }
+        let count: i64 = taken.iter().map(|records| records.last_offset - records.first_offset + 1).sum();
+        let left = acquiring.records_max - count;
         let reaches_new = base <= self.end_offset && last >= self.end_offset;
-        if !room.is_closed && room.left > 0 && reaches_new {
-            self.acquire_new(acquiring, last, &mut room, until_ms, limits);
+        if is_everything && left > 0 && reaches_new {
+            taken.extend(self.acquire_new(acquiring, last, left, until_ms, limits));
         }
-        let taken = self.without_aborted(room.taken, acquiring.aborted);
+        let taken = self.without_aborted(taken, acquiring.aborted);
         self.advance_start();
         taken
     }
@@ -126,44 +123,26 @@ impl SharePartition {
         self.advance_start();
     }
 
-    /// What is available between `first` and `last`, with the delivery counts that it gets.
-    fn available_portions(&self, first: i64, last: i64, room: &mut Room, limits: &Limits) -> Vec<(i64, i64, i16)> {
-        let limit = limits.delivery_count_limit;
-        let isolate_from = ISOLATE_FROM_MIN.max(limit.saturating_add(1) / 2);
-        let mut portions = Vec::new();
-        for (first, last, record) in self.runs.within(first, last) {
-            if record.state != State::Available {
-                continue;
-            }
-            let is_last_attempt = limit > 2 && record.delivery_count >= limit - 1;
-            let is_isolated = is_last_attempt || record.delivery_count >= isolate_from;
-            if room.left <= 0 || is_isolated && !portions.is_empty() {
-                room.is_closed = true;
-                break;
-            }
-            let available = last - first + 1;
-            let wanted = match (is_last_attempt, is_isolated) {
-                (true, _) => 1,
-                (false, true) => (available / 2).max(1),
-                (false, false) => available,
-            };
-            let taken = wanted.min(room.left);
-            room.left -= taken;
-            portions.push((first, first + taken - 1, record.delivery_count.saturating_add(1)));
-            if is_isolated || taken < available {
-                room.is_closed = true;
-                break;
-            }
-        }
-        portions
+    /// What is available between `first` and `last`.
+    fn available(&self, first: i64, last: i64) -> Vec<Portion> {
+        let runs = self.runs.within(first, last).filter(|(_, _, record)| record.state == State::Available);
+        portions::portions(runs.map(|(first, last, record)| (first, last, record.delivery_count)), &self.batches)
+            .collect()
     }
 
     /// Records that were never handed out, up to `last`.
-    fn acquire_new(&mut self, acquiring: &Acquiring<'_>, last: i64, room: &mut Room, until_ms: i64, limits: &Limits) {
+    fn acquire_new(
+        &mut self,
+        acquiring: &Acquiring<'_>,
+        last: i64,
+        left: i64,
+        until_ms: i64,
+        limits: &Limits,
+    ) -> Vec<Acquired> {
         let first = self.end_offset;
-        let count = room.left.min(limits.in_flight_max - (self.end_offset - self.start_offset));
+        let count = left.min(limits.in_flight_max - (self.end_offset - self.start_offset));
         if count <= 0 {
-            return;
+            return Vec::new();
         }
         let wanted_last = first.saturating_add(count - 1).min(last);
         let last = match acquiring.mode {
@@ -175,7 +154,21 @@ impl SharePartition {
         };
         self.runs.set(first, last, InFlight::acquired(acquiring.member, until_ms, 1));
         self.end_offset = last + 1;
-        room.taken.extend(entries(acquiring, first, last));
+        let entries = entries(acquiring, first, last);
+        for entry in &entries {
+            let last_offset = if entry.last_offset == last { acquiring.batch_end(last) } else { entry.last_offset };
+            self.batches.add(entry.first_offset, last_offset);
+        }
+        entries
+    }
+}
+
+impl Acquiring<'_> {
+    /// The end of the batch of the log that holds `offset`: with a record limit the rest of it is available, and belongs to the
+    /// same in-flight batch.
+    fn batch_end(&self, offset: i64) -> i64 {
+        let mut batches = self.batches.iter();
+        batches.find(|(base, last)| (*base..=*last).contains(&offset)).map_or(offset, |(_, last)| *last)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::SharePartition;
 use super::in_flight::{InFlight, State};
+use super::in_flight_batches::InFlightBatches;
 use crate::runs::Runs;
 use crate::state::{DeliveryState, StateBatch};
 use std::collections::BTreeMap;
@@ -48,7 +49,10 @@ impl SharePartition {
         if start < end {
             runs.set(start, end - 1, InFlight::available(0));
         }
+        // As in Kafka every batch of the state is an in-flight batch.
+        let mut batches = InFlightBatches::default();
         for batch in &state.batches {
+            batches.add(batch.first_offset, batch.last_offset);
             let state = match batch.delivery_state {
                 DeliveryState::Acknowledged => State::Acknowledged,
                 DeliveryState::Archived => State::Archived,
@@ -63,6 +67,7 @@ impl SharePartition {
             end_offset: end,
             state_epoch: state.state_epoch,
             runs,
+            batches,
             writes: BTreeMap::new(),
             next_write: 0,
         };

@@ -181,6 +181,93 @@ fn records_that_fail_again_and_again_end_up_alone() {
     assert_eq!(portions, expected);
 }
 
+/// Delivers and releases this many portions; each by its first offset, size and delivery count.
+fn released_portions(
+    partition: &mut SharePartition,
+    batch: (i64, i64),
+    limits: &Limits,
+    count: usize,
+) -> Vec<(i64, i64, i16)> {
+    let portion = |_| {
+        let acquiring = Acquiring {
+            member: &member("a"),
+            now_ms: 0,
+            mode: AcquireMode::BatchOptimized,
+            records_max: 1_000,
+            batch_size: 1_000,
+            fetch_offset: partition.next_fetch_offset(),
+            batches: &[batch],
+            aborted: &[],
+        };
+        let acquired = partition.acquire(&acquiring, limits);
+        let (first, last) = (acquired[0], acquired[acquired.len() - 1]);
+        partition.expire(i64::MAX, limits);
+        (first.first_offset, last.last_offset - first.first_offset + 1, first.delivery_count)
+    };
+    (0..count).map(portion).collect()
+}
+
+/// Kafka's ShareConsumerTest.testFetchWithThrottledDelivery.
+#[test]
+fn portions_are_halves_of_what_was_first_acquired_together_and_not_of_what_is_left_of_it() {
+    let mut partition = fresh(0);
+    let begin = released_portions(&mut partition, (0, 99), &LIMITS, 5);
+    assert_eq!(begin, [(0, 100, 1), (0, 100, 2), (0, 100, 3), (0, 50, 4), (0, 1, 5)]);
+    let alone: Vec<(i64, i64, i16)> = (1..50).map(|offset| (offset, 1, 5)).collect();
+    assert_eq!(released_portions(&mut partition, (0, 99), &LIMITS, 49), alone);
+    assert_eq!(released_portions(&mut partition, (0, 99), &LIMITS, 1), [(50, 50, 4)]);
+    let alone: Vec<(i64, i64, i16)> = (50..100).map(|offset| (offset, 1, 5)).collect();
+    assert_eq!(released_portions(&mut partition, (0, 99), &LIMITS, 50), alone);
+    assert_eq!((partition.start_offset(), partition.run_count()), (100, 0));
+}
+
+/// Kafka's ShareConsumerTest.testFetchWithThrottledDeliveryBatchesWithIncreasedDeliveryLimit.
+#[test]
+fn portions_of_a_large_batch_shrink_with_every_delivery() {
+    let limits = Limits { delivery_count_limit: 10, in_flight_max: 1_000, ..LIMITS };
+    let mut partition = fresh(0);
+    released_portions(&mut partition, (0, 511), &limits, 9);
+    let alone = |partition: &mut SharePartition, first: i64, end: i64| {
+        let expected: Vec<(i64, i64, i16)> = (first..end).map(|offset| (offset, 1, 10)).collect();
+        assert_eq!(released_portions(partition, (0, 511), &limits, expected.len()), expected);
+    };
+    alone(&mut partition, 0, 32);
+    let rest = [(32, 32, 9), (64, 64, 8), (64, 32, 9), (96, 32, 9), (128, 128, 7), (128, 64, 8), (128, 32, 9)];
+    for (first, count, delivery_count) in rest {
+        let portion = released_portions(&mut partition, (0, 511), &limits, 1);
+        assert_eq!(portion, [(first, count, delivery_count)]);
+        if delivery_count == 9 {
+            alone(&mut partition, first, first + count);
+        }
+    }
+}
+
+#[test]
+fn after_a_load_every_batch_of_the_state_is_an_in_flight_batch() {
+    let batches = vec![StateBatch::new(0, 49, Available, 3), StateBatch::new(60, 99, Available, 3)];
+    let state = LoadedState { state_epoch: 1, start_offset: 0, batches };
+    let mut partition = SharePartition::load(&state).expect("a good state");
+    let portions = [(0, 25, 4), (0, 1, 5)];
+    assert_eq!(released_portions(&mut partition, (0, 99), &LIMITS, 2), portions);
+    acquire_some(&mut partition, "b", &[(0, 99)], AcquireMode::RecordLimit, 1);
+    partition.log_start_moved(50);
+    assert_eq!(acquire(&mut partition, "b", &[(50, 99)]), [(50, 59, 1)], "what failed often comes with nothing else");
+    assert_eq!(acquire(&mut partition, "b", &[(60, 99)]), [(60, 79, 4)]);
+}
+
+#[test]
+fn with_a_record_limit_the_rest_of_a_batch_of_the_log_belongs_to_the_same_in_flight_batch() {
+    let mut partition = fresh(0);
+    for records_max in [30, 70, 100, 100] {
+        acquire_some(&mut partition, "a", &[(0, 99)], AcquireMode::RecordLimit, records_max);
+        if partition.end_offset() == 100 {
+            partition.expire(i64::MAX, &LIMITS);
+        }
+    }
+    let taken = acquire_some(&mut partition, "a", &[(0, 99)], AcquireMode::RecordLimit, 100);
+    assert_eq!(taken, [(0, 49, 4)], "half of 100, not of 30");
+}
+
 #[test]
 fn a_record_limit_is_strict_and_whole_batches_are_not() {
     let mut partition = fresh(0);
@@ -308,9 +395,9 @@ fn failed_records_are_kept_back_for_the_delay_and_those_of_members_that_leave_ar
     partition.expire(30_000, &limits);
     assert_eq!(acquire(&mut partition, "d", &[(0, 9)]), [], "their locks ended a moment ago");
     assert!(partition.end_delays(35_000));
-    // Records that have failed this often come in halves.
-    assert_eq!(acquire(&mut partition, "d", &[(0, 9)]), [(0, 1, 4)]);
-    assert_eq!(acquire(&mut partition, "e", &[(0, 9)]), [(2, 2, 4)]);
+    // Of records that have failed this often half of what was acquired together comes.
+    assert_eq!(acquire(&mut partition, "d", &[(0, 9)]), [(0, 4, 4)]);
+    assert_eq!(acquire(&mut partition, "e", &[(0, 9)]), [(5, 9, 2)]);
 }
 
 #[test]

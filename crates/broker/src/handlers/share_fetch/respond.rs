@@ -39,23 +39,27 @@ pub(super) fn respond(broker: &Broker, header: &RequestHeader, answer: &ShareFet
     codec::respond_throttled(broker, header, answer, wait_ms)
 }
 
-/// Partitions with records, errors or acknowledgements; the others are left out.
+/// Partitions with records, errors or acknowledgements, and those that the session owes the client an answer about; the others
+/// are left out.
 pub(super) fn answer(
     broker: &Arc<Broker>,
     listener: &str,
-    key: &SessionKey,
+    (key, epoch): (&SessionKey, i32),
     places: Vec<TopicIdPartition>,
     fetched: Vec<Fetched>,
     acknowledged: Vec<(TopicIdPartition, Result<(), PartitionError>)>,
 ) -> ShareFetchResponse {
     let mut by_place: BTreeMap<TopicIdPartition, PartitionData> = BTreeMap::new();
+    let read = places.iter().zip(&fetched).filter(|(_, fetched)| fetched.is_read || fetched.error.is_some());
+    let read = read.map(|(place, fetched)| (*place, fetched.error.is_some()));
+    let named = broker.share_partitions().answers(key, epoch, read);
     for (place, fetched) in places.into_iter().zip(fetched) {
         if !fetched.records.is_empty()
             && let Ok(partition) = broker.partitions.by_id(place.0, place.1)
         {
             partition.count_fetched(fetched.records.len() as u64);
         }
-        if fetched.error.is_some() || !fetched.acquired.is_empty() {
+        if named.contains(&place) || !fetched.acquired.is_empty() {
             by_place.insert(place, data(place.1, fetched));
         }
     }
