@@ -130,7 +130,7 @@ async fn serve(config: BrokerConfig, in_memory: bool, args: &Args, started: Inst
             ..RealOptions::default()
         })?,
     };
-    let data = if in_memory { "memory".to_string() } else { config.storage.log_dirs.join(", ") };
+    let data = if in_memory { "memory".to_string() } else { data_dirs(&config) };
     let controller_listeners = config.controller_listener_names.clone();
     let node = Node::start(&runtime, config).await?;
     let for_clients = node.addresses().iter().filter(|(name, _)| !controller_listeners.contains(name));
@@ -218,6 +218,13 @@ pub(crate) fn configs(args: &Args) -> Result<ConfigMap> {
     Ok(configs)
 }
 
+/// The log directories as they are shown: below the working directory without its path.
+fn data_dirs(config: &BrokerConfig) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = |dir: &String| Path::new(dir).strip_prefix(&here).unwrap_or(Path::new(dir)).display().to_string();
+    config.storage.log_dirs.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
 /// Reads a configuration file.
 pub(crate) fn read_file(file: &Path) -> Result<ConfigMap> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -276,7 +283,7 @@ mod tests {
     fn nothing_needs_to_be_said() {
         let config = BrokerConfig::parse(configs(&args(None, &[])).unwrap()).unwrap();
         assert_eq!(config.listeners[0].to_string(), "PLAINTEXT://127.0.0.1:9092");
-        assert_eq!(config.storage.log_dirs, vec!["ottla-data"]);
+        assert_eq!(data_dirs(&config), "ottla-data");
     }
 
     #[test]

@@ -219,6 +219,13 @@ fn missing_topics_are_created_for_who_asks_for_their_metadata() {
         assert_eq!(node.produce("t", 0, &["a"]).await, 0, "the first try succeeds");
         let invalid = node.call(12, &ask("no spaces", true)).await;
         assert_eq!(error(invalid.topics[0].error_code), "INVALID_TOPIC_EXCEPTION");
+        for name in ["__consumer_offsets", "__transaction_state", "__share_group_state"] {
+            let refused = node.call(12, &ask(name, false)).await;
+            assert_eq!(error(refused.topics[0].error_code), "UNKNOWN_TOPIC_OR_PARTITION");
+            let own = node.call(12, &ask(name, true)).await;
+            assert_eq!((error(own.topics[0].error_code), own.topics[0].partitions.len()), ("NONE", 50), "{name}");
+            assert!(own.topics[0].is_internal);
+        }
         let other = node.over("OTHER").call(12, &ask("t", true)).await;
         assert_eq!(other.brokers[0].port, 9094, "endpoints are those of the listener that was asked");
         assert_eq!(node.call(12, &ask("t", true)).await.brokers[0].port, 9092);

@@ -239,9 +239,9 @@ fn parse_ip_overrides(text: &str) -> Result<BTreeMap<String, usize>, ConfigError
 /// Where and how logs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageConfig {
-    /// `log.dirs`, or `log.dir` where that is not set; never empty.
+    /// `log.dirs`, or `log.dir` where that is not set; never empty. Absolute, as clients are told them.
     pub log_dirs: Vec<String>,
-    /// `metadata.log.dir`, or the first log directory.
+    /// `metadata.log.dir`, or the first log directory. Absolute.
     pub metadata_log_dir: String,
     /// `num.recovery.threads.per.data.dir`.
     pub num_recovery_threads_per_data_dir: usize,
@@ -258,7 +258,8 @@ pub struct StorageConfig {
 impl StorageConfig {
     pub(super) fn read(reader: &Reader<'_>) -> StorageConfig {
         let log_dirs = reader.optional_list("log.dirs").unwrap_or_else(|| reader.list("log.dir"));
-        let metadata_log_dir = reader.optional_string("metadata.log.dir");
+        let log_dirs: Vec<String> = log_dirs.into_iter().map(absolute).collect();
+        let metadata_log_dir = reader.optional_string("metadata.log.dir").map(absolute);
         StorageConfig {
             metadata_log_dir: metadata_log_dir.or_else(|| log_dirs.first().cloned()).unwrap_or_default(),
             log_dirs,
@@ -269,6 +270,11 @@ impl StorageConfig {
             log_unflushed_max_bytes: reader.number("log.unflushed.max.bytes").unsigned_abs(),
         }
     }
+}
+
+/// The path as it is where the working directory is not known.
+fn absolute(path: String) -> String {
+    std::path::absolute(&path).map_or(path, |absolute| absolute.display().to_string())
 }
 
 /// What new topics get.

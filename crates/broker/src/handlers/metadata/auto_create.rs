@@ -20,8 +20,7 @@ pub(super) fn missing(broker: &Broker, asked: &Asked, is_allowed: bool) -> Vec<S
     let mut names: Vec<String> = asked
         .names()
         .filter(|name| image.topic(name).is_none() && topic_name::validate(name).is_ok())
-        // The platform's own topics are created with settings of their own, by whoever needs them.
-        .filter(|name| !topic_name::is_internal(name) && *name != topic_name::CLUSTER_METADATA)
+        .filter(|name| *name != topic_name::CLUSTER_METADATA)
         .map(str::to_string)
         .collect();
     names.sort_unstable();
@@ -43,11 +42,35 @@ pub(super) fn submit(
     broker: &Arc<Broker>,
     names: Vec<String>,
 ) -> impl Future<Output = BTreeMap<String, ErrorCode>> + Send + use<> {
+    let (own, names): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| topic_name::is_internal(name));
+    let own: Vec<_> = own.into_iter().filter_map(|name| Some((create_own(broker, &name)?, name))).collect();
     let topic =
         |name: String| CreatableTopic { name, num_partitions: -1, replication_factor: -1, ..CreatableTopic::default() };
     let deadline = broker.runtime().now() + broker.request_timeout();
-    let under_way = create(broker, names.into_iter().map(topic).collect(), deadline);
-    async move { under_way.await.into_iter().map(|failed| (failed.name, told(failed.error))).collect() }
+    let under_way = (!names.is_empty()).then(|| create(broker, names.into_iter().map(topic).collect(), deadline));
+    let broker = Arc::clone(broker);
+    async move {
+        let mut failed = BTreeMap::new();
+        for (creation, name) in own {
+            if creation.await.is_err() {
+                failed.insert(name, ErrorCode::LeaderNotAvailable);
+            }
+        }
+        match under_way {
+            Some(under_way) => {
+                failed.extend(under_way.await.into_iter().map(|failed| (failed.name, told(failed.error))))
+            }
+            None => broker.wait_until_applied(deadline).await,
+        }
+        failed
+    }
+}
+
+/// The platform's own topics are created with settings of their own.
+fn create_own(broker: &Broker, name: &str) -> Option<impl Future<Output = Result<(), String>> + Send + use<>> {
+    let topics = [broker.offsets_topic(), broker.transaction_state_topic(), broker.share_states().topic()];
+    let topic = topics.into_iter().find(|topic| topic.name() == name)?;
+    Some(topic.create(&broker.image(), &broker.config()))
 }
 
 /// Asks the controller for `topics`; resolves, when this node knows those that were created, to those that could not be.
