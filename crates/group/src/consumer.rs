@@ -21,7 +21,6 @@ mod matching;
 pub(crate) mod member;
 pub(crate) mod metadata_hash;
 mod offsets;
-mod re2;
 pub(crate) mod records;
 mod regex;
 mod replay;
@@ -39,7 +38,6 @@ pub(crate) mod tests;
 pub use group::ConsumerGroup;
 pub use matching::{MatchedRegexes, Matching, RegexTask};
 pub(crate) use offsets::EPOCH_COMMIT_VERSION;
-pub use re2::TopicRegex;
 
 use crate::event::RequestContext;
 use crate::group::{Group, GroupId, Groups};

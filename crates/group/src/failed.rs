@@ -149,11 +149,40 @@ pub(crate) fn txn_offset_commit(
     TxnOffsetCommitResponse { throttle_time_ms: 0, topics: topics.collect() }
 }
 
-/// An OffsetFetch of one group that failed as a whole.
+/// An OffsetFetch of one group that failed as a whole. NOT_COORDINATOR stands for COORDINATOR_NOT_AVAILABLE, which consumers
+/// before Kafka 3.9 do not expect here and would not retry.
 pub(crate) fn offset_fetch(request: &OffsetFetch, error: ErrorCode) -> fetch::OffsetFetchResponseGroup {
+    let error = match error {
+        ErrorCode::CoordinatorNotAvailable => ErrorCode::NotCoordinator,
+        other => other,
+    };
     fetch::OffsetFetchResponseGroup {
         group_id: request.group.group_id.clone(),
         topics: Vec::new(),
         error_code: error.code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_coordinator::CoordinatorError;
+
+    #[test]
+    fn an_offset_fetch_that_cannot_be_served_now_looks_for_another_coordinator() {
+        let group = ottla_protocol::offset_fetch_request::OffsetFetchRequestGroup::default();
+        let request = GroupRequest::OffsetFetch(OffsetFetch { group, require_stable: true });
+        for (why, expected) in [
+            (CoordinatorError::WriteTimedOut, ErrorCode::NotCoordinator),
+            (CoordinatorError::NotEnoughReplicas, ErrorCode::NotCoordinator),
+            (CoordinatorError::Busy, ErrorCode::NotCoordinator),
+            (CoordinatorError::NotCoordinator, ErrorCode::NotCoordinator),
+            (CoordinatorError::LoadInProgress, ErrorCode::CoordinatorLoadInProgress),
+        ] {
+            let GroupReply::OffsetFetch(failed) = request.failed(why.code()) else { panic!("another answer") };
+            assert_eq!(failed.error_code, expected.code(), "{why}");
+        }
+        let other = GroupRequest::DeleteGroup("g".to_string()).failed(CoordinatorError::WriteTimedOut.code());
+        assert_eq!(other, GroupReply::DeleteGroup(ErrorCode::CoordinatorNotAvailable));
     }
 }

@@ -24,13 +24,13 @@ pub enum Group {
 }
 
 impl Group {
-    /// `group_type` in ListGroups.
+    /// `group_type` in ListGroups; Kafka writes it in lower case.
     pub fn type_name(&self) -> &'static str {
         match self {
-            Group::Classic(_) => "Classic",
-            Group::Consumer(_) => "Consumer",
-            Group::Streams(_) => "Streams",
-            Group::Share(_) => "Share",
+            Group::Classic(_) => "classic",
+            Group::Consumer(_) => "consumer",
+            Group::Streams(_) => "streams",
+            Group::Share(_) => "share",
         }
     }
 

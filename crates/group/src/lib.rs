@@ -31,7 +31,7 @@ pub mod topics;
 
 pub use admin::{CommittedOffset, Observed};
 pub use config::GroupConfig;
-pub use consumer::{MatchedRegexes, Matching, RegexTask, TopicRegex};
+pub use consumer::{MatchedRegexes, Matching, RegexTask};
 pub use effect::{GroupCount, GroupEffect};
 pub use event::{DeletedTopic, GroupEvent, GroupReply, GroupRequest, OffsetFetch, RequestContext};
 pub use group::{Group, GroupId, Groups};

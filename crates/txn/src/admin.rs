@@ -4,17 +4,13 @@ use crate::event::{ObservedTransactions, TransactionalId, TxnReply};
 use crate::shard::{TxnDecision, TxnShard};
 use crate::state::TransactionState;
 use crate::transaction::Transaction;
-use ottla_coordinator::{Context, Decision, ReplySlot};
+use ottla_coordinator::{Context, Decision, Re2Pattern, ReplySlot};
 use ottla_protocol::ListTransactionsRequest;
 use ottla_protocol::describe_transactions_response::{TopicData, TransactionState as Described};
 use ottla_protocol::list_transactions_response::TransactionState as Listed;
 use ottla_types::ErrorCode;
-use regex::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Bytes that a compiled pattern may take.
-const COMPILED_BYTES_MAX: usize = 2 << 20;
 
 /// Which transactions are listed.
 #[derive(Debug)]
@@ -23,7 +19,7 @@ pub struct TransactionFilter {
     producer_ids: BTreeSet<i64>,
     /// Open for longer than this; negative for any.
     duration_ms: i64,
-    pattern: Option<Regex>,
+    pattern: Option<Re2Pattern>,
 }
 
 /// The pattern is no regular expression; answered INVALID_REGULAR_EXPRESSION.
@@ -44,7 +40,7 @@ impl TransactionFilter {
             states: (!request.state_filters.is_empty()).then_some(states),
             producer_ids: request.producer_id_filters.iter().copied().collect(),
             duration_ms: request.duration_filter,
-            pattern: pattern.map(compile).transpose()?,
+            pattern: pattern.map(Re2Pattern::compile).transpose().map_err(FilterError)?,
         };
         Ok((filter, unknown))
     }
@@ -53,16 +49,8 @@ impl TransactionFilter {
         (self.producer_ids.is_empty() || self.producer_ids.contains(&transaction.producer_id))
             && self.states.as_ref().is_none_or(|states| states.contains(&transaction.state))
             && (self.duration_ms < 0 || now_ms.saturating_sub(transaction.start_ms) > self.duration_ms)
-            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(id))
     }
-}
-
-/// A pattern that matches whole ids.
-fn compile(pattern: &str) -> Result<Regex, FilterError> {
-    let build = |text: &str| RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build();
-    // By itself first: `a)|(b` would become valid inside of a group.
-    let built = build(pattern).and_then(|_| build(&format!("^(?:{pattern})$")));
-    built.map_err(|error| FilterError(error.to_string()))
 }
 
 pub(crate) fn list(shard: &TxnShard, filter: &TransactionFilter, context: &Context) -> Vec<Listed> {

@@ -4,7 +4,8 @@
 //! that worked. Matching all expressions of a group is a task of its own, in pieces of about a millisecond. What was compiled is
 //! remembered, a bounded number of expressions.
 
-use ottla_group::{MatchedRegexes, RegexTask, TopicRegex};
+use ottla_coordinator::Re2Pattern;
+use ottla_group::{MatchedRegexes, RegexTask};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +20,7 @@ pub(super) struct Regexes {
 
 #[derive(Default)]
 struct Remembered {
-    by_expression: BTreeMap<Arc<str>, (u64, TopicRegex)>,
+    by_expression: BTreeMap<Arc<str>, (u64, Re2Pattern)>,
     /// By when they were last asked for.
     by_use: BTreeMap<u64, Arc<str>>,
     uses: u64,
@@ -30,13 +31,13 @@ impl Regexes {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(super) fn compiled(&self, expression: &str) -> Result<TopicRegex, String> {
+    pub(super) fn compiled(&self, expression: &str) -> Result<Re2Pattern, String> {
         let lock = || self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().find(expression) {
             return Ok(known);
         }
         // Not under the lock: it may take a while.
-        let regex = TopicRegex::compile(expression)?;
+        let regex = Re2Pattern::compile(expression)?;
         lock().keep(expression, regex.clone());
         Ok(regex)
     }
@@ -55,7 +56,7 @@ impl Regexes {
 }
 
 impl Remembered {
-    fn find(&mut self, expression: &str) -> Option<TopicRegex> {
+    fn find(&mut self, expression: &str) -> Option<Re2Pattern> {
         let (last_use, regex) = self.by_expression.get_mut(expression)?;
         let name = self.by_use.remove(last_use)?;
         self.uses += 1;
@@ -64,7 +65,7 @@ impl Remembered {
         Some(regex.clone())
     }
 
-    fn keep(&mut self, expression: &str, regex: TopicRegex) {
+    fn keep(&mut self, expression: &str, regex: Re2Pattern) {
         if self.by_expression.contains_key(expression) {
             return;
         }

@@ -85,15 +85,15 @@ fn number(count: u64) -> i64 {
 
 fn counts(observed: &Observed) -> [Family; 6] {
     let mut by_protocol: BTreeMap<&str, u64> =
-        BTreeMap::from([("Classic", 0), ("Consumer", 0), ("Share", 0), ("Streams", 0)]);
+        BTreeMap::from([("classic", 0), ("consumer", 0), ("share", 0), ("streams", 0)]);
     let (mut classic, mut consumer) = (Family::new(&CLASSIC_GROUP_COUNT), Family::new(&CONSUMER_GROUP_COUNT));
     let (mut share, mut streams) = (Family::new(&SHARE_GROUP_COUNT), Family::new(&STREAMS_GROUP_COUNT));
     for ((protocol, state), count) in &observed.groups {
         *by_protocol.entry(protocol).or_default() += count;
         let states = match *protocol {
-            "Consumer" => &mut consumer,
-            "Share" => &mut share,
-            "Streams" => &mut streams,
+            "consumer" => &mut consumer,
+            "share" => &mut share,
+            "streams" => &mut streams,
             _ => &mut classic,
         };
         states.push(vec![("state", state.to_lowercase())], number(*count));
@@ -101,7 +101,7 @@ fn counts(observed: &Observed) -> [Family; 6] {
     let mut groups = Family::new(&GROUP_COUNT);
     let mut members = Family::new(&GROUP_MEMBERS);
     for (protocol, count) in by_protocol {
-        let label = || vec![("protocol", protocol.to_lowercase())];
+        let label = || vec![("protocol", protocol.to_string())];
         groups.push(label(), number(count));
         members.push(label(), number(observed.members.get(protocol).copied().unwrap_or(0)));
     }

@@ -1,16 +1,19 @@
 //! DescribeProducers (key 61), version 0 (KIP-664).
 //!
-//! The active producers of each partition, as its log knows them. Errors: UNKNOWN_TOPIC_OR_PARTITION,
-//! NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR.
+//! The active producers of each partition, as its log knows them. Errors: INVALID_TOPIC_EXCEPTION,
+//! UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR.
 
 use super::codec::{Handled, decode, respond};
 use crate::Broker;
+use crate::partition::PartitionError;
+use ottla_metadata::topic_name;
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::describe_producers_request::DescribeProducersRequest;
 use ottla_protocol::generated::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
 use ottla_storage::producer_state::ProducerEntry;
+use ottla_types::ErrorCode;
 
 pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
     let body: DescribeProducersRequest = decode(request)?;
@@ -23,8 +26,7 @@ pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
 }
 
 fn describe(broker: &Broker, topic: &str, partition_index: i32) -> PartitionResponse {
-    let found = broker.partitions.by_name(topic, partition_index).and_then(|partition| partition.producers());
-    match found {
+    match producers(broker, topic, partition_index) {
         Ok(producers) => PartitionResponse {
             partition_index,
             active_producers: producers.iter().map(producer_state).collect(),
@@ -37,6 +39,11 @@ fn describe(broker: &Broker, topic: &str, partition_index: i32) -> PartitionResp
             ..PartitionResponse::default()
         },
     }
+}
+
+fn producers(broker: &Broker, topic: &str, partition_index: i32) -> Result<Vec<ProducerEntry>, PartitionError> {
+    topic_name::validate(topic).map_err(|message| PartitionError::of(ErrorCode::InvalidTopicException, message))?;
+    broker.partitions.by_name(topic, partition_index)?.producers()
 }
 
 fn producer_state(producer: &ProducerEntry) -> ProducerState {

@@ -226,7 +226,7 @@ fn share_groups_are_shown_altered_and_deleted() {
         assert_eq!(a.acknowledge(&node, (0, 1), &[ACCEPT]).await, "NONE");
         let listed = node.call(5, &ListGroupsRequest::default()).await.groups;
         let listed: Vec<_> = listed.iter().map(|g| (g.group_id.as_str(), g.group_type.as_str())).collect();
-        assert_eq!(listed, [("g", "Share")]);
+        assert_eq!(listed, [("g", "share")]);
         let describe = ShareGroupDescribeRequest { group_ids: vec!["g".to_string()], ..Default::default() };
         let described = node.call(1, &describe).await.groups.remove(0);
         assert_eq!((described.group_state.as_str(), described.members.len()), ("Stable", 1));

@@ -100,7 +100,7 @@ fn an_application_gets_its_internal_topics_and_its_tasks() {
             assert!(node.runtime.now() < deadline, "{response:?}");
             node.runtime.sleep(Duration::from_millis(10)).await;
         };
-        assert_eq!((listed.group_type.as_str(), listed.protocol_type.as_str()), ("Streams", "streams"));
+        assert_eq!((listed.group_type.as_str(), listed.protocol_type.as_str()), ("streams", "streams"));
         let left = node.call(0, &beat(-1)).await;
         assert_eq!((error(left.error_code), left.member_epoch), ("NONE", -1));
         let deleted = node.call(2, &DeleteGroupsRequest { groups_names: vec!["app".to_string()] }).await;

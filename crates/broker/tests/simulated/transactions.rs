@@ -198,8 +198,12 @@ fn transactions_and_their_producers_are_described_and_listed() {
         assert_eq!((state.transaction_state.as_str(), state.producer_id), ("Ongoing", txn.producer_id));
         assert_eq!((state.topics[0].topic.as_str(), &state.topics[0].partitions[..]), ("t", &[1][..]));
         assert_eq!(error(node.describe_txn("nobody").await.error_code), "TRANSACTIONAL_ID_NOT_FOUND");
-        let topics = vec![TopicRequest { name: "t".to_string(), partition_indexes: vec![1] }];
-        let producers = node.call(0, &DescribeProducersRequest { topics }).await;
+        let topics =
+            ["t", "missing", "no name"].map(|name| TopicRequest { name: name.to_string(), partition_indexes: vec![1] });
+        let producers = node.call(0, &DescribeProducersRequest { topics: topics.to_vec() }).await;
+        let errors = producers.topics.iter().map(|topic| error(topic.partitions[0].error_code));
+        let expected = ["NONE", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_TOPIC_EXCEPTION"];
+        assert_eq!(errors.collect::<Vec<_>>(), expected);
         let producer = &producers.topics[0].partitions[0].active_producers[0];
         assert_eq!((producer.producer_id, producer.current_txn_start_offset), (txn.producer_id, 0));
         let list = |request: ListTransactionsRequest| {

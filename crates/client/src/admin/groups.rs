@@ -28,7 +28,7 @@ pub struct GroupListing {
     pub protocol_type: String,
     /// `Stable`, `Empty` ...; empty from brokers before Kafka 2.6.
     pub state: String,
-    /// `Classic`, `Consumer` ...; empty from brokers before Kafka 3.7.
+    /// `classic`, `consumer` ..., in any case; empty from brokers before Kafka 3.7.
     pub group_type: String,
 }
 

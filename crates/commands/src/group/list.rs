@@ -29,7 +29,7 @@ pub(crate) fn wanted(words: &[String]) -> Vec<String> {
     words.iter().flat_map(|word| word.split(',')).map(capitalised).collect()
 }
 
-/// `stable` as `Stable`: brokers compare states as they are written.
+/// `stable` as `Stable`: brokers compare states as they are written, and types are shown like states.
 fn capitalised(word: &str) -> String {
     let mut chars = word.trim().chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
@@ -39,7 +39,7 @@ impl Listed {
     fn of(listing: GroupListing) -> Listed {
         Listed {
             group: listing.group_id,
-            group_type: listing.group_type,
+            group_type: capitalised(&listing.group_type),
             protocol: listing.protocol_type,
             state: listing.state,
         }
@@ -63,12 +63,12 @@ mod tests {
 
     #[test]
     fn groups_are_listed_with_type_and_state() {
-        let listing = |group_id: &str, protocol_type: &str| {
+        let listing = |group_id: &str, protocol_type: &str, group_type: &str| {
             Listed::of(GroupListing {
                 group_id: group_id.to_string(),
                 protocol_type: protocol_type.to_string(),
                 state: "Empty".to_string(),
-                group_type: "Classic".to_string(),
+                group_type: group_type.to_string(),
             })
         };
         let expected = "\
@@ -76,7 +76,7 @@ GROUP  TYPE     PROTOCOL  STATE
 a      Classic  consumer  Empty
 b      Classic  -         Empty
 ";
-        assert_eq!(render(&[listing("a", "consumer"), listing("b", "")]), expected);
+        assert_eq!(render(&[listing("a", "consumer", "classic"), listing("b", "", "Classic")]), expected);
         assert_eq!(capitalised("stable"), "Stable");
     }
 }

@@ -3,9 +3,9 @@
 //! A shard hands out a [`RegexTask`] as an effect. Whoever takes it compiles and matches, and sends what was found back to the
 //! shard. So a group with many expressions, or with expensive ones, takes time of nobody but itself.
 
-use super::re2::TopicRegex;
 use crate::group::GroupId;
 use crate::topics::GroupTopics;
+use ottla_coordinator::Re2Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub struct Matching {
 #[derive(Debug)]
 struct Current {
     expression: String,
-    regex: TopicRegex,
+    regex: Re2Pattern,
     next: usize,
     topics: BTreeSet<String>,
 }
@@ -66,13 +66,13 @@ impl RegexTask {
 impl Matching {
     /// Compiles one expression, or matches one with a bounded number of topics. Gives itself back while there is more.
     ///
-    /// `compile` is [`TopicRegex::compile`], or something that remembers what it compiled.
+    /// `compile` is [`Re2Pattern::compile`], or something that remembers what it compiled.
     ///
     /// # Errors
     /// The rest of the task: not an error, there is more to do.
     pub fn step(
         mut self,
-        compile: impl FnOnce(&str) -> Result<TopicRegex, String>,
+        compile: impl FnOnce(&str) -> Result<Re2Pattern, String>,
     ) -> Result<MatchedRegexes, Box<Matching>> {
         match self.current.take() {
             Some(current) => self.look_at_topics(current),
@@ -84,7 +84,7 @@ impl Matching {
         Err(Box::new(self))
     }
 
-    fn take_up(&mut self, expression: String, compile: impl FnOnce(&str) -> Result<TopicRegex, String>) {
+    fn take_up(&mut self, expression: String, compile: impl FnOnce(&str) -> Result<Re2Pattern, String>) {
         match compile(&expression) {
             Ok(regex) => self.current = Some(Current { expression, regex, next: 0, topics: BTreeSet::new() }),
             Err(reason) => {
@@ -134,7 +134,7 @@ mod tests {
             steps += 1;
             match matching.step(|expression| {
                 compiled += 1;
-                TopicRegex::compile(expression)
+                Re2Pattern::compile(expression)
             }) {
                 Ok(matched) => break matched,
                 Err(more) => matching = *more,

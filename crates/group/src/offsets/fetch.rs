@@ -4,8 +4,8 @@
 //! broker. v9: member id and epoch (KIP-848). v10: topic ids, which the broker translates; an offset that was committed
 //! for another topic of the same name does not count.
 //!
-//! A group or partition that is not known has offset -1, which is no error. Errors: of the group UNKNOWN_MEMBER_ID,
-//! STALE_MEMBER_EPOCH; of a partition UNSTABLE_OFFSET_COMMIT.
+//! A group or partition that is not known has offset -1, which is no error. A share group has no offsets, whichever member
+//! asks. Errors: of the group UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH; of a partition UNSTABLE_OFFSET_COMMIT.
 
 use super::commit;
 use super::state::OffsetAndMetadata;
@@ -26,8 +26,7 @@ pub fn handle(shard: &GroupShard, request: &OffsetFetch, slot: ReplySlot) -> Gro
     let validated = match shard.groups.get(&asked.group_id) {
         Some(Group::Consumer(group)) => group.validate_offset_fetch(member_id, epoch),
         Some(Group::Streams(group)) => group.validate_offset_fetch(member_id, epoch),
-        Some(Group::Share(_)) => Err(ErrorCode::GroupIdNotFound),
-        Some(Group::Classic(_)) | None => Ok(()),
+        Some(Group::Classic(_) | Group::Share(_)) | None => Ok(()),
     };
     let response = match validated {
         Ok(()) => fetch(shard, request),
@@ -39,6 +38,7 @@ pub fn handle(shard: &GroupShard, request: &OffsetFetch, slot: ReplySlot) -> Gro
 
 fn fetch(shard: &GroupShard, request: &OffsetFetch) -> OffsetFetchResponseGroup {
     let asked = &request.group;
+    let has_offsets = shard.groups.share(&asked.group_id).is_none();
     let is_unstable =
         |topic: &str, partition| request.require_stable && shard.offsets.is_pending(&asked.group_id, topic, partition);
     let topics = match &asked.topics {
@@ -53,12 +53,13 @@ fn fetch(shard: &GroupShard, request: &OffsetFetch) -> OffsetFetchResponseGroup 
                     .iter()
                     .map(|index| {
                         let offset = shard.offsets.get(&asked.group_id, &topic.name, *index);
-                        let offset = offset.filter(|offset| is_same_topic(offset.topic_id, id));
+                        let offset = offset.filter(|offset| has_offsets && is_same_topic(offset.topic_id, id));
                         partition(*index, offset, is_unstable(&topic.name, *index))
                     })
                     .collect(),
             })
             .collect(),
+        None if !has_offsets => Vec::new(),
         None => all_topics(shard, &asked.group_id, is_unstable),
     };
     OffsetFetchResponseGroup { group_id: asked.group_id.clone(), topics, error_code: 0 }

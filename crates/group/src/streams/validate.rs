@@ -40,7 +40,7 @@ fn only_supported_features(request: &StreamsGroupHeartbeatRequest) -> Result<(),
     require(request.instance_id.is_none(), "Static membership is not yet supported.")?;
     require(request.task_offsets.is_none(), "TaskOffsets are not supported yet.")?;
     require(request.task_end_offsets.is_none(), "TaskEndOffsets are not supported yet.")?;
-    require(is_empty(&request.warmup_tasks), "WarmupTasks are not supported yet.")?;
+    require(request.warmup_tasks.as_ref().is_none_or(Vec::is_empty), "WarmupTasks are not supported yet.")?;
     let mut subtopologies = request.topology.iter().flat_map(|topology| &topology.subtopologies);
     let has_regex = subtopologies.any(|subtopology| !subtopology.source_topic_regex.is_empty());
     require(!has_regex, "Regular expressions for source topics are not supported yet.")
@@ -48,9 +48,9 @@ fn only_supported_features(request: &StreamsGroupHeartbeatRequest) -> Result<(),
 
 fn joining(request: &StreamsGroupHeartbeatRequest) -> Result<(), GroupError> {
     require(request.rebalance_timeout_ms != -1, "RebalanceTimeoutMs must be provided in first request.")?;
-    require(is_empty(&request.active_tasks), "ActiveTasks must be empty when (re-)joining.")?;
-    require(is_empty(&request.standby_tasks), "StandbyTasks must be empty when (re-)joining.")?;
-    require(is_empty(&request.warmup_tasks), "WarmupTasks must be empty when (re-)joining.")?;
+    require(is_given_empty(&request.active_tasks), "ActiveTasks must be empty when (re-)joining.")?;
+    require(is_given_empty(&request.standby_tasks), "StandbyTasks must be empty when (re-)joining.")?;
+    require(is_given_empty(&request.warmup_tasks), "WarmupTasks must be empty when (re-)joining.")?;
     match &request.topology {
         Some(topology) => changelogs_without_counts(topology),
         None => Err(GroupError::new(ErrorCode::InvalidRequest, "Topology must be non-null when (re-)joining.")),
@@ -69,8 +69,9 @@ fn changelogs_without_counts(topology: &Topology) -> Result<(), GroupError> {
     }
 }
 
-fn is_empty(tasks: &Option<Vec<TaskIds>>) -> bool {
-    tasks.as_ref().is_none_or(Vec::is_empty)
+/// A member that joins says that it has no tasks; null would be to say nothing.
+fn is_given_empty(tasks: &Option<Vec<TaskIds>>) -> bool {
+    tasks.as_ref().is_some_and(Vec::is_empty)
 }
 
 fn not_blank(text: Option<&str>, message: &str) -> Result<(), GroupError> {
@@ -79,4 +80,41 @@ fn not_blank(text: Option<&str>, message: &str) -> Result<(), GroupError> {
 
 fn require(holds: bool, message: &str) -> Result<(), GroupError> {
     if holds { Ok(()) } else { Err(GroupError::new(ErrorCode::InvalidRequest, message)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joining_request() -> StreamsGroupHeartbeatRequest {
+        StreamsGroupHeartbeatRequest {
+            group_id: "g".to_string(),
+            member_id: "m".to_string(),
+            rebalance_timeout_ms: 1_000,
+            topology: Some(Topology::default()),
+            active_tasks: Some(Vec::new()),
+            standby_tasks: Some(Vec::new()),
+            warmup_tasks: Some(Vec::new()),
+            ..StreamsGroupHeartbeatRequest::default()
+        }
+    }
+
+    fn check(request: &StreamsGroupHeartbeatRequest, message: &str) {
+        let expected = Err(GroupError::new(ErrorCode::InvalidRequest, message));
+        assert_eq!(heartbeat(request, &crate::consumer::tests::world::config()), expected);
+    }
+
+    #[test]
+    fn a_member_that_joins_says_that_it_has_no_tasks() {
+        assert_eq!(heartbeat(&joining_request(), &crate::consumer::tests::world::config()), Ok(()));
+        let has_one = Some(vec![TaskIds::default()]);
+        for tasks in [None, has_one] {
+            let request = StreamsGroupHeartbeatRequest { active_tasks: tasks.clone(), ..joining_request() };
+            check(&request, "ActiveTasks must be empty when (re-)joining.");
+            let request = StreamsGroupHeartbeatRequest { standby_tasks: tasks, ..joining_request() };
+            check(&request, "StandbyTasks must be empty when (re-)joining.");
+        }
+        let request = StreamsGroupHeartbeatRequest { warmup_tasks: None, ..joining_request() };
+        check(&request, "WarmupTasks must be empty when (re-)joining.");
+    }
 }

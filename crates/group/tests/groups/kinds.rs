@@ -1,10 +1,15 @@
 //! Where the two kinds of groups meet: offsets and administration of KIP-848 groups, and an empty one that becomes classic.
 
 use super::rig::{Happened, Rig, config};
-use ottla_group::{Group, GroupEvent, GroupReply, GroupRequest, GroupTopics, RequestContext, TopicInfo};
+use ottla_group::{
+    Group, GroupEvent, GroupReply, GroupRequest, GroupTopics, OffsetFetch, RequestContext, ShareRequest, TopicInfo,
+};
 use ottla_protocol::join_group_request::JoinGroupRequestProtocol;
 use ottla_protocol::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use ottla_protocol::{ConsumerGroupHeartbeatRequest, JoinGroupRequest, ListGroupsRequest, OffsetCommitRequest};
+use ottla_protocol::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use ottla_protocol::{
+    ConsumerGroupHeartbeatRequest, JoinGroupRequest, ListGroupsRequest, OffsetCommitRequest, ShareGroupHeartbeatRequest,
+};
 use ottla_types::{ErrorCode, Uuid};
 
 pub(crate) fn ask(rig: &mut Rig, api_version: i16, request: GroupRequest) -> GroupReply {
@@ -84,7 +89,7 @@ fn consumer_groups_are_listed_and_deleted_as_others() {
         types_filter: vec!["CONSUMER".to_string()],
     });
     let GroupReply::ListGroups(listed) = ask(&mut rig, 5, list) else { panic!("no list") };
-    assert_eq!((listed[0].group_id.as_str(), listed[0].group_type.as_str()), ("g", "Consumer"));
+    assert_eq!((listed[0].group_id.as_str(), listed[0].group_type.as_str()), ("g", "consumer"));
     let delete = || GroupRequest::DeleteGroup("g".to_string());
     assert_eq!(ask(&mut rig, 2, delete()), GroupReply::DeleteGroup(ErrorCode::NonEmptyGroup));
     heartbeat(&mut rig, -1);
@@ -113,4 +118,37 @@ fn an_empty_consumer_group_becomes_classic_and_keeps_its_offsets() {
     rig.reload();
     assert!(matches!(rig.shard.groups.get("g"), Some(Group::Classic(_))));
     assert_eq!(rig.shard.offsets.get("g", "t", 0).map(|offset| offset.committed_offset), Some(5));
+}
+
+fn fetch_of_share_group(rig: &mut Rig, topics: Option<Vec<OffsetFetchRequestTopics>>, member: Option<&str>) -> String {
+    let (member_id, member_epoch) = (member.map(str::to_string), if member.is_some() { 7 } else { -1 });
+    let group = OffsetFetchRequestGroup { group_id: "shared".to_string(), member_id, member_epoch, topics };
+    let request = GroupRequest::OffsetFetch(OffsetFetch { group, require_stable: true });
+    let GroupReply::OffsetFetch(fetched) = ask(rig, 9, request) else { panic!("another answer") };
+    let partitions = fetched.topics.iter().flat_map(|topic| &topic.partitions);
+    let offsets: Vec<_> = partitions.map(|partition| (partition.committed_offset, partition.error_code)).collect();
+    format!("error {} offsets {offsets:?}", fetched.error_code)
+}
+
+#[test]
+fn a_share_group_has_no_committed_offsets_which_is_no_error() {
+    let (mut rig, _) = with_member();
+    let join = ShareGroupHeartbeatRequest {
+        group_id: "shared".to_string(),
+        member_id: "s".to_string(),
+        subscribed_topic_names: Some(vec!["t".to_string()]),
+        ..ShareGroupHeartbeatRequest::default()
+    };
+    ask(&mut rig, 1, GroupRequest::Share(ShareRequest::Heartbeat(join)));
+    assert!(rig.shard.groups.share("shared").is_some());
+    let topic = OffsetFetchRequestTopics {
+        name: "t".to_string(),
+        partition_indexes: vec![0, 1],
+        ..OffsetFetchRequestTopics::default()
+    };
+    for member in [None, Some("s"), Some("stranger")] {
+        let fetched = fetch_of_share_group(&mut rig, Some(vec![topic.clone()]), member);
+        assert_eq!(fetched, "error 0 offsets [(-1, 0), (-1, 0)]", "{member:?}");
+        assert_eq!(fetch_of_share_group(&mut rig, None, member), "error 0 offsets []", "{member:?}");
+    }
 }

@@ -143,7 +143,7 @@ fn strange_classic_groups_are_not_upgraded() {
     ] {
         let (world, answer) = upgrade(&assignments, protocol_type);
         assert!(answer.starts_with("GROUP_ID_NOT_FOUND") && answer.contains(reason), "{answer}");
-        assert_eq!(world.shard.groups.get(GROUP).map(Group::type_name), Some("Classic"), "unchanged");
+        assert_eq!(world.shard.groups.get(GROUP).map(Group::type_name), Some("classic"), "unchanged");
         assert!(world.log.is_empty(), "nothing was written");
     }
 }

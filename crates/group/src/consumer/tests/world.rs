@@ -2,7 +2,7 @@
 
 use super::show;
 use crate::config::{GroupConfig, MigrationPolicy};
-use crate::consumer::{ConsumerEvent, ConsumerGroup, RegexTask, TopicRegex};
+use crate::consumer::{ConsumerEvent, ConsumerGroup, RegexTask};
 use crate::effect::{GroupCount, GroupEffect};
 use crate::event::{GroupEvent, GroupReply, GroupRequest, RequestContext};
 use crate::group::Group;
@@ -10,7 +10,7 @@ use crate::shard::{GroupDecision, GroupShard};
 use crate::streams::StreamsConfig;
 use crate::timer::GroupTimer;
 use crate::topics::{GroupTopics, TopicInfo};
-use ottla_coordinator::{Change, Context, Position, Record, ReplySlot, Shard, TimerChange};
+use ottla_coordinator::{Change, Context, Position, Re2Pattern, Record, ReplySlot, Shard, TimerChange};
 use ottla_types::Uuid;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl World {
             api_version,
             client_id: Arc::from("client"),
             client_host: Arc::from("/127.0.0.1"),
-            regex_error: regex.and_then(|regex| TopicRegex::compile(regex).err()).map(Arc::from),
+            regex_error: regex.and_then(|regex| Re2Pattern::compile(regex).err()).map(Arc::from),
         };
         self.event(GroupEvent::Request(caller, request), Some(slot));
         slot
@@ -222,7 +222,7 @@ impl World {
     pub(crate) fn match_regexes(&mut self, task: RegexTask) {
         let mut matching = task.begin();
         let matched = loop {
-            match matching.step(TopicRegex::compile) {
+            match matching.step(Re2Pattern::compile) {
                 Ok(matched) => break matched,
                 Err(more) => matching = *more,
             }
