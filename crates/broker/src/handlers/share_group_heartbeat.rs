@@ -44,6 +44,7 @@ fn begin_to_initialize(broker: &Arc<Broker>, group_id: String, call: StateCall) 
     broker.tasks.spawn("broker.share-initialize", |mut stopping| async move {
         while let Some(call) = next {
             tokio::select! {
+                biased;
                 () = stopping.set() => return,
                 _ = initialize(&own, &group_id, call) => {}
             }

@@ -11,6 +11,8 @@ const SLOT_BYTES: u64 = 24;
 const PARTS_MAX: usize = 1024;
 /// Below this a part is not divided again.
 const PART_SLOTS_MIN: usize = 65_536;
+/// How much more than its share the fullest of the parts gets: a hash does not spread keys evenly.
+const UNEVENNESS: f64 = 1.03;
 /// What a part begins with.
 const SLOTS_AT_FIRST: usize = 16;
 
@@ -35,7 +37,7 @@ impl OffsetMap {
     /// An empty map of at most `bytes_max` bytes, and no more than `keys` keys can need. It takes at least one key.
     pub fn new(hash_key: [u64; 2], bytes_max: u64, load_factor: f64, keys: u64) -> OffsetMap {
         let load_factor = if load_factor > 0.0 { load_factor.min(1.0) } else { 1.0 };
-        let needed = (keys as f64 / load_factor) as u64 + 2;
+        let needed = (keys as f64 / load_factor * UNEVENNESS) as u64 + 2;
         let slots_max = usize::try_from((bytes_max / SLOT_BYTES).min(needed)).unwrap_or(usize::MAX);
         let parts = (slots_max / PART_SLOTS_MIN).clamp(1, PARTS_MAX);
         let part_slots_max = (slots_max / parts).max(2);
@@ -158,6 +160,14 @@ mod tests {
         for key in (0..311_i64).map(i64::to_be_bytes) {
             assert_eq!(map.get(&key), model.get(&key).copied());
         }
+    }
+
+    #[test]
+    fn all_the_keys_that_it_was_made_for_have_room_however_they_spread() {
+        let keys = 200_000_u32;
+        let mut map = OffsetMap::new([1, 2], 1 << 40, 0.9, u64::from(keys));
+        assert!(map.parts.len() > 1);
+        assert!((0..keys).all(|key| map.put(&key.to_be_bytes(), i64::from(key))));
     }
 
     #[test]

@@ -55,7 +55,9 @@ impl Log {
         if self.offline.is_some() || self.is_flushing() {
             return None;
         }
-        if self.log_end_offset == self.flushed_offset && self.unflushed.sealed.is_empty() {
+        // Records below a log start offset that was raised over them count as flushed; their bytes are not.
+        let is_flushed = self.log_end_offset == self.flushed_offset && self.dirty_bytes() == 0;
+        if is_flushed && self.unflushed.sealed.is_empty() {
             return None;
         }
         Some(self.start_round())

@@ -95,3 +95,16 @@ fn segments_not_seen_since_a_restart_are_looked_at_first() {
         assert_eq!(log.log_start_offset(), 6);
     });
 }
+
+#[test]
+fn bytes_below_a_log_start_that_was_raised_over_them_are_flushed_all_the_same() {
+    in_memory(async |rt| {
+        let (_dirs, mut log) = new_log(&rt, LogConfig::default()).await;
+        append(&mut log, &batch(3)).await;
+        log.delete_records_to(3).unwrap().run().await.unwrap();
+        assert_eq!((log.flushed_offset(), log.dirty_bytes() > 0), (3, true), "no record waits, but bytes do");
+        flush(&mut log).await.unwrap();
+        assert_eq!(log.dirty_bytes(), 0);
+        assert!(log.begin_flush().is_none());
+    });
+}
