@@ -16,7 +16,7 @@ mod records;
 use crate::rebuild::{RebuildError, RebuildLimits, rebuild};
 use crate::{BatchError, BatchHeader, BuildError, CompressionSpec, TimestampType, ValidatedBatch};
 use bytes::Bytes;
-use ottla_types::ErrorCode;
+use ottla_types::{ErrorCode, TopicPartition};
 
 /// The most decompressed bytes that validation walks through in one batch, unless the caller says otherwise.
 pub const DECOMPRESSED_BATCH_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -26,6 +26,8 @@ pub const RECORD_ERRORS_MAX: usize = 16 * 1024;
 /// What validation needs to know about topic, request and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProduceLimits {
+    /// The partition, for messages that name it.
+    pub partition: Option<TopicPartition>,
     /// Version of the Produce request: zstd needs 7 (KIP-110).
     pub api_version: i16,
     /// `max.message.bytes` of the topic: bytes of a batch as stored, header included.
@@ -63,6 +65,7 @@ impl ProduceLimits {
     /// Kafka's defaults for a topic, at `now_ms`, for a request of `api_version`.
     pub fn new(api_version: i16, now_ms: i64) -> ProduceLimits {
         ProduceLimits {
+            partition: None,
             api_version,
             max_message_bytes: 1_048_588,
             compacted: false,

@@ -6,11 +6,12 @@
 use super::codec::{Handled, decode};
 use super::controlled::{quota_exceeded, submit_throttled, timeout_ms};
 use crate::Broker;
-use crate::quotas::Mutations;
-use ottla_metadata::ApiError;
+use ottla_metadata::{ApiError, MetadataImage, Topic};
 use ottla_net::Request;
 use ottla_protocol::generated::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use ottla_protocol::generated::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
+use ottla_types::Uuid;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// First version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
@@ -19,7 +20,7 @@ const STRICT_QUOTA_FROM: i16 = 5;
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let mut body: DeleteTopicsRequest = decode(&request)?;
     let mut mutations = broker.quotas.mutations(&request.header, request.header.api_version >= STRICT_QUOTA_FROM);
-    let over = without_quota(broker, &mut body, &mut mutations);
+    let over = without_quota(&broker.image(), &mut body, |partitions| mutations.take(partitions));
     let mut asked = body.topics.clone();
     asked.extend(body.topic_names.iter().map(|name| named(name)));
     let timeout = timeout_ms(body.timeout_ms);
@@ -37,16 +38,22 @@ fn named(name: &str) -> DeleteTopicState {
     DeleteTopicState { name: Some(name.to_string()), ..Default::default() }
 }
 
-/// Takes out the topics for which there is no quota, and returns them.
-fn without_quota(broker: &Broker, body: &mut DeleteTopicsRequest, mutations: &mut Mutations) -> Vec<DeleteTopicState> {
-    let image = broker.image();
+/// Takes out the topics for which there is no quota (`take` is asked once for each, with its partitions), and returns them. Items
+/// that name the same topic go or stay together, so that the controller sees that it was named twice.
+fn without_quota(
+    image: &MetadataImage,
+    body: &mut DeleteTopicsRequest,
+    mut take: impl FnMut(usize) -> bool,
+) -> Vec<DeleteTopicState> {
     let mut over = Vec::new();
+    let mut verdicts: BTreeMap<Uuid, bool> = BTreeMap::new();
     let mut fits = |topic: DeleteTopicState| {
         let found = match &topic.name {
             Some(name) => image.topic(name),
             None => image.topic_by_id(topic.topic_id),
         };
-        let fits = found.is_none_or(|found| mutations.take(found.partitions.len()));
+        let mut verdict = |found: &Topic| *verdicts.entry(found.id).or_insert_with(|| take(found.partitions.len()));
+        let fits = found.is_none_or(|found| verdict(found));
         if !fits {
             over.push(topic);
         }
@@ -65,4 +72,49 @@ fn refused(asked: &[DeleteTopicState], error: &ApiError) -> DeleteTopicsResponse
         error_message: error.message.clone(),
     };
     DeleteTopicsResponse { responses: asked.iter().map(result).collect(), ..DeleteTopicsResponse::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_protocol::{MetadataRecord, PartitionRecord, TopicRecord};
+
+    /// Topics "a" and "b" of one partition each.
+    fn image() -> MetadataImage {
+        let mut image = MetadataImage::empty();
+        for (id, name) in [(1, "a"), (2, "b")] {
+            let topic_id = Uuid([id; 16]);
+            let partition = PartitionRecord {
+                partition_id: 0,
+                topic_id,
+                replicas: vec![1],
+                isr: vec![1],
+                directories: vec![Uuid::ZERO],
+                ..PartitionRecord::default()
+            };
+            let topic = TopicRecord { name: name.to_string(), topic_id };
+            for record in [MetadataRecord::Topic(topic), MetadataRecord::Partition(partition)] {
+                image.apply(&record).expect("a good record");
+            }
+        }
+        image
+    }
+
+    #[test]
+    fn a_topic_named_by_name_and_by_id_needs_quota_once_and_is_not_split() {
+        let image = image();
+        let by_id = || DeleteTopicState { name: None, topic_id: Uuid([1; 16]) };
+        for (quota, left, refused) in [(1, (1, 1), 1), (2, (1, 2), 0), (0, (0, 0), 3)] {
+            let names = vec!["a".to_string(), "b".to_string()];
+            let mut body =
+                DeleteTopicsRequest { topics: vec![by_id()], topic_names: names, ..DeleteTopicsRequest::default() };
+            let mut asked = 0;
+            let over = without_quota(&image, &mut body, |partitions| {
+                asked += partitions;
+                asked <= quota
+            });
+            assert_eq!((body.topics.len(), body.topic_names.len()), left, "with a quota of {quota}");
+            assert_eq!((over.len(), asked), (refused, 2), "with a quota of {quota}");
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! DescribeTopicPartitions (key 75), version 0 (KIP-966).
 //!
 //! Topics by name in pages: at most `response_partition_limit` partitions (and `max.request.partition.size.limit`), then a
-//! cursor to go on from. Without names: all topics. Errors: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION,
-//! INVALID_REQUEST for a cursor with a negative partition.
+//! cursor to go on from. Without names: all topics. A partition without leader has leader -1 and no error, unlike in Metadata.
+//! Errors: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST for a cursor with a negative partition, or
+//! whose topic is not among the names.
 
 use super::codec::{Handled, decode, respond};
 use super::metadata::{TOPIC_OPERATIONS, topics::ids, topics::offline};
 use crate::Broker;
-use ottla_metadata::{MetadataImage, Partition, Topic, topic_name};
+use ottla_metadata::{BrokerRegistration, MetadataImage, Partition, Topic, topic_name};
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::describe_topic_partitions_request::{DescribeTopicPartitionsRequest, TopicRequest};
 use ottla_protocol::generated::describe_topic_partitions_response::{
@@ -28,41 +29,42 @@ struct Page<'a> {
 
 pub(super) fn handle(broker: &Broker, request: &Request) -> Handled {
     let body: DescribeTopicPartitionsRequest = decode(request)?;
-    let limit = body.response_partition_limit.min(broker.config().fetch.max_request_partition_size_limit).max(1);
-    let (from_topic, from_partition) = match &body.cursor {
-        None => (String::new(), 0),
-        Some(cursor) => match usize::try_from(cursor.partition_index) {
-            Ok(index) => (cursor.topic_name.clone(), index),
-            Err(_) => return Ok(Outcome::Reply(respond(broker, &request.header, &invalid_cursor(&body)))),
-        },
-    };
-    let image = broker.image();
-    let mut page = Page {
-        image: &image,
-        listener: &request.connection.listener,
-        room: limit as usize,
-        topics: Vec::new(),
-        next_cursor: None,
-    };
+    let size_limit = broker.config().fetch.max_request_partition_size_limit;
+    let response = describe(&broker.image(), &request.connection.listener, &body, size_limit);
+    Ok(Outcome::Reply(respond(broker, &request.header, &response)))
+}
+
+fn describe(
+    image: &MetadataImage,
+    listener: &str,
+    body: &DescribeTopicPartitionsRequest,
+    size_limit: i32,
+) -> DescribeTopicPartitionsResponse {
+    let Some((from_topic, from_partition)) = begin(body) else { return invalid_cursor(body) };
+    let room = body.response_partition_limit.min(size_limit).max(1) as usize;
+    let mut page = Page { image, listener, room, topics: Vec::new(), next_cursor: None };
+    let from = |name: &str| if name == from_topic { from_partition } else { 0 };
     if body.topics.is_empty() {
-        for topic in image.topics_from(&from_topic) {
-            page.add(topic, if *topic.name == *from_topic { from_partition } else { 0 });
-            if page.next_cursor.is_some() {
-                break;
-            }
+        let mut topics = image.topics_from(from_topic);
+        while let (None, Some(topic)) = (&page.next_cursor, topics.next()) {
+            page.add(&topic.name, from(&topic.name));
         }
     } else {
         let names: BTreeSet<&str> = body.topics.iter().map(|topic| topic.name.as_str()).collect();
-        for name in names.into_iter().filter(|name| *name >= from_topic.as_str()) {
-            page.add_named(name, if name == from_topic { from_partition } else { 0 });
-            if page.next_cursor.is_some() {
-                break;
-            }
+        let mut names = names.range(from_topic..);
+        while let (None, Some(name)) = (&page.next_cursor, names.next()) {
+            page.add(name, from(name));
         }
     }
-    let (topics, next_cursor) = (page.topics, page.next_cursor);
-    let response = DescribeTopicPartitionsResponse { topics, next_cursor, ..Default::default() };
-    Ok(Outcome::Reply(respond(broker, &request.header, &response)))
+    DescribeTopicPartitionsResponse { topics: page.topics, next_cursor: page.next_cursor, ..Default::default() }
+}
+
+/// The topic and the partition to go on from; `None` if the cursor does not fit the request.
+fn begin(body: &DescribeTopicPartitionsRequest) -> Option<(&str, usize)> {
+    let Some(cursor) = &body.cursor else { return Some(("", 0)) };
+    let is_named = body.topics.is_empty() || body.topics.iter().any(|topic| topic.name == cursor.topic_name);
+    let partition = usize::try_from(cursor.partition_index).ok().filter(|_| is_named)?;
+    Some((&cursor.topic_name, partition))
 }
 
 /// Every topic of the request with INVALID_REQUEST, as in Kafka.
@@ -77,29 +79,19 @@ fn invalid_cursor(body: &DescribeTopicPartitionsRequest) -> DescribeTopicPartiti
 }
 
 impl Page<'_> {
-    fn add_named(&mut self, name: &str, from_partition: usize) {
-        if let Some(topic) = self.image.topic(name) {
-            return self.add(topic, from_partition);
-        }
-        let error = match topic_name::validate(name) {
-            Ok(()) => ErrorCode::UnknownTopicOrPartition,
-            Err(_) => ErrorCode::InvalidTopicException,
-        };
-        self.topics.push(DescribeTopicPartitionsResponseTopic {
-            error_code: error.code(),
-            name: Some(name.to_string()),
-            is_internal: topic_name::is_internal(name),
-            topic_authorized_operations: i32::MIN,
-            ..DescribeTopicPartitionsResponseTopic::default()
-        });
-    }
-
-    fn add(&mut self, topic: &Topic, from_partition: usize) {
+    /// A full page ends with a cursor to the next name, whether or not there is such a topic.
+    fn add(&mut self, name: &str, from_partition: usize) {
         if self.room == 0 {
-            self.next_cursor =
-                Some(Cursor { topic_name: topic.name.to_string(), partition_index: from_partition as i32 });
+            self.next_cursor = Some(Cursor { topic_name: name.to_string(), partition_index: 0 });
             return;
         }
+        match self.image.topic(name) {
+            Some(topic) => self.add_partitions(topic, from_partition),
+            None => self.topics.push(missing(name)),
+        }
+    }
+
+    fn add_partitions(&mut self, topic: &Topic, from_partition: usize) {
         let until = topic.partitions.len().min(from_partition.saturating_add(self.room));
         let told = from_partition.min(until)..until;
         self.room -= told.len();
@@ -118,10 +110,10 @@ impl Page<'_> {
     }
 
     fn partition(&self, partition_index: i32, partition: &Partition) -> DescribeTopicPartitionsResponsePartition {
-        let leader = partition.leader.filter(|id| self.image.broker(*id).is_some_and(|broker| !broker.fenced));
-        let error = if leader.is_some() { ErrorCode::None } else { ErrorCode::LeaderNotAvailable };
+        let leads = |broker: &BrokerRegistration| !broker.fenced && broker.endpoint(self.listener).is_some();
+        let leader = partition.leader.filter(|id| self.image.broker(*id).is_some_and(|broker| leads(broker)));
         DescribeTopicPartitionsResponsePartition {
-            error_code: error.code(),
+            error_code: ErrorCode::None.code(),
             partition_index,
             leader_id: leader.map_or(-1, |leader| leader.0),
             leader_epoch: partition.leader_epoch.0,
@@ -133,3 +125,20 @@ impl Page<'_> {
         }
     }
 }
+
+fn missing(name: &str) -> DescribeTopicPartitionsResponseTopic {
+    let error = match topic_name::validate(name) {
+        Ok(()) => ErrorCode::UnknownTopicOrPartition,
+        Err(_) => ErrorCode::InvalidTopicException,
+    };
+    DescribeTopicPartitionsResponseTopic {
+        error_code: error.code(),
+        name: Some(name.to_string()),
+        is_internal: topic_name::is_internal(name),
+        topic_authorized_operations: i32::MIN,
+        ..DescribeTopicPartitionsResponseTopic::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(crate) struct Appended {
     pub(crate) first_offset: i64,
     pub(crate) last_offset: i64,
-    /// Milliseconds; -1 where records keep their own timestamps.
+    /// Milliseconds; -1 where records keep their own timestamps. Of a duplicate the original's, on any topic, as in Kafka.
     pub(crate) log_append_time_ms: i64,
     pub(crate) log_start_offset: i64,
     /// The epoch in which it was appended, or asked for again.
@@ -59,6 +59,7 @@ impl Partition {
             Arc::clone(&state.config)
         };
         Ok(ProduceLimits {
+            partition: Some(self.name()),
             max_message_bytes: usize::try_from(config.max_message_bytes).unwrap_or(0),
             compacted: config.cleanup_compact,
             timestamp_type: match config.message_timestamp_type {
@@ -133,7 +134,7 @@ impl Partition {
         if let AppendOutcome::Appended(_) = outcome {
             self.count_appended(batch);
         }
-        Ok(Some(appended(outcome, batch, log_start_offset, leader_epoch, incarnation)))
+        Ok(Some(appended(outcome, log_start_offset, leader_epoch, incarnation)))
     }
 
     /// Whether the batch is replicated and may be acknowledged to acks=all. If not, `waiter` is woken when it is worth
@@ -203,20 +204,35 @@ fn target_compression(config: &TopicConfig) -> Option<CompressionSpec> {
     }
 }
 
-fn appended(
-    outcome: AppendOutcome,
-    batch: &ValidatedBatch,
-    log_start_offset: i64,
-    leader_epoch: LeaderEpoch,
-    incarnation: u64,
-) -> Appended {
+fn appended(outcome: AppendOutcome, log_start_offset: i64, leader_epoch: LeaderEpoch, incarnation: u64) -> Appended {
     let (first_offset, last_offset, log_append_time_ms) = match outcome {
-        AppendOutcome::Appended(done) => (done.first_offset, done.last_offset, done.log_append_time_ms),
+        AppendOutcome::Appended(done) => (done.first_offset, done.last_offset, done.log_append_time_ms.unwrap_or(-1)),
         AppendOutcome::Duplicate { first_offset, last_offset, timestamp_ms } => {
-            let is_log_append_time = batch.header().timestamp_type() == TimestampType::LogAppendTime;
-            (first_offset, last_offset, is_log_append_time.then_some(timestamp_ms))
+            (first_offset, last_offset, timestamp_ms)
         }
     };
-    let log_append_time_ms = log_append_time_ms.unwrap_or(-1);
     Appended { first_offset, last_offset, log_append_time_ms, log_start_offset, leader_epoch, incarnation }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// UnifiedLog.append.
+    #[test]
+    fn a_duplicate_has_the_timestamp_of_its_original() {
+        let duplicate = AppendOutcome::Duplicate { first_offset: 3, last_offset: 4, timestamp_ms: 1000 };
+        let answer = appended(duplicate, 1, LeaderEpoch(7), 1);
+        assert_eq!((answer.first_offset, answer.last_offset), (3, 4));
+        assert_eq!((answer.log_append_time_ms, answer.log_start_offset), (1000, 1));
+    }
+
+    #[test]
+    fn a_new_batch_has_a_log_append_time_only_where_the_topic_sets_it() {
+        for (stamped, told) in [(None, -1), (Some(1000), 1000)] {
+            let done = ottla_storage::Appended { first_offset: 0, last_offset: 0, log_append_time_ms: stamped };
+            let answer = appended(AppendOutcome::Appended(done), 0, LeaderEpoch(0), 1);
+            assert_eq!(answer.log_append_time_ms, told);
+        }
+    }
 }

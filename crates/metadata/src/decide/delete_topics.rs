@@ -4,7 +4,7 @@ use crate::{ApiError, DecideContext, Decision, Entry, MetadataImage};
 use ottla_protocol::delete_topics_response::DeletableTopicResult;
 use ottla_protocol::{DeleteTopicsRequest, DeleteTopicsResponse, MetadataRecord, RemoveTopicRecord};
 use ottla_types::{ErrorCode, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one item of the request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,51 +13,70 @@ enum Named<'a> {
     Id(Uuid),
 }
 
-/// Deletes every topic that the request names rightly and once; the other items get an error each.
+impl<'a> Named<'a> {
+    fn name(self) -> Option<&'a str> {
+        match self {
+            Named::Name(name) => Some(name),
+            Named::Id(_) => None,
+        }
+    }
+
+    fn id(self) -> Option<Uuid> {
+        match self {
+            Named::Name(_) => None,
+            Named::Id(id) => Some(id),
+        }
+    }
+}
+
+/// Deletes every topic that the request names rightly and once, by name or by id; the other items get an error each. A topic
+/// that is named both ways stays, and is answered once, with its name and its id.
 pub fn delete_topics(
     image: &MetadataImage,
     request: &DeleteTopicsRequest,
     context: &DecideContext<'_>,
 ) -> Decision<DeleteTopicsResponse> {
     let mut responses = Vec::new();
-    let mut counts: BTreeMap<Named<'_>, usize> = BTreeMap::new();
-    let mut order = Vec::new();
-    for item in items(request, &mut responses) {
-        let count = counts.entry(item).or_default();
-        *count += 1;
-        if *count == 1 {
-            order.push(item);
-        }
-    }
+    let items = counted(items(request, &mut responses));
+    let ids: BTreeSet<Uuid> = items.iter().filter_map(|(item, _)| item.id()).collect();
+    let names = items.iter().filter(|(_, count)| *count == 1).filter_map(|(item, _)| item.name());
+    let ids_of_names: BTreeSet<Uuid> = names.filter_map(|name| image.topic_id(name)).collect();
     let mut records = Entry::new();
-    let mut doomed = BTreeMap::new();
-    for item in order {
-        let outcome = match counts[&item] {
-            1 => find(image, item, context).and_then(|id| match doomed.insert(id, ()) {
-                None => Ok(id),
-                Some(()) => Err(ApiError::new(
-                    ErrorCode::InvalidRequest,
-                    "The provided topic name maps to an ID that was already supplied.",
-                )),
-            }),
-            _ => Err(ApiError::new(
-                ErrorCode::InvalidRequest,
-                match item {
-                    Named::Name(_) => "Duplicate topic name.",
-                    Named::Id(_) => "Duplicate topic id.",
-                },
-            )),
-        };
-        match outcome {
-            Ok(id) => {
+    for (item, count) in items {
+        let found = check_once(item, count).and_then(|()| find(image, item, context));
+        match (item, found) {
+            (_, Err(error)) => responses.push(failure(item, error)),
+            (Named::Name(name), Ok(id)) if ids.contains(&id) => responses.push(named_both_ways(name, id)),
+            // The item with the topic's name is the one that is answered.
+            (Named::Id(_), Ok(id)) if ids_of_names.contains(&id) => {}
+            (_, Ok(id)) => {
                 records.push(MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id: id }));
                 let name = image.topic_by_id(id).map(|topic| topic.name.to_string());
                 responses.push(DeletableTopicResult { name, topic_id: id, error_code: 0, error_message: None });
             }
-            Err(error) => responses.push(failure(item, error)),
         }
     }
     Decision::atomic(records, DeleteTopicsResponse { throttle_time_ms: 0, responses })
+}
+
+/// Each item once, in the order of first mention, with how often it comes.
+fn counted(items: Vec<Named<'_>>) -> Vec<(Named<'_>, usize)> {
+    let mut counts: BTreeMap<Named<'_>, usize> = BTreeMap::new();
+    for item in &items {
+        *counts.entry(*item).or_default() += 1;
+    }
+    items.into_iter().filter_map(|item| counts.remove(&item).map(|count| (item, count))).collect()
+}
+
+fn check_once(item: Named<'_>, count: usize) -> Result<(), ApiError> {
+    if count == 1 {
+        return Ok(());
+    }
+    let text = match item {
+        Named::Name(_) => "Duplicate topic name.",
+        Named::Id(_) => "Duplicate topic id.",
+    };
+    Err(ApiError::new(ErrorCode::InvalidRequest, text))
 }
 
 /// What the request names; items that name nothing, or too much, are answered at once.
@@ -102,11 +121,21 @@ fn find(image: &MetadataImage, item: Named<'_>, context: &DecideContext<'_>) -> 
 }
 
 fn failure(item: Named<'_>, error: ApiError) -> DeletableTopicResult {
-    let (name, topic_id) = match item {
-        Named::Name(name) => (Some(name.to_string()), Uuid::ZERO),
-        Named::Id(id) => (None, id),
-    };
-    DeletableTopicResult { name, topic_id, error_code: error.code.code(), error_message: error.message }
+    DeletableTopicResult {
+        name: item.name().map(str::to_string),
+        topic_id: item.id().unwrap_or(Uuid::ZERO),
+        error_code: error.code.code(),
+        error_message: error.message,
+    }
+}
+
+fn named_both_ways(name: &str, topic_id: Uuid) -> DeletableTopicResult {
+    DeletableTopicResult {
+        name: Some(name.to_string()),
+        topic_id,
+        error_code: ErrorCode::InvalidRequest.code(),
+        error_message: Some("The provided topic name maps to an ID that was already supplied.".to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -175,12 +204,46 @@ mod tests {
                 "INVALID_REQUEST Neither topic name nor id were specified.",
                 "a INVALID_REQUEST You may not specify both topic name and topic id.",
                 "c INVALID_REQUEST Duplicate topic name.",
-                "b NONE",
-                "INVALID_REQUEST The provided topic name maps to an ID that was already supplied.",
+                "b INVALID_REQUEST The provided topic name maps to an ID that was already supplied.",
                 "nope UNKNOWN_TOPIC_OR_PARTITION This server does not host this topic-partition.",
             ]
         );
-        assert_eq!(cluster.image.topic_count(), 2);
+        assert_eq!(cluster.image.topic_count(), 3);
+    }
+
+    #[test]
+    fn a_topic_named_by_name_and_by_id_is_not_deleted_whichever_comes_first() {
+        let mut cluster = Cluster::with_brokers(1);
+        cluster.create_topic("a", 1, &[]);
+        let a = cluster.image.topic_id("a").unwrap();
+        let refused = "a INVALID_REQUEST The provided topic name maps to an ID that was already supplied.";
+        assert_eq!(delete(&mut cluster, &["a"], &[(None, a)]), [refused]);
+        assert_eq!(delete(&mut cluster, &[], &[(None, a), (Some("a"), Uuid::ZERO)]), [refused]);
+        let by_id_twice = [(None, a), (Some("a"), Uuid::ZERO), (None, a)];
+        assert_eq!(delete(&mut cluster, &[], &by_id_twice), ["INVALID_REQUEST Duplicate topic id.", refused]);
+        assert_eq!(cluster.image.topic_count(), 1);
+    }
+
+    #[test]
+    fn the_answer_for_a_topic_named_both_ways_has_its_name_and_its_id() {
+        let mut cluster = Cluster::with_brokers(1);
+        cluster.create_topic("a", 1, &[]);
+        let topic_id = cluster.image.topic_id("a").unwrap();
+        let topics = vec![DeleteTopicState { name: None, topic_id }];
+        let request = DeleteTopicsRequest { topic_names: vec!["a".to_string()], topics, ..Default::default() };
+        let response = cluster.run(|image, context| delete_topics(image, &request, context));
+        let told: Vec<_> = response.responses.iter().map(|told| (told.name.as_deref(), told.topic_id)).collect();
+        assert_eq!(told, [(Some("a"), topic_id)]);
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_does_not_keep_the_topic_from_being_deleted_by_id() {
+        let mut cluster = Cluster::with_brokers(1);
+        cluster.create_topic("a", 1, &[]);
+        let a = cluster.image.topic_id("a").unwrap();
+        let deleted = delete(&mut cluster, &["a", "a"], &[(None, a)]);
+        assert_eq!(deleted, ["a INVALID_REQUEST Duplicate topic name.", "a NONE"]);
+        assert_eq!(cluster.image.topic_count(), 0);
     }
 
     #[test]

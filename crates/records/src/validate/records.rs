@@ -3,7 +3,7 @@
 use super::{ProduceLimits, ProduceRejected, RECORD_ERRORS_MAX, rejected};
 use crate::header::{NO_TIMESTAMP, TimestampType};
 use crate::walk::{RecordHead, Walk};
-use ottla_types::ErrorCode;
+use ottla_types::{ErrorCode, TopicPartition};
 use std::ops::RangeInclusive;
 
 /// What the walk over good records found.
@@ -17,10 +17,13 @@ pub(super) struct Found {
     pub(super) offsets_are_dense: bool,
 }
 
+/// Errors that the message of a rejected batch shows; the answer lists them all (see [`RECORD_ERRORS_MAX`]).
+const SHOWN_ERRORS_MAX: usize = 3;
+
 /// What is wrong with a well-formed record.
 enum Problem {
     NullKey,
-    TimestampOutOfRange(i64),
+    TimestampOutOfRange,
     LogAppendTimeFromClient,
 }
 
@@ -28,6 +31,7 @@ enum Problem {
 pub(super) fn check_records(batch: &[u8], limits: &ProduceLimits) -> Result<Found, ProduceRejected> {
     let walk = Walk::open(batch, limits.max_decompressed_bytes).map_err(rejected)?;
     let rules = Rules {
+        partition: limits.partition.as_ref(),
         compacted: limits.compacted,
         topic_type: limits.timestamp_type,
         batch_type: walk.header().timestamp_type(),
@@ -39,7 +43,7 @@ pub(super) fn check_records(batch: &[u8], limits: &ProduceLimits) -> Result<Foun
         let record = record.map_err(rejected)?;
         let index = i32::try_from(record.index).expect("a batch counts its records in an i32");
         if let Some(problem) = rules.check(&record) {
-            problems.add(index, &problem, &rules);
+            problems.add(index, &problem, rules.describe(&problem, &record));
         }
         if record.timestamp > found.max_timestamp {
             found.max_timestamp = record.timestamp;
@@ -54,14 +58,15 @@ pub(super) fn check_records(batch: &[u8], limits: &ProduceLimits) -> Result<Foun
 }
 
 /// What is asked of each record of a batch.
-struct Rules {
+struct Rules<'a> {
+    partition: Option<&'a TopicPartition>,
     compacted: bool,
     topic_type: TimestampType,
     batch_type: TimestampType,
     accepted: RangeInclusive<i64>,
 }
 
-impl Rules {
+impl Rules<'_> {
     #[inline]
     fn check(&self, record: &RecordHead) -> Option<Problem> {
         if self.compacted && !record.has_key {
@@ -69,9 +74,30 @@ impl Rules {
         }
         if self.topic_type == TimestampType::CreateTime && record.timestamp != NO_TIMESTAMP {
             let is_accepted = self.accepted.contains(&record.timestamp);
-            return (!is_accepted).then_some(Problem::TimestampOutOfRange(record.timestamp));
+            return (!is_accepted).then_some(Problem::TimestampOutOfRange);
         }
         (self.batch_type == TimestampType::LogAppendTime).then_some(Problem::LogAppendTimeFromClient)
+    }
+
+    /// Kafka's text (LogValidator). A produced batch begins at offset 0, so that a record's offset is its delta.
+    fn describe(&self, problem: &Problem, record: &RecordHead) -> String {
+        let offset = record.offset_delta;
+        match problem {
+            Problem::NullKey => {
+                let place = self.partition.map(|name| format!(" in topic partition {name}")).unwrap_or_default();
+                format!("Compacted topic cannot accept message without key{place}")
+            }
+            Problem::TimestampOutOfRange => format!(
+                "Timestamp {} of message with offset {offset} is out of range. The timestamp should be within [{}, {}]",
+                record.timestamp,
+                self.accepted.start(),
+                self.accepted.end()
+            ),
+            Problem::LogAppendTimeFromClient => format!(
+                "Invalid timestamp type in message with offset {offset}. Producer should not set timestamp type to \
+                 LogAppendTime."
+            ),
+        }
     }
 }
 
@@ -90,33 +116,37 @@ struct Problems {
 }
 
 impl Problems {
-    fn add(&mut self, index: i32, problem: &Problem, rules: &Rules) {
+    fn add(&mut self, index: i32, problem: &Problem, text: String) {
         self.count += 1;
         self.any_timestamp |= !matches!(problem, Problem::NullKey);
         if self.listed.len() < RECORD_ERRORS_MAX {
-            self.listed.push((index, describe(problem, rules)));
+            self.listed.push((index, text));
         }
     }
 
+    /// In Kafka's words, which clients compare.
     fn into_rejection(self) -> Option<ProduceRejected> {
         if self.count == 0 {
             return None;
         }
         let (error, message) = if self.any_timestamp {
-            (ErrorCode::InvalidTimestamp, format!("{} records rejected, some for their timestamp", self.count))
+            let message = "One or more records have been rejected due to invalid timestamp";
+            (ErrorCode::InvalidTimestamp, message.to_string())
         } else {
-            (ErrorCode::InvalidRecord, format!("{} records rejected; the first: {}", self.count, self.listed[0].1))
+            (ErrorCode::InvalidRecord, self.summary())
         };
         Some(ProduceRejected { error, message, record_errors: self.listed })
     }
-}
 
-fn describe(problem: &Problem, rules: &Rules) -> String {
-    match problem {
-        Problem::NullKey => "a compacted topic needs records with keys".to_string(),
-        Problem::TimestampOutOfRange(timestamp) => {
-            format!("timestamp {timestamp} is outside [{}, {}]", rules.accepted.start(), rules.accepted.end())
-        }
-        Problem::LogAppendTimeFromClient => "a producer may not set the timestamp type LogAppendTime".to_string(),
+    fn summary(&self) -> String {
+        let shown = self.listed.iter().take(SHOWN_ERRORS_MAX);
+        let shown: Vec<String> =
+            shown.map(|(index, text)| format!("RecordError(batchIndex={index}, message='{text}')")).collect();
+        format!(
+            "One or more records have been rejected due to {} record errors in total, and only showing the first three \
+             errors at most: [{}]",
+            self.count,
+            shown.join(", ")
+        )
     }
 }

@@ -169,6 +169,45 @@ fn a_null_key_on_a_compacted_topic_names_every_bad_record() {
 }
 
 #[test]
+fn the_message_of_bad_records_counts_all_and_shows_three_in_kafkas_words() {
+    let mut builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
+    for key in [Some(b"k".as_slice()), None, None, None, None] {
+        builder.append(NOW, key, None, &[]).expect("fits");
+    }
+    let batch = builder.build().expect("records were added").to_bytes();
+    let partition = Some(TopicPartition::new("t", 7));
+    let rejected = rejection(&batch, &ProduceLimits { compacted: true, partition, ..limits() });
+    let text = "Compacted topic cannot accept message without key in topic partition t-7";
+    let expected: Vec<(i32, String)> = (1..5).map(|index| (index, text.to_string())).collect();
+    assert_eq!(rejected.record_errors, expected);
+    assert_eq!(
+        rejected.message,
+        format!(
+            "One or more records have been rejected due to 4 record errors in total, and only showing the first three \
+             errors at most: [RecordError(batchIndex=1, message='{text}'), RecordError(batchIndex=2, \
+             message='{text}'), RecordError(batchIndex=3, message='{text}')]"
+        )
+    );
+}
+
+#[test]
+fn bad_timestamps_are_told_in_kafkas_words() {
+    let range = ProduceLimits { timestamp_before_max_ms: 1000, timestamp_after_max_ms: 500, ..limits() };
+    let rejected = rejection(&batch_of(Compression::Gzip, &[NOW, NOW + 501]), &range);
+    assert_eq!(rejected.message, "One or more records have been rejected due to invalid timestamp");
+    let text = "Timestamp 1700000000501 of message with offset 1 is out of range. The timestamp should be within \
+                [1699999999000, 1700000000500]";
+    assert_eq!(rejected.record_errors, [(1, text.to_string())]);
+    let claimed = with_header(&batch_of(Compression::None, &[NOW]), |h| h.attributes |= 8);
+    let append_time = ProduceLimits { timestamp_type: TimestampType::LogAppendTime, ..limits() };
+    let rejected = rejection(&claimed, &append_time);
+    assert_eq!(rejected.message, "One or more records have been rejected due to invalid timestamp");
+    let text =
+        "Invalid timestamp type in message with offset 0. Producer should not set timestamp type to LogAppendTime.";
+    assert_eq!(rejected.record_errors, [(0, text.to_string())]);
+}
+
+#[test]
 fn timestamps_outside_the_range_are_named() {
     let range = ProduceLimits { timestamp_before_max_ms: 1000, timestamp_after_max_ms: 500, ..limits() };
     let good = [NOW - 1000, NOW + 500, NO_TIMESTAMP];

@@ -4,6 +4,7 @@ use ottla_metadata::{MetadataImage, Partition, Topic, topic_name};
 use ottla_protocol::generated::metadata_request::MetadataRequest;
 use ottla_protocol::generated::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use ottla_types::{ErrorCode, NodeId, Uuid};
+use std::collections::BTreeSet;
 
 /// First version in which a leader without the asked listener is told apart.
 const LISTENER_NOT_FOUND_FROM: i16 = 6;
@@ -11,31 +12,34 @@ const LISTENER_NOT_FOUND_FROM: i16 = 6;
 const TOPIC_IDS_FROM: i16 = 12;
 
 /// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     All,
     Some(Vec<TopicAsked>),
 }
 
 /// One topic of a request.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum TopicAsked {
     Name(String),
     Id(Uuid),
 }
 
 impl Asked {
-    /// `None` if a topic has neither a name nor an id.
+    /// Each topic once, in the order of first mention. Where there are ids, only they count, as in Kafka: Java's client
+    /// sends an empty name beside each. `None` if a topic has neither a name nor an id.
     pub(super) fn parse(body: &MetadataRequest, version: i16) -> Option<Asked> {
         let Some(topics) = &body.topics else { return Some(Asked::All) };
         if topics.is_empty() && version == 0 {
             return Some(Asked::All);
         }
-        // An id wins: Java's client sends an empty name beside it.
-        let parse = |(id, name): (Uuid, &Option<String>)| match name {
-            _ if version >= TOPIC_IDS_FROM && !id.is_zero() => Some(TopicAsked::Id(id)),
-            Some(name) => Some(TopicAsked::Name(name.clone())),
-            None => None,
-        };
-        topics.iter().map(|topic| parse((topic.topic_id, &topic.name))).collect::<Option<Vec<_>>>().map(Asked::Some)
+        let ids = topics.iter().map(|topic| topic.topic_id);
+        let ids = distinct(ids.filter(|id| version >= TOPIC_IDS_FROM && !id.is_zero()));
+        if !ids.is_empty() {
+            return Some(Asked::Some(ids.into_iter().map(TopicAsked::Id).collect()));
+        }
+        let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_deref()).collect::<Option<_>>()?;
+        Some(Asked::Some(distinct(names).into_iter().map(|name| TopicAsked::Name(name.to_string())).collect()))
     }
 
     /// The names in the request.
@@ -49,6 +53,11 @@ impl Asked {
             TopicAsked::Id(_) => None,
         })
     }
+}
+
+fn distinct<T: Copy + Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    items.into_iter().filter(|item| seen.insert(*item)).collect()
 }
 
 pub(super) fn describe(
@@ -136,4 +145,53 @@ pub(in crate::handlers) fn offline(image: &MetadataImage, partition: &Partition,
 
 pub(in crate::handlers) fn ids(nodes: &[NodeId]) -> Vec<i32> {
     nodes.iter().map(|node| node.0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_protocol::generated::metadata_request::MetadataRequestTopic;
+
+    const A: Uuid = Uuid([1; 16]);
+    const B: Uuid = Uuid([2; 16]);
+
+    /// What a request of `version` with these topics asks for.
+    fn asked(version: i16, topics: &[(Option<&str>, Uuid)]) -> Option<Asked> {
+        let topic = |(name, topic_id): &(Option<&str>, Uuid)| MetadataRequestTopic {
+            name: name.map(str::to_string),
+            topic_id: *topic_id,
+        };
+        let topics = Some(topics.iter().map(topic).collect());
+        Asked::parse(&MetadataRequest { topics, ..MetadataRequest::default() }, version)
+    }
+
+    fn named(names: &[&str]) -> Option<Asked> {
+        Some(Asked::Some(names.iter().map(|name| TopicAsked::Name(name.to_string())).collect()))
+    }
+
+    fn with_ids(ids: &[Uuid]) -> Option<Asked> {
+        Some(Asked::Some(ids.iter().map(|id| TopicAsked::Id(*id)).collect()))
+    }
+
+    /// KafkaApis.handleTopicMetadataRequest makes sets of the names and of the ids.
+    #[test]
+    fn a_topic_that_is_named_twice_is_told_once_where_it_came_first() {
+        let name = |name| (Some(name), Uuid::ZERO);
+        assert_eq!(asked(9, &[name("b"), name("a"), name("b"), name("a")]), named(&["b", "a"]));
+        assert_eq!(asked(12, &[(None, B), (None, A), (None, B)]), with_ids(&[B, A]));
+    }
+
+    #[test]
+    fn ids_replace_names() {
+        let topics = [(Some("a"), Uuid::ZERO), (Some(""), B), (None, Uuid::ZERO)];
+        assert_eq!(asked(12, &topics), with_ids(&[B]));
+        assert_eq!(asked(11, &topics[..2]), named(&["a", ""]), "there were no ids yet");
+    }
+
+    #[test]
+    fn a_topic_without_name_and_id_cannot_be_answered() {
+        assert_eq!(asked(12, &[(Some("a"), Uuid::ZERO), (None, Uuid::ZERO)]), None);
+        assert_eq!(asked(0, &[]), Some(Asked::All));
+        assert_eq!(asked(1, &[]), named(&[]));
+    }
 }

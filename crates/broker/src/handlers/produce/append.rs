@@ -64,12 +64,37 @@ pub(super) struct Accepted {
 pub(super) struct Failure {
     pub(super) error: PartitionError,
     pub(super) record_errors: Vec<(i32, String)>,
+    /// Where the partition's log begins; -1 where the error is not about the batch.
+    pub(super) log_start_offset: i64,
 }
 
 impl From<PartitionError> for Failure {
     fn from(error: PartitionError) -> Failure {
-        Failure { error, record_errors: Vec::new() }
+        Failure { error, record_errors: Vec::new(), log_start_offset: -1 }
     }
+}
+
+impl Failure {
+    /// The partition refused the batch.
+    fn of_batch(error: PartitionError, record_errors: Vec<(i32, String)>, partition: &Partition) -> Failure {
+        let extent = partition.extent().filter(|_| tells_log_start(error.code));
+        Failure { error, record_errors, log_start_offset: extent.map_or(-1, |extent| extent.log_start_offset) }
+    }
+}
+
+/// Whether Kafka's leader says where the log begins beside this error (ReplicaManager.appendToLocalLog): not beside those that
+/// it expects.
+fn tells_log_start(code: ErrorCode) -> bool {
+    !matches!(
+        code,
+        ErrorCode::UnknownTopicOrPartition
+            | ErrorCode::UnknownTopicId
+            | ErrorCode::NotLeaderOrFollower
+            | ErrorCode::MessageTooLarge
+            | ErrorCode::RecordListTooLarge
+            | ErrorCode::CorruptMessage
+            | ErrorCode::KafkaStorageError
+    )
 }
 
 /// Appends every partition's batch, one after another, in the request's order.
@@ -148,10 +173,12 @@ async fn append_one(
     let limits = partition.produce_limits(header.api_version, broker.runtime().wall_clock_ms())?;
     let batch = validate_produce(&records, &limits).map_err(|rejected| {
         broker.metrics().produce_rejected.increment();
-        Failure { error: PartitionError::of(rejected.error, rejected.message), record_errors: rejected.record_errors }
+        Failure::of_batch(PartitionError::of(rejected.error, rejected.message), rejected.record_errors, &partition)
     })?;
-    let appended = partition.append(&batch, AppendAs::Client { acks_all: acks == Acks::All, guard }).await?;
-    Ok(Accepted { appended, partition, waiter: None })
+    match partition.append(&batch, AppendAs::Client { acks_all: acks == Acks::All, guard }).await {
+        Ok(appended) => Ok(Accepted { appended, partition, waiter: None }),
+        Err(error) => Err(Failure::of_batch(error, Vec::new(), &partition)),
+    }
 }
 
 /// Asks each partition once, now, so that those who wait are registered before the request is parked.
@@ -208,6 +235,34 @@ async fn replicated(
         if is_late {
             let message = "not on stable storage of all in-sync replicas within the request's timeout";
             return Err(PartitionError::of(ErrorCode::RequestTimedOut, message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_the_log_is_told_beside_errors_of_validation_and_of_producer_state() {
+        for code in [
+            ErrorCode::InvalidTimestamp,
+            ErrorCode::InvalidRecord,
+            ErrorCode::OutOfOrderSequenceNumber,
+            ErrorCode::InvalidProducerEpoch,
+            ErrorCode::InvalidTxnState,
+            ErrorCode::NotEnoughReplicas,
+        ] {
+            assert!(tells_log_start(code), "{code}");
+        }
+        for code in [
+            ErrorCode::UnknownTopicOrPartition,
+            ErrorCode::NotLeaderOrFollower,
+            ErrorCode::MessageTooLarge,
+            ErrorCode::CorruptMessage,
+            ErrorCode::KafkaStorageError,
+        ] {
+            assert!(!tells_log_start(code), "{code}");
         }
     }
 }

@@ -76,6 +76,7 @@ fn partition_response(version: i16, result: PartitionResult) -> PartitionProduce
                 index,
                 error_code: failure.error.code.code(),
                 base_offset: -1,
+                log_start_offset: failure.log_start_offset,
                 record_errors: record_errors(failure.record_errors),
                 error_message: Some(failure.error.message.into_owned()),
                 current_leader: leader
