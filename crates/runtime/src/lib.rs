@@ -11,6 +11,7 @@
 // This crate is the one place where the banned calls (clock, files, sockets, spawn) are made.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod background;
 mod disk;
 mod error;
 mod executor;
@@ -25,6 +26,7 @@ pub mod sim;
 mod task;
 pub mod watch;
 
+pub use background::give_way;
 pub use disk::{DirEntry, Disk, Lane, LockGuard, OpenMode, Space};
 pub use error::{is_disk_full, is_out_of_files};
 pub use executor::Executor;

@@ -7,8 +7,9 @@ pub(crate) mod send;
 pub(crate) mod threads;
 mod writeback;
 
+use rustix::time::ClockId;
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 
 /// Where Linux says which boot this is: a random UUID, new at every boot of the machine.
@@ -35,6 +36,7 @@ impl Default for RealOptions {
 pub(crate) struct RealWorld {
     pub(crate) tasks: Handle,
     pub(crate) boot_id: String,
+    pub(crate) cores: usize,
 }
 
 impl RealWorld {
@@ -50,7 +52,8 @@ impl RealWorld {
     }
 
     pub(crate) fn with_boot_id(boot_id: String) -> RealWorld {
-        RealWorld { tasks: Handle::current(), boot_id }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        RealWorld { tasks: Handle::current(), boot_id, cores }
     }
 }
 
@@ -60,6 +63,21 @@ pub(crate) fn wall_clock_ms() -> i64 {
         Ok(since) => since.as_millis() as i64,
         Err(before) => -(before.duration().as_millis() as i64),
     }
+}
+
+/// CPU time that the whole process has used.
+pub(crate) fn process_cpu_time() -> Duration {
+    cpu_time(ClockId::ProcessCPUTime)
+}
+
+/// CPU time that the calling thread has used.
+pub(crate) fn thread_cpu_time() -> Duration {
+    cpu_time(ClockId::ThreadCPUTime)
+}
+
+fn cpu_time(clock: ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Fills `bytes` from the operating system. It cannot fail on a machine that has booted.

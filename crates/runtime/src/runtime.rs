@@ -70,6 +70,30 @@ impl Runtime {
         }
     }
 
+    /// CPU time that the whole process has used; nothing in the simulator, where work takes no time.
+    pub(crate) fn process_cpu_time(&self) -> Duration {
+        match &self.world {
+            WorldHandle::Real(_) => crate::real::process_cpu_time(),
+            WorldHandle::Sim(_) => Duration::ZERO,
+        }
+    }
+
+    /// CPU time that the calling thread has used; nothing in the simulator.
+    pub(crate) fn thread_cpu_time(&self) -> Duration {
+        match &self.world {
+            WorldHandle::Real(_) => crate::real::thread_cpu_time(),
+            WorldHandle::Sim(_) => Duration::ZERO,
+        }
+    }
+
+    /// Cores that this process may use.
+    pub(crate) fn cores(&self) -> usize {
+        match &self.world {
+            WorldHandle::Real(world) => world.cores,
+            WorldHandle::Sim(_) => 1,
+        }
+    }
+
     /// Waits for `duration`. The timer's resolution is one millisecond.
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;

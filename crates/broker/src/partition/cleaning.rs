@@ -8,7 +8,7 @@ use super::Shared;
 use crate::partitions::Partitions;
 use crate::tasks::{Stopping, Tasks};
 use ottla_config::BrokerConfig;
-use ottla_runtime::{Instant, TaskHandle};
+use ottla_runtime::{Instant, TaskHandle, give_way};
 use ottla_storage::LogError;
 use ottla_storage::cleaner::{CleanContext, CleanStats, Cleaner, CleanerConfig, CleaningError, Throttle};
 use ottla_types::TopicPartition;
@@ -135,7 +135,7 @@ impl Cleaners {
         let is_stopped = || stopping.is_set() || is_unwanted() || number >= self.config().threads;
         let began = self.shared.runtime.now();
         let context = CleanContext { config, throttle: &self.throttle, is_stopped: &is_stopped };
-        let result = partition.clean(&log, context).await;
+        let result = give_way(&self.shared.runtime, partition.clean(&log, context)).await;
         self.lock().done(&name, None);
         match result {
             Ok(Some(stats)) => {

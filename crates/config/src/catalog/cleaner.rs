@@ -24,5 +24,5 @@ keys! { pub(super) KEYS
     "log.cleaner.min.compaction.lag.ms" Long "0" min(0) Medium ClusterWide Implemented
         "Shortest time for which a record is left alone by compaction.";
     "log.cleaner.threads" Int "1" min(0) Medium ClusterWide Implemented
-        "Threads of the cleaner.";
+        "How many logs are compacted at the same time. Each cleaner gives way while the node is busy, down to a quarter of a core.";
 }
