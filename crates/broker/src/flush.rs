@@ -14,8 +14,6 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// Partitions whose flush may run at the same time.
 const FLUSHES_IN_PARALLEL: usize = 64;
-/// Flushed bytes of a node after which recovery points are checkpointed before their time.
-const CHECKPOINT_BYTES: u64 = 64 << 20;
 /// A partition with more unflushed bytes than this is flushed without waiting for its turn.
 pub(crate) const PARTITION_UNFLUSHED_BYTES_MAX: u64 = 32 << 20;
 /// How long write-caching topics stay unflushed, so that recovery stays bounded.
@@ -28,9 +26,6 @@ pub(crate) struct FlushControl {
     unflushed_bytes_max: u64,
     unflushed_bytes: AtomicU64,
     room: Notify,
-    /// Bytes flushed since recovery points were last asked to be checkpointed.
-    flushed_bytes: AtomicU64,
-    checkpoint_due: Notify,
     queue: Mutex<Queue>,
     /// The earliest due time has changed.
     earlier: Notify,
@@ -50,8 +45,6 @@ impl FlushControl {
             unflushed_bytes_max,
             unflushed_bytes: AtomicU64::new(0),
             room: Notify::new(),
-            flushed_bytes: AtomicU64::new(0),
-            checkpoint_due: Notify::new(),
             queue: Mutex::default(),
             earlier: Notify::new(),
         })
@@ -61,20 +54,6 @@ impl FlushControl {
     pub(crate) fn start(self: &Arc<Self>, runtime: &Runtime) -> AbortOnDrop<()> {
         let (control, clock) = (Arc::clone(self), runtime.clone());
         runtime.spawn("broker.flush-queue", async move { control.run(&clock).await }).abort_on_drop()
-    }
-
-    /// A flush made `bytes` durable.
-    pub(crate) fn note_flushed(&self, bytes: u64) {
-        let flushed = self.flushed_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if flushed >= CHECKPOINT_BYTES {
-            self.flushed_bytes.store(0, Ordering::Relaxed);
-            self.checkpoint_due.notify_one();
-        }
-    }
-
-    /// Resolves when so much was flushed that recovery points should follow.
-    pub(crate) async fn checkpoint_due(&self) {
-        self.checkpoint_due.notified().await;
     }
 
     /// Has `partition` flushed at `due`.

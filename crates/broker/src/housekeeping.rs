@@ -5,8 +5,9 @@ use crate::partition::Shared;
 use crate::partitions::Partitions;
 use crate::tasks::{Stopping, Tasks};
 use ottla_config::BrokerConfig;
-use ottla_storage::LogDirState;
+use ottla_runtime::Runtime;
 use ottla_storage::limits::HOUSEKEEPING_INTERVAL;
+use ottla_storage::{LogDir, LogDirState};
 use ottla_types::Uuid;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,13 +29,15 @@ pub(crate) fn start(
     let milliseconds = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
     let delay = milliseconds(storage.log_initial_task_delay_ms);
     let interval = milliseconds(storage.log_retention_check_interval_ms.max(1));
-    // A task for each directory: a disk that hangs holds up only its own logs.
+    // Tasks for each directory: a disk that hangs holds up only its own logs.
     for dir in shared.log_dirs.dirs() {
-        let (shared, partitions, dir) = (Arc::clone(shared), Arc::clone(partitions), dir.id());
-        tasks.spawn("broker.retention", |stopping| retention(stopping, shared, partitions, dir, delay, interval));
+        let (own, partitions, id) = (Arc::clone(shared), Arc::clone(partitions), dir.id());
+        tasks.spawn("broker.retention", |stopping| retention(stopping, own, partitions, id, delay, interval));
+        let own = Arc::clone(dir);
+        tasks.spawn("broker.checkpoints", |stopping| checkpoints(stopping, own));
+        let (runtime, own) = (shared.runtime.clone(), Arc::clone(dir));
+        tasks.spawn("broker.removals", |stopping| removals(stopping, runtime, own));
     }
-    let own = Arc::clone(shared);
-    tasks.spawn("broker.log-dirs", |stopping| log_dirs(stopping, own));
     let unopened = storage.log_dirs.len().saturating_sub(shared.log_dirs.dirs().len()) as u64;
     let (shared, partitions, sessions) = (Arc::clone(shared), Arc::clone(partitions), Arc::clone(sessions));
     tasks.spawn("broker.gauges", move |stopping| gauges(stopping, shared, partitions, sessions, unopened));
@@ -63,16 +66,28 @@ async fn retention(
     }
 }
 
-/// Recovery points, free space, deleted files.
-async fn log_dirs(mut stopping: Stopping, shared: Arc<Shared>) {
-    while !stopping.is_set() {
+/// Recovery points and free space.
+async fn checkpoints(mut stopping: Stopping, dir: Arc<LogDir>) {
+    loop {
         tokio::select! {
             biased;
             () = stopping.set() => return,
             // The recovery points follow the flushed offsets within a time or a number of bytes.
-            _ = shared.runtime.timeout(HOUSEKEEPING_INTERVAL, shared.flush.checkpoint_due()) => {}
+            () = dir.checkpoint_due() => {}
         }
-        shared.log_dirs.housekeeping_round().await;
+        dir.checkpoint().await;
+    }
+}
+
+/// Deleted files: apart from the checkpoints, because removing a large log may take longer than recovery points may wait.
+async fn removals(mut stopping: Stopping, runtime: Runtime, dir: Arc<LogDir>) {
+    while stopping.sleep(&runtime, HOUSEKEEPING_INTERVAL).await {
+        tokio::select! {
+            biased;
+            // What is left then, the next start removes.
+            () = stopping.set() => return,
+            () = dir.remove_due() => {}
+        }
     }
 }
 

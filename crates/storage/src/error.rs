@@ -71,6 +71,9 @@ pub enum LogError {
         /// Why.
         reason: String,
     },
+    /// The log waited to be opened, and is not wanted any more. Nothing is wrong with it.
+    #[error("the log was not opened: its partition, or the node, ends")]
+    Unwanted,
     /// The log was being moved to another log directory, and may be there.
     #[error(
         "the partition in {} was being moved to the log directory with the id {to}, which is not online, and may be there. \
@@ -118,6 +121,7 @@ impl LogError {
             | LogError::NewerFormat { .. }
             | LogError::Malformed { .. }
             | LogError::Offline { .. }
+            | LogError::Unwanted
             | LogError::MoveUnknown { .. }
             | LogError::NoUsableDir => self.to_string(),
         }

@@ -25,10 +25,12 @@ pub const WRITEBACK_CHUNK_BYTES: u64 = 4 * 1024 * 1024;
 pub const BACKGROUND_FLUSH_BYTES: u64 = 32 * 1024 * 1024;
 /// A write-caching log is flushed in the background once its oldest unflushed record is this old.
 pub const BACKGROUND_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+/// Logs of a directory that are opened at the same time. `num.recovery.threads.per.data.dir` bounds how many of them read much.
+pub const OPENINGS_IN_PARALLEL: usize = 32;
 /// How often recovery points are checkpointed and the space of log directories is probed.
 pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(500);
-/// Recovery points are checkpointed at once when flushed offsets are this many bytes ahead of them.
-pub const CHECKPOINT_LAG_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// The recovery points of a log directory are checkpointed at once when so many bytes were flushed in it since the last time.
+pub const CHECKPOINT_LAG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Small files of partitions that are read at once when a start looks for them.
 pub const READS_IN_PARALLEL: usize = 32;
 /// Appends to a log directory are refused while its file system has less space than this.

@@ -1,11 +1,13 @@
 //! A partition fails, and comes back if it can.
 //!
 //! A failed fsync is never repeated: the log is opened again from its last flushed offset; what came after is cut and kept
-//! aside, and nobody was told that it is safe. While the disk refuses that, too, it is tried again, less and less often. A
-//! damaged log stays offline, because only an operator may decide to lose records.
+//! aside, and nobody was told that it is safe. While the disk refuses that, too, it is tried again, less and less often; and so
+//! it is when the log can be opened but fails again soon after ([`Reopenings`]). A damaged log stays offline, because only an
+//! operator may decide to lose records.
 
 use super::Partition;
 use super::state::{Online, State, Status};
+use ottla_runtime::Instant;
 use ottla_storage::{FailedLog, FoundPartition, Log, LogDir, LogDirState, LogError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +15,29 @@ use std::time::Duration;
 /// Pause before a log that went offline is opened again; it doubles with each failure, up to the maximum.
 const REOPEN_AFTER: Duration = Duration::from_millis(100);
 const REOPEN_AFTER_MAX: Duration = Duration::from_secs(10);
+/// A log that is well for so long after it was to be opened again begins anew with the shortest pause.
+const CALM_AFTER: Duration = Duration::from_secs(10);
 /// How often a log that waits for space looks whether its directory has some.
 const SPACE_POLL: Duration = Duration::from_secs(1);
+
+/// How long a log that went offline rests before it is opened again: longer each time that it failed soon after the last.
+#[derive(Debug, Default)]
+pub(super) struct Reopenings {
+    /// When it failed last, and for how long it rested then.
+    last: Option<(Instant, Duration)>,
+}
+
+impl Reopenings {
+    /// The log fails at `now`; the pause before it is opened again.
+    fn next_pause(&mut self, now: Instant) -> Duration {
+        let pause = match self.last {
+            Some((failed, pause)) if now < failed + pause + CALM_AFTER => REOPEN_AFTER_MAX.min(2 * pause),
+            _ => REOPEN_AFTER,
+        };
+        self.last = Some((now, pause));
+        pause
+    }
+}
 
 impl Partition {
     /// If the log went offline, so does the partition.
@@ -34,10 +57,11 @@ impl Partition {
             "{cause}. Next step: look at the disk of the log directory; the partition is opened again by itself"
         );
         let Some(online) = self.leave_online(state, Status::Offline(reason)) else { return };
+        let pause = state.reopenings.next_pause(self.shared.runtime.now());
         let running = self.jobs.begin();
         let partition = Arc::clone(self);
         self.shared.runtime.spawn("partition.reopen", async move {
-            let returned = partition.reopen(online.open.log).await;
+            let returned = partition.reopen(online.open.log, pause).await;
             // Whoever waits for the jobs then finds the log, or none.
             partition.lock().leftover = returned;
             drop(running);
@@ -56,9 +80,9 @@ impl Partition {
     }
 
     /// Opens the log again, until that works or only an operator can help. Gives it back if the partition is about to
-    /// leave.
-    async fn reopen(self: &Arc<Self>, log: Log) -> Option<Log> {
-        if !self.may_reopen(log.log_dir()).await {
+    /// leave. Rests for `first_pause` before.
+    async fn reopen(self: &Arc<Self>, log: Log, first_pause: Duration) -> Option<Log> {
+        if !self.may_reopen(log.log_dir(), first_pause).await {
             return Some(log);
         }
         self.note_cut_producers(&log);
@@ -83,15 +107,14 @@ impl Partition {
                 }
             }
             pause = REOPEN_AFTER_MAX.min(2 * pause);
-            if !self.pause(pause).await || !self.may_reopen(failed.log_dir()).await {
+            if !self.may_reopen(failed.log_dir(), pause).await {
                 return None;
             }
         }
     }
 
-    /// Waits until the log may be opened again; `false` when the partition is about to leave before.
-    async fn may_reopen(&self, dir: &LogDir) -> bool {
-        let mut pause = REOPEN_AFTER;
+    /// Waits for `pause`, and until the log may be opened again; `false` when the partition is about to leave before.
+    async fn may_reopen(&self, dir: &LogDir, mut pause: Duration) -> bool {
         loop {
             if !self.pause(pause).await {
                 return false;
@@ -155,5 +178,26 @@ impl Partition {
             paths.join(", ")
         );
         self.stay_offline_because(reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_runtime::Runtime;
+
+    #[tokio::test]
+    async fn a_log_that_fails_again_soon_rests_longer_until_it_was_well_for_a_while() {
+        let mut now = Runtime::in_memory().now();
+        let mut reopenings = Reopenings::default();
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let pause = reopenings.next_pause(now);
+            pauses.push(pause.as_millis());
+            now += pause + CALM_AFTER - Duration::from_millis(1);
+        }
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        now += Duration::from_millis(1);
+        assert_eq!(reopenings.next_pause(now), REOPEN_AFTER);
     }
 }

@@ -119,13 +119,11 @@ impl Partition {
         let mut guard = self.lock();
         let state = &mut *guard;
         let Some(open) = state.open(incarnation) else { return false };
-        let dirty_before = open.log.dirty_bytes();
         if let Err(error) = open.log.finish_flush(done) {
             self.shared.metrics.log.fsync_errors.increment();
             self.go_offline(state, &error.to_string());
             return false;
         }
-        self.shared.flush.note_flushed(dirty_before.saturating_sub(open.log.dirty_bytes()));
         self.account_unflushed(open);
         let wants_more = open.flush == FlushPhase::RunningAgain;
         if !wants_more {

@@ -238,7 +238,7 @@ impl Partition {
         if !is_cancelled {
             forget_move(state);
         }
-        let is_deleted = matches!(state.status, Status::Retired(super::state::Retirement::Deleted));
+        let is_deleted = state.is_deleted();
         match error {
             MoveError::Undecided(_) => MoveEnd::Undecided,
             _ if is_cancelled || is_deleted => MoveEnd::Dropped(future),

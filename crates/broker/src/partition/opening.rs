@@ -16,17 +16,23 @@ const CREATE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const CREATE_AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 
 impl Partition {
-    /// Opens the log in the directory that was found for it; whether that worked.
-    pub(crate) async fn open(self: Arc<Self>, opening: Job) -> bool {
-        let (found, config, is_leaving) = {
+    /// Opens the log in the directory that was found for it; whether none is left that should be open and is not. While the log
+    /// waits behind others it goes as soon as the partition leaves (so that a deletion need not wait) or the openings are given
+    /// up.
+    pub(crate) async fn open(self: Arc<Self>, opening: Job, given_up: impl Future<Output = ()> + Send) -> bool {
+        let (found, config) = {
             let state = self.lock();
-            (state.found.clone(), self.log_config(&state.config), state.is_leaving())
+            (state.found.clone(), self.log_config(&state.config))
         };
         let found = found.expect("only what was found is opened");
-        if is_leaving {
-            return false;
-        }
-        let is_open = match self.shared.log_dirs.open_log(&found, config).await {
+        let unwanted = Box::pin(async {
+            tokio::select! {
+                biased;
+                () = self.left() => {}
+                () = given_up => {}
+            }
+        });
+        let is_open = match self.shared.log_dirs.open_log(&found, config, unwanted).await {
             Ok((log, report)) => {
                 if let Some(cut) = &report.cut {
                     self.shared.metrics.log.recovered_bytes_cut.add(cut.bytes);
@@ -36,13 +42,23 @@ impl Partition {
                 self.lock().leftover = returned;
                 is_open
             }
+            Err(LogError::Unwanted) => false,
             Err(error) => {
                 self.stay_offline(&error, "look at the disk of the log directory and restart the node");
                 false
             }
         };
         drop(opening);
-        is_open
+        is_open || self.lock().is_deleted()
+    }
+
+    /// Resolves when the partition is about to leave.
+    async fn left(&self) {
+        // Made before the look, so that a departure in between is not missed.
+        let leaving = self.leaving.notified();
+        if !self.lock().is_leaving() {
+            leaving.await;
+        }
     }
 
     /// Creates the log: the partition is new on this node. After a failure (a full disk, say) it is tried again in the

@@ -1,5 +1,6 @@
 //! What is behind a partition's lock, and how its errors read.
 
+use super::failing::Reopenings;
 use super::moving::Moving;
 use super::verification::Verifications;
 use crate::watchers::Watchers;
@@ -65,6 +66,7 @@ pub(super) struct State {
     pub(super) found: Option<FoundPartition>,
     /// A log that was opened when the partition had already left.
     pub(super) leftover: Option<Log>,
+    pub(super) reopenings: Reopenings,
     /// The move to another log directory that is wanted.
     pub(super) moving: Option<Moving>,
     /// What of this partition the node's gauges count.
@@ -155,6 +157,7 @@ impl State {
             high_watermark: 0,
             found,
             leftover: None,
+            reopenings: Reopenings::default(),
             moving: None,
             counted: Counted::default(),
         }
@@ -196,6 +199,11 @@ impl State {
     /// Whether the partition is about to end, or has.
     pub(super) fn is_leaving(&self) -> bool {
         self.is_closing || matches!(self.status, Status::Retired(_))
+    }
+
+    /// Whether its topic was deleted, or its replica here.
+    pub(super) fn is_deleted(&self) -> bool {
+        matches!(self.status, Status::Retired(Retirement::Deleted))
     }
 
     /// Checks the leader epoch that a client knows (KIP-320); -1 is no check.

@@ -1,9 +1,9 @@
 //! Turns each new image into work: new partitions are created, changed ones told, vanished ones deleted.
 //!
-//! At the start it also pairs the directories that were found with the image: a known topic id is opened (in the background,
-//! many at a time), an unknown one is set aside. Deletions and creations are awaited, so that an image counts as applied only
-//! when what it brought can be used; one that takes too long (a recovery under way, a disk that hangs) goes on in the
-//! background. A partition is created only when an earlier one of the same name has left its directory.
+//! At the start it also pairs the directories that were found with the image: a known topic id is opened (in the background;
+//! each log directory has its own bound of how many at a time), an unknown one is set aside. Deletions and creations are awaited,
+//! so that an image counts as applied only when what it brought can be used; one that takes too long (a recovery under way, a disk
+//! that hangs) goes on in the background. A partition is created only when an earlier one of the same name has left its directory.
 
 use super::Partitions;
 use crate::follow::has_other_configs;
@@ -11,18 +11,17 @@ use crate::partition::Partition;
 use crate::partition::jobs::{Job, Jobs};
 use crate::tasks::Tasks;
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::{self, FuturesUnordered};
 use ottla_config::{BrokerConfig, TopicConfig};
 use ottla_metadata::{MetadataImage, Topic, TopicChange};
+use ottla_runtime::watch;
 use ottla_storage::FoundPartition;
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Logs that are opened at the same time. `num.recovery.threads.per.data.dir` bounds how many of them read much.
-const OPENINGS_IN_PARALLEL: usize = 32;
 /// Logs that are created or deleted at the same time.
 const CHANGES_IN_PARALLEL: usize = 16;
 /// How long an image waits for the deletions and for the creations that it brings.
@@ -219,21 +218,20 @@ impl Applier {
     fn start_openings(&self, newcomers: Vec<(Arc<Partition>, Job)>) {
         let shared = Arc::clone(&self.partitions.shared);
         self.tasks.spawn("broker.open-logs", |mut stopping| async move {
-            let is_given_up = AtomicBool::new(false);
-            let open = |(partition, opening): (Arc<Partition>, Job)| {
-                // A log that was never opened cannot be closed cleanly: a node that ends soon after its start first opens
-                // what can be opened in a short while.
-                let is_wanted = !is_given_up.load(Ordering::Relaxed);
-                async move { is_wanted && partition.open(opening).await }
-            };
-            let openings = stream::iter(newcomers).map(open).buffer_unordered(OPENINGS_IN_PARALLEL);
+            let given_up = watch::Sender::new(false);
+            // All at once: their directories know how many of them may be at work.
+            let openings = newcomers.into_iter().map(|(partition, opening)| {
+                let mut given_up = given_up.subscribe();
+                partition.open(opening, async move { drop(given_up.wait_for(|is_given_up| *is_given_up).await) })
+            });
+            let openings: FuturesUnordered<_> = openings.collect();
             let mut opened = std::pin::pin!(openings.fold(true, async |all, one| all && one));
             let give_up = async {
                 stopping.set().await;
+                // A log that was never opened cannot be closed cleanly: a node that ends soon after its start first opens
+                // what can be opened in a short while.
                 shared.runtime.sleep(OPENING_PATIENCE).await;
-                is_given_up.store(true, Ordering::Relaxed);
-                // Nor does anything wait behind a long recovery.
-                shared.log_dirs.give_up_recoveries();
+                given_up.send_replace(true);
             };
             let all_opened = tokio::select! {
                 biased;

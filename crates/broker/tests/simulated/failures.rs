@@ -68,6 +68,25 @@ fn a_log_whose_reopening_fails_is_opened_again_until_the_disk_is_back() {
 }
 
 #[test]
+fn a_log_that_fails_again_and_again_is_opened_less_and_less_often() {
+    with_node(98, &[], |node| async move {
+        node.create_topic("t", 1, &[]).await;
+        node.produce("t", 0, &["a"]).await;
+        let begun = node.runtime.now();
+        while node.runtime.now() - begun < Duration::from_secs(60) {
+            node.world.disk_faults(NODE).fail_syncs("t-0", 1);
+            let refused = node.produce_batch("t", 0, batch(&["lost"]), -1).await;
+            assert_eq!(error(refused.error_code), "KAFKA_STORAGE_ERROR");
+            node.until("the partition is back", || node.metrics.broker.partitions_offline.get() == 0).await;
+        }
+        let failures = node.metrics.log.fsync_errors.get();
+        assert!((8..20).contains(&failures), "it failed {failures} times");
+        assert_eq!(node.produce("t", 0, &["b"]).await, 1);
+        assert_eq!(node.read_all("t", 0, 0).await, ["a", "b"]);
+    });
+}
+
+#[test]
 fn a_log_that_stays_offline_is_recovered_by_the_next_start() {
     with_node(90, &[], |node| async move {
         node.create_topic("t", 1, &[]).await;

@@ -2,6 +2,7 @@
 //! network layer hands them over, in any version, and replies are decoded from the very bytes that would leave.
 
 mod kit;
+mod log_dirs;
 
 mod apis;
 mod cleaning;

@@ -1,46 +1,61 @@
-//! What log directories need while the node runs.
+//! What a log directory needs while the node runs: checkpoints, a look at the free space, and the removal of what was deleted.
+//!
+//! Whoever drives it gives each directory two tasks. A disk that hangs then holds up only its own logs, and recovery points do not
+//! wait behind the removal of a large log.
 
-use super::LogDirs;
+use super::LogDir;
+use super::log_dir::lock;
 use crate::limits::HOUSEKEEPING_INTERVAL;
-use futures_util::future::{join, join_all};
+use crate::sites;
+use std::io;
+use tracing::warn;
 
-impl LogDirs {
-    /// Checkpoints recovery points, watches the free space and removes what was deleted, for as long as it is polled.
-    pub async fn housekeeping(&self) {
-        let checkpoints = async {
-            loop {
-                let next = self.rt.now() + HOUSEKEEPING_INTERVAL;
-                self.checkpoint().await;
-                // Whether the time passed or a log asked for it makes no difference.
-                let wait = next.saturating_duration_since(self.rt.now());
-                let _ = self.rt.timeout(wait, self.node.housekeeping.notified()).await;
+impl LogDir {
+    /// Resolves when it is time for [`LogDir::checkpoint`]: after a while, or when many bytes were flushed since the last one.
+    pub async fn checkpoint_due(&self) {
+        // Whether the time passed or a log asked for it makes no difference.
+        let _ = self.rt.timeout(HOUSEKEEPING_INTERVAL, self.many_flushed.notified()).await;
+    }
+
+    /// Brings the recovery points to disk that have moved, and looks at the free space. Not to be dropped half done.
+    pub async fn checkpoint(&self) {
+        self.checkpoint_recovery_points().await;
+        self.probe_space().await;
+    }
+
+    /// Removes what was deleted and is due. What this was at when it is dropped, the next start removes.
+    pub async fn remove_due(&self) {
+        let mut due = lock(&self.removals).take_due(self.rt.now());
+        if due.iter().any(|removal| removal.is_dir) {
+            // Else a power loss may bring a directory back under its old name, without the topic id and with records.
+            if let Err(error) = self.disk().sync_dir(&self.path, sites::DELETED_NAMES).await {
+                let (count, mut tried_again) = (due.len(), 0);
+                for removal in due.extract_if(.., |removal| removal.is_dir) {
+                    tried_again += usize::from(lock(&self.removals).put_back(removal, self.rt.now(), &error));
+                }
+                let partitions = count - due.len();
+                warn!(
+                    log_dir = %self.path.display(), %error, partitions, tried_again,
+                    "deleted partitions are not removed now; those that are not tried again the next start removes"
+                );
             }
-        };
-        // On its own: removing a large log may take longer than recovery points may wait.
-        let removals = async {
-            loop {
-                self.rt.sleep(HOUSEKEEPING_INTERVAL).await;
-                self.remove_deleted().await;
+        }
+        for removal in due {
+            let result = match removal.is_dir {
+                true => self.disk().remove_dir_all(&removal.path).await,
+                false => self.disk().remove_file(&removal.path).await,
+            };
+            match result {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    let path = removal.path.clone();
+                    let is_tried_again = lock(&self.removals).put_back(removal, self.rt.now(), &error);
+                    warn!(
+                        path = %path.display(), %error, is_tried_again,
+                        "a deleted file cannot be removed; if it is not tried again, the next start removes it"
+                    );
+                }
+                _ => {}
             }
-        };
-        join(checkpoints, removals).await;
-    }
-
-    /// One round of [`LogDirs::housekeeping`].
-    pub async fn housekeeping_round(&self) {
-        self.checkpoint().await;
-        self.remove_deleted().await;
-    }
-
-    async fn checkpoint(&self) {
-        join_all(self.dirs.iter().map(async |dir| {
-            dir.checkpoint_recovery_points().await;
-            dir.probe_space().await;
-        }))
-        .await;
-    }
-
-    async fn remove_deleted(&self) {
-        join_all(self.dirs.iter().map(|dir| dir.remove_due())).await;
+        }
     }
 }

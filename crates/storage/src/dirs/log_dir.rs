@@ -2,10 +2,11 @@
 
 use super::checkpoint::DurableOffsets;
 use super::marker::{self, LastRun, Shutdown};
-use super::recovery_turns::RecoveryTurns;
+use super::openings::Openings;
+use super::removals::Removals;
 use crate::limits::{CHECKPOINT_LAG_BYTES_MAX, CLEANER_FREE_PART, FREE_BYTES_MIN, FREE_BYTES_RESUME, FREE_PART_MIN};
 use crate::segment::SegmentCache;
-use crate::{AppendError, LogError, sites};
+use crate::{AppendError, LogError};
 use ottla_runtime::{Disk, Instant, LockGuard, Runtime, Space, is_disk_full};
 use ottla_types::{TopicPartition, Uuid};
 use std::collections::BTreeMap;
@@ -46,8 +47,12 @@ pub struct LogDir {
     pub(super) marking: tokio::sync::Mutex<()>,
     pub(super) has_unopened_logs: AtomicBool,
     pub(super) logs: Mutex<BTreeMap<TopicPartition, Arc<LogProgress>>>,
-    pub(super) removals: Mutex<Vec<Removal>>,
-    pub(crate) recovery_turns: RecoveryTurns,
+    pub(super) removals: Mutex<Removals>,
+    /// Bytes flushed since the recovery points were last taken over.
+    pub(super) flushed_bytes: AtomicU64,
+    /// There are many: the recovery points are to be checkpointed before their time.
+    pub(super) many_flushed: tokio::sync::Notify,
+    pub(super) openings: Openings,
     pub(super) _lock: LockGuard,
 }
 
@@ -58,8 +63,6 @@ pub(crate) struct NodeState {
     pub(crate) cache: SegmentCache,
     /// Unflushed bytes of all logs.
     pub(crate) dirty_bytes: AtomicU64,
-    /// Wakes the housekeeping before its time.
-    pub(crate) housekeeping: tokio::sync::Notify,
     /// Numbers for logs, unique in this process.
     pub(crate) next_log: AtomicU64,
     /// Where logs are to be created that do not exist yet, by the id of the directory.
@@ -73,20 +76,10 @@ pub(crate) struct LogProgress {
     pub(crate) recovery_point: AtomicI64,
     /// The log start offset that a power loss does not take back.
     pub(crate) durable_log_start: AtomicI64,
-    /// Bytes flushed since the recovery point was last checkpointed.
-    pub(crate) flushed_bytes: AtomicU64,
     /// Whether the log was deleted: what its jobs still meet does not matter.
     pub(crate) is_deleted: AtomicBool,
     /// Whether the log was closed with everything durable.
     pub(crate) is_closed: AtomicBool,
-}
-
-/// Something to remove later.
-#[derive(Debug)]
-pub(super) struct Removal {
-    pub(super) due: Instant,
-    pub(super) path: PathBuf,
-    pub(super) is_dir: bool,
 }
 
 impl LogDir {
@@ -210,9 +203,9 @@ impl LogDir {
 
     /// Takes over the recovery points that the open logs have reached.
     pub(super) fn set_recovery_points(&self) {
+        self.flushed_bytes.store(0, Ordering::Relaxed);
         let logs: Vec<_> = lock(&self.logs).iter().map(|(partition, log)| (partition.clone(), log.clone())).collect();
         for (partition, progress) in logs {
-            progress.flushed_bytes.store(0, Ordering::Relaxed);
             self.recovery_points.set(&partition, progress.recovery_point.load(Ordering::Acquire));
         }
     }
@@ -259,9 +252,9 @@ impl LogDir {
     /// A log's flush made `bytes` durable up to `recovery_point`.
     pub(crate) fn note_flushed(&self, progress: &LogProgress, recovery_point: i64, bytes: u64) {
         progress.recovery_point.store(recovery_point, Ordering::Release);
-        let flushed = progress.flushed_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let flushed = self.flushed_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if flushed >= CHECKPOINT_LAG_BYTES_MAX {
-            self.node.housekeeping.notify_one();
+            self.many_flushed.notify_one();
         }
     }
 
@@ -275,32 +268,7 @@ impl LogDir {
 
     /// Removes a file or directory at `due`.
     pub(crate) fn remove_later(&self, due: Instant, path: PathBuf, is_dir: bool) {
-        lock(&self.removals).push(Removal { due, path, is_dir });
-    }
-
-    /// Removes what is due.
-    pub(super) async fn remove_due(&self) {
-        let now = self.rt.now();
-        let mut due: Vec<Removal> = lock(&self.removals).extract_if(.., |removal| removal.due <= now).collect();
-        if due.iter().any(|removal| removal.is_dir) {
-            // Else a power loss may bring a directory back under its old name, without the topic id and with records.
-            if let Err(error) = self.disk().sync_dir(&self.path, sites::DELETED_NAMES).await {
-                warn!(log_dir = %self.path.display(), %error, "deleted partitions are not removed before the next start");
-                due.retain(|removal| !removal.is_dir);
-            }
-        }
-        for Removal { path, is_dir, .. } in due {
-            let result = match is_dir {
-                true => self.disk().remove_dir_all(&path).await,
-                false => self.disk().remove_file(&path).await,
-            };
-            match result {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    warn!(path = %path.display(), %error, "a deleted file cannot be removed; the next start tries again");
-                }
-                _ => {}
-            }
-        }
+        lock(&self.removals).push(due, path, is_dir);
     }
 
     fn set_full(&self, available: Option<u64>) {

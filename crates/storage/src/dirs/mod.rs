@@ -3,7 +3,7 @@
 //! 1. [`LogDirs::open`] locks each directory, checks whose it is, and learns how the last run ended.
 //! 2. [`LogDirs::discover`] finds the logs; the caller opens each one ([`LogDirs::open_log`]).
 //! 3. [`LogDirs::finish_recovery`]: from now on a process crash is told from a power loss again.
-//! 4. [`LogDirs::housekeeping`] runs while the node does.
+//! 4. While the node runs each directory is looked after: [`LogDir::checkpoint`], [`LogDir::remove_due`].
 //! 5. [`LogDirs::shutdown`] after every log was closed leaves the clean marker.
 //!
 //! A directory that fails takes only its own partitions offline; one that is full refuses appends until it has space.
@@ -15,13 +15,17 @@ mod log_dir;
 mod marker;
 mod meta_properties;
 mod open;
+mod openings;
 mod partitions;
-mod recovery_turns;
+mod removals;
 mod tools;
 
 pub use log_dir::{LogDir, LogDirState};
 pub(crate) use log_dir::{LogProgress, NodeState};
 pub use marker::Shutdown;
+#[cfg(test)]
+pub(crate) use openings::Openings;
+pub(crate) use openings::Place;
 pub use partitions::FoundPartition;
 pub(crate) use partitions::write_topic_id;
 pub use tools::{Identity, format, identity, last_shutdown, lock_dir};
@@ -162,12 +166,7 @@ impl LogDirs {
     /// `num.recovery.threads.per.data.dir`: logs of a directory that are recovered at a time, of those with much to read. One until
     /// this is called.
     pub fn set_recovery_threads(&self, threads: usize) {
-        self.dirs.iter().for_each(|dir| dir.recovery_turns.set(threads));
-    }
-
-    /// The node ends: recoveries that wait for their turn fail.
-    pub fn give_up_recoveries(&self) {
-        self.dirs.iter().for_each(|dir| dir.recovery_turns.close());
+        self.dirs.iter().for_each(|dir| dir.openings.set_turns(threads));
     }
 
     pub(crate) fn now(&self) -> Instant {

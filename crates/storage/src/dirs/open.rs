@@ -4,7 +4,7 @@ use super::checkpoint::DurableOffsets;
 use super::log_dir::{LogDir, LogDirState, NodeState};
 use super::marker::{self, Shutdown};
 use super::meta_properties::MetaProperties;
-use super::recovery_turns::RecoveryTurns;
+use super::openings::Openings;
 use super::{CLEANER_OFFSETS, LOCK, LOG_STARTS, LogDirsError, RECOVERY_POINTS};
 use crate::LogError;
 use crate::sites;
@@ -12,7 +12,7 @@ use ottla_runtime::{Disk, Runtime};
 use ottla_types::NodeId;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use tracing::info;
 
@@ -75,7 +75,9 @@ pub(super) async fn open_dir(
         has_unopened_logs: AtomicBool::new(true),
         logs: Mutex::default(),
         removals: Mutex::default(),
-        recovery_turns: RecoveryTurns::default(),
+        flushed_bytes: AtomicU64::new(0),
+        many_flushed: tokio::sync::Notify::new(),
+        openings: Openings::default(),
         _lock: lock,
     })
 }

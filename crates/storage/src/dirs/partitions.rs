@@ -1,7 +1,7 @@
 //! Partition directories: found, opened, created, deleted, set aside.
 
 use super::log_dir::lock;
-use super::{LogDir, LogDirState, LogDirs, LogProgress, Shutdown};
+use super::{LogDir, LogDirState, LogDirs, LogProgress, Place, Shutdown};
 use crate::checkpoints::{CheckpointError, PartitionMetadata};
 use crate::files::{self, DELETE_DIR_SUFFIX, PARTITION_METADATA, STRAY_DIR_SUFFIX};
 use crate::leader_epoch_cache::LeaderEpochCache;
@@ -12,6 +12,7 @@ use crate::producer_state::{ProducerState, ProducerStateConfig};
 use crate::recovery::{self, OpenMode, OpenRequest, RecoveryReport};
 use crate::segment::{ActiveSegment, create_log_file};
 use crate::{LogConfig, LogError, sites};
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use ottla_runtime::{File, OpenMode as FileMode};
 use ottla_types::{TopicPartition, Uuid};
@@ -65,22 +66,20 @@ impl LogDirs {
         self.set_empty_duplicates_aside(self.settle_moves(found).await).await
     }
 
-    /// Opens a log that was found, recovering it as far as its last run makes that necessary.
-    pub async fn open_log(&self, found: &FoundPartition, config: LogConfig) -> Result<(Log, RecoveryReport), LogError> {
-        restore_topic_id(&found.dir, &found.path, found.topic_id).await?;
-        check_not_moved(found.dir.disk(), &found.path).await?;
-        let last_run = found.dir.last_run;
-        recovery::open(OpenRequest {
-            dir: found.dir.clone(),
-            path: found.path.clone(),
-            partition: found.topic_partition.clone(),
-            topic_id: found.topic_id,
-            config,
-            mode: OpenMode::After(last_run.shutdown),
-            was_ours: last_run.was_ours,
-            is_cache_suspect: last_run.was_this_boot,
-        })
-        .await
+    /// Opens a log that was found, recovering it as far as its last run makes that necessary. Any number may be opened at once:
+    /// they wait for one another, those of each directory on their own.
+    ///
+    /// # Errors
+    /// [`LogError::Unwanted`] when `unwanted` resolves while the log waits; what has begun goes on to its end.
+    pub async fn open_log(
+        &self,
+        found: &FoundPartition,
+        config: LogConfig,
+        unwanted: BoxFuture<'_, ()>,
+    ) -> Result<(Log, RecoveryReport), LogError> {
+        let mut place = found.dir.openings.enter(unwanted).await?;
+        // Boxed here: of the many that wait for a place each takes little memory.
+        Box::pin(open_found(found, config, &mut place)).await
     }
 
     /// Opens a log again that went offline: what was not on stable storage is cut off and kept aside. After an error it may
@@ -92,7 +91,7 @@ impl LogDirs {
         // Before anything is believed again: a crash from here on must not believe this boot's page cache.
         identity.dir.note_failed_flush().await?;
         identity.dir.recovery_points.set(&identity.partition, *recovery_point);
-        recovery::open(OpenRequest {
+        let request = OpenRequest {
             dir: identity.dir.clone(),
             path: identity.path.clone(),
             partition: identity.partition.clone(),
@@ -101,8 +100,9 @@ impl LogDirs {
             mode: OpenMode::FlushedTo(*flushed_offset),
             was_ours: true,
             is_cache_suspect: true,
-        })
-        .await
+        };
+        // In use before its flush failed: it does not wait behind a start.
+        recovery::open(request, None).await
     }
 
     /// The partition, which has no log yet, is to be created in this directory. Kept in memory only, as in Kafka.
@@ -229,6 +229,27 @@ impl LogDirs {
     pub(crate) fn unique(&self) -> String {
         self.rt.random_uuid().0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+async fn open_found(
+    found: &FoundPartition,
+    config: LogConfig,
+    place: &mut Place<'_>,
+) -> Result<(Log, RecoveryReport), LogError> {
+    restore_topic_id(&found.dir, &found.path, found.topic_id).await?;
+    check_not_moved(found.dir.disk(), &found.path).await?;
+    let last_run = found.dir.last_run;
+    let request = OpenRequest {
+        dir: found.dir.clone(),
+        path: found.path.clone(),
+        partition: found.topic_partition.clone(),
+        topic_id: found.topic_id,
+        config,
+        mode: OpenMode::After(last_run.shutdown),
+        was_ours: last_run.was_ours,
+        is_cache_suspect: last_run.was_this_boot,
+    };
+    recovery::open(request, Some(place)).await
 }
 
 async fn create_files(dir: &LogDir, path: &Path, topic_id: Uuid) -> Result<File, LogError> {

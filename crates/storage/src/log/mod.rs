@@ -248,6 +248,10 @@ impl Log {
     /// its last record. `current` is the present leader's epoch and where its first record is or will be, so that older
     /// epochs without records have an end, too. `None` for an epoch that is above it.
     pub fn offset_for_leader_epoch(&self, requested: LeaderEpoch, current: EpochEntry) -> Option<(LeaderEpoch, i64)> {
+        // What consumers ask with nearly every fetch.
+        if requested == current.epoch {
+            return Some((requested, self.log_end_offset));
+        }
         self.epochs_led_by(current).end_offset_for(requested, self.log_end_offset)
     }
 

@@ -24,7 +24,7 @@ pub(crate) use cut::keep_bytes;
 pub(crate) use inventory::{Inventory, remove_if_there};
 pub(crate) use replay::apply as apply_batch;
 
-use crate::dirs::{LogDir, LogProgress, Shutdown};
+use crate::dirs::{LogDir, LogProgress, Place, Shutdown};
 use crate::files::SegmentFile;
 use crate::leader_epoch_cache::LeaderEpochCache;
 use crate::log::{Log, LogIdentity, LogParts, Unflushed, sync_dir};
@@ -113,8 +113,11 @@ struct Loaded {
     report: RecoveryReport,
 }
 
-/// Opens the log.
-pub(crate) async fn open(request: OpenRequest) -> Result<(Log, RecoveryReport), LogError> {
+/// Opens the log. With a `place` it waits for its turn before it reads much.
+pub(crate) async fn open(
+    request: OpenRequest,
+    place: Option<&mut Place<'_>>,
+) -> Result<(Log, RecoveryReport), LogError> {
     let disk = request.dir.disk().clone();
     let checkpointed = request.checkpointed();
     let mut inventory = leftovers::clean_up(&disk, &request.path).await?;
@@ -130,7 +133,7 @@ pub(crate) async fn open(request: OpenRequest) -> Result<(Log, RecoveryReport), 
             request.as_created(&disk, shutdown)
         }
         (false, OpenMode::After(Shutdown::Clean)) => clean::load(&request, &disk, checkpointed, &inventory).await?,
-        (false, _) => scan::recover(&request, &disk, checkpointed, &inventory).await?,
+        (false, _) => scan::recover(&request, &disk, checkpointed, &inventory, place).await?,
     };
     let first_offset =
         loaded.sealed.first_key_value().map_or(loaded.active.base_offset(), |(&base_offset, _)| base_offset);

@@ -3,6 +3,7 @@
 use super::verdict::{self, Verdict};
 use super::{Checkpointed, Inventory, Loaded, OpenMode, OpenRequest, RecoveryReport, cut, replay, save};
 use crate::LogError;
+use crate::dirs::Place;
 use crate::files::SegmentFile;
 use crate::index::IndexBuilder;
 use crate::leader_epoch_cache::LeaderEpochCache;
@@ -68,18 +69,15 @@ pub(super) async fn recover(
     disk: &Disk,
     checkpointed: Checkpointed,
     inventory: &Inventory,
+    place: Option<&mut Place<'_>>,
 ) -> Result<Loaded, LogError> {
     // A segment that starts exactly at the recovery point may be new, and what the seal of the one before it wrote may not
     // be durable: that one is looked at, too.
     let floor = inventory.floor(checkpointed.recovery_point - 1).expect("there is a segment");
-    let _turn = match request.mode {
-        OpenMode::After(_) => {
-            let bytes = inventory.segments().range(floor..).map(|(_, &bytes)| bytes).sum();
-            request.dir.recovery_turns.take(bytes).await?
-        }
-        // In use before its flush failed: it does not wait behind a start.
-        OpenMode::FlushedTo(_) => None,
-    };
+    if let Some(place) = place {
+        let bytes = inventory.segments().range(floor..).map(|(_, &bytes)| bytes).sum();
+        place.take_turn(bytes).await?;
+    }
     let state = replay::load_state(request, disk, inventory, floor).await?;
     let loaded_snapshot = state.snapshot_offset;
     let mut scan = Scan {

@@ -1,8 +1,11 @@
 //! Log directories.
 
 use super::kit::*;
+use crate::dirs::Openings;
+use crate::limits::OPENINGS_IN_PARALLEL;
 use crate::{LogConfig, LogDirs, LogDirsError, LogDirsOptions, LogError};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ottla_runtime::{OpenMode, Runtime};
 use ottla_types::{NodeId, TopicPartition, Uuid};
 use std::path::{Path, PathBuf};
@@ -101,7 +104,7 @@ fn partitions_are_found_again_with_their_topic_ids() {
         let dirs = open_dirs(&rt).await;
         let found = dirs.discover().await.unwrap();
         assert_eq!((found[0].topic_partition.clone(), found[0].topic_id), (partition(), Some(TOPIC_ID)));
-        let (log, report) = dirs.open_log(&found[0], LogConfig::default()).await.unwrap();
+        let (log, report) = open(&dirs, &found[0], LogConfig::default()).await.unwrap();
         assert_eq!((log.log_end_offset(), report.scanned_bytes), (3, 0));
     });
 }
@@ -131,27 +134,69 @@ fn a_deleted_log_goes_away_and_its_offsets_are_not_inherited() {
     });
 }
 
+fn wanted() -> BoxFuture<'static, ()> {
+    Box::pin(std::future::pending())
+}
+
 #[test]
 fn a_long_recovery_waits_for_its_turn_and_a_short_one_does_not() {
-    in_memory(async |rt| {
-        let dirs = LogDirs::open(&rt, options(&["/a"], 1, None)).await.unwrap();
-        let turns = &dirs.dirs()[0].recovery_turns;
-        dirs.set_recovery_threads(2);
-        let held = [turns.take(1 << 30).await.unwrap(), turns.take(1 << 30).await.unwrap()];
-        assert!(turns.take(1000).now_or_never().unwrap().unwrap().is_none(), "a short one needs none");
-        let mut waiting = Box::pin(turns.take(1 << 30));
-        assert!(waiting.as_mut().now_or_never().is_none());
-        dirs.set_recovery_threads(3);
-        let third = waiting.now_or_never().expect("there are three now").unwrap();
-        drop((held, third));
-        dirs.set_recovery_threads(1);
-        let _only = turns.take(1 << 30).await.unwrap();
-        let mut waiting = Box::pin(turns.take(1 << 30));
-        assert!(waiting.as_mut().now_or_never().is_none());
-        dirs.give_up_recoveries();
-        let given_up = waiting.now_or_never().unwrap();
-        assert!(matches!(given_up, Err(LogError::Offline { .. })), "{given_up:?}");
-    });
+    let openings = Openings::default();
+    openings.set_turns(2);
+    let enter = || openings.enter(wanted()).now_or_never().expect("there is room").unwrap();
+    let mut held = [enter(), enter()];
+    for place in &mut held {
+        place.take_turn(1 << 30).now_or_never().expect("there are two").unwrap();
+    }
+    enter().take_turn(1000).now_or_never().expect("a short one needs none").unwrap();
+    let mut third = enter();
+    let mut waiting = Box::pin(third.take_turn(1 << 30));
+    assert!(waiting.as_mut().now_or_never().is_none());
+    openings.set_turns(3);
+    waiting.now_or_never().expect("there are three now").unwrap();
+    drop((held, third));
+    openings.set_turns(1);
+    let (mut only, mut next) = (enter(), enter());
+    only.take_turn(1 << 30).now_or_never().unwrap().unwrap();
+    let mut waiting = Box::pin(next.take_turn(1 << 30));
+    assert!(waiting.as_mut().now_or_never().is_none());
+    drop(only);
+    waiting.now_or_never().expect("the turn was given back").unwrap();
+}
+
+#[test]
+fn a_recovery_that_waits_for_its_turn_leaves_its_place_to_the_next_log() {
+    let openings = Openings::default();
+    let mut recoveries: Vec<_> =
+        (0..OPENINGS_IN_PARALLEL).map(|_| openings.enter(wanted()).now_or_never().unwrap().unwrap()).collect();
+    assert!(openings.enter(wanted()).now_or_never().is_none(), "all places are taken");
+    let mut turns: Vec<_> = recoveries.iter_mut().map(|place| Box::pin(place.take_turn(1 << 30))).collect();
+    let has_turn: Vec<bool> = turns.iter_mut().map(|turn| turn.as_mut().now_or_never().is_some()).collect();
+    assert_eq!(has_turn.into_iter().filter(|&has_turn| has_turn).count(), 1);
+    let small: Vec<_> =
+        (0..OPENINGS_IN_PARALLEL).map(|_| openings.enter(wanted()).now_or_never().expect("room").unwrap()).collect();
+    assert!(openings.enter(wanted()).now_or_never().is_none());
+    drop(small);
+}
+
+#[test]
+fn a_log_that_waits_goes_as_soon_as_it_is_not_wanted() {
+    let openings = Openings::default();
+    let (leave, left) = tokio::sync::oneshot::channel::<()>();
+    let mut busy = openings.enter(wanted()).now_or_never().unwrap().unwrap();
+    busy.take_turn(1 << 30).now_or_never().unwrap().unwrap();
+    let unwanted = Box::pin(async { drop(left.await) });
+    let mut leaving = openings.enter(unwanted).now_or_never().unwrap().unwrap();
+    let mut waiting = Box::pin(leaving.take_turn(1 << 30));
+    assert!(waiting.as_mut().now_or_never().is_none());
+    // In the same moment the turn comes and the log is deleted.
+    leave.send(()).unwrap();
+    drop(busy);
+    let refused = waiting.now_or_never().unwrap();
+    assert!(matches!(refused, Err(LogError::Unwanted)), "{refused:?}");
+    let unwanted = Box::pin(std::future::ready(()));
+    assert!(matches!(openings.enter(unwanted).now_or_never(), Some(Err(LogError::Unwanted))));
+    let mut next = openings.enter(wanted()).now_or_never().unwrap().unwrap();
+    next.take_turn(1 << 30).now_or_never().expect("the turn is free").unwrap();
 }
 
 #[test]

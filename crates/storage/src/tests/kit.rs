@@ -1,12 +1,14 @@
 //! What the tests of logs share.
 
 use crate::leader_epoch_cache::EpochEntry;
+use crate::limits::HOUSEKEEPING_INTERVAL;
 use crate::producer_state::Origin;
 use crate::{
-    AppendError, AppendOutcome, Appended, Log, LogConfig, LogDirs, LogDirsOptions, LogError, ReadPlan, RecoveryReport,
-    Retention,
+    AppendError, AppendOutcome, Appended, FoundPartition, Log, LogConfig, LogDirs, LogDirsOptions, LogError, ReadPlan,
+    RecoveryReport, Retention,
 };
 use bytes::Bytes;
+use futures_util::future::{join, join_all};
 use ottla_records::{BatchBuilder, Compression, TimestampType, ValidatedBatch};
 use ottla_runtime::{FileRange, Runtime};
 use ottla_types::{LeaderEpoch, NodeId, ProducerEpoch, ProducerId, TopicPartition, Uuid};
@@ -61,7 +63,45 @@ pub(crate) async fn new_log(rt: &Runtime, config: LogConfig) -> (LogDirs, Log) {
 pub(crate) async fn open_found(dirs: &LogDirs, config: LogConfig) -> Result<(Log, RecoveryReport), LogError> {
     let found = dirs.discover().await?;
     assert_eq!(found.len(), 1, "one partition: {found:?}");
-    dirs.open_log(&found[0], config).await
+    open(dirs, &found[0], config).await
+}
+
+/// Opens a log that is wanted for good.
+pub(crate) async fn open(
+    dirs: &LogDirs,
+    found: &FoundPartition,
+    config: LogConfig,
+) -> Result<(Log, RecoveryReport), LogError> {
+    dirs.open_log(found, config, Box::pin(std::future::pending())).await
+}
+
+impl LogDirs {
+    /// What a broker's tasks do for the directories, for as long as it is polled.
+    pub(crate) async fn housekeeping(&self) {
+        let rt = self.dirs()[0].rt.clone();
+        join_all(self.dirs().iter().map(async |dir| {
+            let checkpoints = async {
+                loop {
+                    dir.checkpoint_due().await;
+                    dir.checkpoint().await;
+                }
+            };
+            let removals = async {
+                loop {
+                    rt.sleep(HOUSEKEEPING_INTERVAL).await;
+                    dir.remove_due().await;
+                }
+            };
+            join(checkpoints, removals).await;
+        }))
+        .await;
+    }
+
+    /// One round of [`LogDirs::housekeeping`].
+    pub(crate) async fn housekeeping_round(&self) {
+        join_all(self.dirs().iter().map(|dir| dir.checkpoint())).await;
+        join_all(self.dirs().iter().map(|dir| dir.remove_due())).await;
+    }
 }
 
 /// A batch with one record for each timestamp; values of `value_bytes` bytes.

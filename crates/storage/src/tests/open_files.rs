@@ -27,7 +27,7 @@ async fn open_logs(rt: &Runtime) -> (LogDirs, Vec<Log>) {
     let dirs = open_dirs(rt).await;
     let mut logs = Vec::new();
     for found in dirs.discover().await.unwrap() {
-        logs.push(dirs.open_log(&found, small_segments()).await.unwrap().0);
+        logs.push(open(&dirs, &found, small_segments()).await.unwrap().0);
     }
     dirs.finish_recovery(true).await.unwrap();
     logs.sort_by_key(|log| log.topic_partition().partition);

@@ -326,13 +326,13 @@ fn recovery_points_follow_within_megabytes_without_waiting_for_the_clock() {
     in_memory(async |rt| {
         let (dirs, mut log) = new_log(&rt, LogConfig::default()).await;
         let big = batch_at(&[1], 1 << 20);
-        for _ in 0..33 {
+        for _ in 0..65 {
             append(&mut log, &big).await;
         }
         flush(&mut log).await.unwrap();
         let _ = rt.timeout(std::time::Duration::from_millis(100), dirs.housekeeping()).await;
         let checkpoint = rt.disk().read(&Path::new(DATA).join("recovery-point-offset-checkpoint"), 1000).await.unwrap();
-        assert_eq!(checkpoint, "0\n1\ntopic 0 33\n");
+        assert_eq!(checkpoint, "0\n1\ntopic 0 65\n");
     });
 }
 

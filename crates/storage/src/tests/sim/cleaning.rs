@@ -7,7 +7,7 @@ use super::{NODE, ended, in_world};
 use crate::cleaner::tests::kit::{ReadBatch, compacted, fill, last_stable_offset};
 use crate::cleaner::{CleanContext, CleanerConfig, LogToClean, Throttle};
 use crate::producer_state::Origin;
-use crate::tests::kit::{DATA, EPOCH, TOPIC_ID, partition};
+use crate::tests::kit::{DATA, EPOCH, TOPIC_ID, open, partition};
 use crate::{AppendError, Cleanable, Log, LogConfig, LogDirs, LogDirsOptions};
 use ottla_records::{BatchBuilder, BatchHeader, Compression, EndTxnMarker, TimestampType, ValidatedBatch};
 use ottla_runtime::Runtime;
@@ -109,7 +109,7 @@ async fn open_log(rt: &Runtime, dirs: &LogDirs, oracle: &Arc<Mutex<CleaningOracl
         return dirs.create_log(&partition(), TOPIC_ID, config()).await.map_err(text);
     };
     found.topic_id = Some(TOPIC_ID);
-    let (mut log, _) = dirs.open_log(&found, config()).await.map_err(text)?;
+    let (mut log, _) = open(dirs, &found, config()).await.map_err(text)?;
     let (flushed, attempted, clean_to) = {
         let oracle = oracle.lock().unwrap();
         (oracle.flushed_offset, oracle.log_end_offset(), oracle.clean_to)

@@ -7,7 +7,7 @@ use super::oracle::Oracle;
 use super::{NODE, Pace, ended, in_world};
 use crate::cleaner::Throttle;
 use crate::moving::{FutureLog, MoveContext, MoveError};
-use crate::tests::kit::{DATA, TOPIC_ID, partition};
+use crate::tests::kit::{DATA, TOPIC_ID, open, partition};
 use crate::{Log, LogDirs, LogDirsOptions, LogError};
 use ottla_runtime::Runtime;
 use ottla_runtime::sim::{Outage, World};
@@ -145,7 +145,7 @@ pub(super) async fn open_log(rt: &Runtime, dirs: &LogDirs, oracle: &Arc<Mutex<Or
     }
     found.topic_id = Some(TOPIC_ID);
     let recovery_point = found.dir.recovery_points.get(&partition()).unwrap_or(0);
-    let (log, report) = match dirs.open_log(&found, config()).await {
+    let (log, report) = match open(dirs, &found, config()).await {
         Ok(opened) => opened,
         Err(LogError::MoveUnknown { .. }) => return Ok(None),
         Err(error) => return Err(text(error)),

@@ -4,7 +4,7 @@ use super::Pace;
 use super::check::{self, Check, kept, same};
 use super::oracle::Oracle;
 use crate::producer_state::Origin;
-use crate::tests::kit::{DATA, TOPIC_ID, batch_at, idempotent, partition, small_segments, transactional};
+use crate::tests::kit::{DATA, TOPIC_ID, batch_at, idempotent, open, partition, small_segments, transactional};
 use crate::{AppendError, AppendOutcome, Log, LogConfig, LogDirs, LogDirsOptions, Retention};
 use ottla_records::{EndTxnMarker, ValidatedBatch};
 use ottla_runtime::Runtime;
@@ -91,7 +91,7 @@ async fn open_log(rt: &Runtime, dirs: &LogDirs, oracle: &Arc<Mutex<Oracle>>) -> 
     }
     found.topic_id = Some(TOPIC_ID);
     let recovery_point = dirs.dirs()[0].recovery_points.get(&partition()).unwrap_or(0);
-    let (log, report) = dirs.open_log(&found, config()).await.map_err(|error| error.to_string())?;
+    let (log, report) = open(dirs, &found, config()).await.map_err(|error| error.to_string())?;
     let before = std::mem::take(&mut *oracle.lock().unwrap());
     let checked = check::opened_log(rt, &log, &before, recovery_point).await;
     let kept = check::kept_files(rt, &before).await;
