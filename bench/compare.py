@@ -77,11 +77,13 @@ def main():
     programs = Programs(arguments.ottla, arguments.bench, arguments.jars, arguments.librdkafka)
     directory = tempfile.mkdtemp(prefix="ottla-bench-", dir=arguments.directory)
     allow_open_files()
-    results, failed, began = {}, [], time.monotonic()
+    results, failed, table, began = {}, [], "nothing was measured", time.monotonic()
     try:
         syncs = sync_times(directory)
         for case in cases:
             wanted = [name for name in CASES[case].peers if not arguments.peer or name in arguments.peer]
+            if not wanted:
+                continue
             results[case] = {name: [] for name in wanted}
             for turn in range(arguments.rounds):
                 for name in wanted if turn % 2 == 0 else reversed(wanted):

@@ -24,6 +24,8 @@ mod scrape;
 mod share;
 mod streams_topics;
 mod tasks;
+#[cfg(test)]
+mod test_images;
 mod transactions;
 mod usage;
 mod watchers;

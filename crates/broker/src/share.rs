@@ -1,10 +1,11 @@
 //! Share groups (KIP-932) on this node: the share coordinator, and the partitions that share groups fetch here.
 //!
 //! `coordinator` runs the shards of `__share_group_state`, which `follow` starts and ends with the metadata; `states` asks the
-//! coordinator of a share partition, through `Peers`. `partitions` holds the share partitions and sessions of this node; `cached` is one of them with who waits for it, `load`
-//! reads its state, `fetch` hands its records out, `acknowledge` takes what members say of them; `locks` ends locks, and
-//! sessions whose connections are gone; `initializing` knows which groups have states initialised; `dead_letters` brings what a group gives up to its dead-letter topic; `settings` reads the configs of a group. What a share partition does is in
-//! `ottla-share`.
+//! coordinator of a share partition, through `Peers`. `partitions` holds the share partitions and sessions of this node; `cached`
+//! is one of them with who waits for it, `load` reads its state, `fetch` hands its records out, `acknowledge` takes what members
+//! say of them; `locks` ends locks, and sessions whose connections are gone; `initializing` knows which groups have states
+//! initialised; `dead_letters` brings what a group gives up to its dead-letter topic; `settings` reads the configs of a group.
+//! What a share partition does is in `ottla-share`.
 
 mod acknowledge;
 mod cached;

@@ -221,7 +221,10 @@ pub(crate) fn configs(args: &Args) -> Result<ConfigMap> {
 /// The log directories as they are shown: below the working directory without its path.
 fn data_dirs(config: &BrokerConfig) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    let shown = |dir: &String| Path::new(dir).strip_prefix(&here).unwrap_or(Path::new(dir)).display().to_string();
+    let shown = |dir: &String| {
+        let below = Path::new(dir).strip_prefix(&here).ok().filter(|below| !below.as_os_str().is_empty());
+        below.unwrap_or(Path::new(dir)).display().to_string()
+    };
     config.storage.log_dirs.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
@@ -284,6 +287,13 @@ mod tests {
         let config = BrokerConfig::parse(configs(&args(None, &[])).unwrap()).unwrap();
         assert_eq!(config.listeners[0].to_string(), "PLAINTEXT://127.0.0.1:9092");
         assert_eq!(data_dirs(&config), "ottla-data");
+    }
+
+    #[test]
+    fn the_working_directory_itself_is_shown_with_its_path() {
+        let config = BrokerConfig::parse(configs(&args(None, &["log.dirs=.,below"])).unwrap()).unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(data_dirs(&config), format!("{}, below", here.display()));
     }
 
     #[test]

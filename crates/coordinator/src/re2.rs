@@ -1,7 +1,9 @@
 //! Regular expressions of RE2, as clients send them, on top of the `regex` crate, which reads nearly the same language; what
 //! differs is translated.
 //!
-//! What remains refused although RE2 knows it: `\C` (one byte), octal escapes, and `\pX` names that differ.
+//! What remains refused although RE2 knows it: `\C` (one byte), octal escapes, braces that are no count (`a{b}`), and `\pX` names
+//! that differ. What remains accepted although RE2 refuses it: flags that it does not have (`(?x)`), a count above 1,000, and one
+//! repetition right behind another (`a**`).
 
 mod translate;
 
@@ -117,6 +119,16 @@ mod tests {
         assert_eq!(Re2Pattern::compile("(\\pL{1000}){1000}").expect_err("too large"), "expression is too large");
         let long = Re2Pattern::compile(&"a".repeat(10_001)).expect_err("too long");
         assert_eq!(long, "expression has more than 10000 bytes");
+    }
+
+    #[test]
+    fn some_expressions_are_judged_otherwise_than_by_re2() {
+        for refused in ["\\C", "\\101", "a{b}", "a{,2}"] {
+            assert!(Re2Pattern::compile(refused).is_err(), "RE2 knows {refused}");
+        }
+        for accepted in ["(?x)a b", "a{1001}", "a**"] {
+            assert!(Re2Pattern::compile(accepted).is_ok(), "RE2 refuses {accepted}");
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@
 //! archived when that is noticed: by a read that skips them, or by the member that got them.
 //!
 //! `in_flight` is the state of one record; `in_flight_batches` knows which ones were first acquired together, and `portions` what
-//! of them one answer takes. One file per step: `acquire`, `acknowledge`, `finish` (what was written), `release`
-//! (locks that end, members that go), `dead_letters`, `load`. Time is an argument, milliseconds of any clock that only rises.
+//! of them one answer takes. One file per step: `acquire`, `acknowledge`, `finish` (what was written), `release` (locks that
+//! end, members that go), `dead_letters`, `load`. Time is an argument, milliseconds of any clock that only rises.
 
 mod acknowledge;
 mod acquire;

@@ -165,9 +165,9 @@ impl<C> ShareSessions<C> {
         Ok(session.partitions.clone())
     }
 
-    /// An answer is made for the request of this epoch: whether it names a partition that was read, though it has no records of
-    /// it. The first answer of a session names all of them.
-    pub fn answers(&mut self, key: &SessionKey, epoch: i32, partition: TopicIdPartition, has_error: bool) -> bool {
+    /// An answer is made for the request of this epoch: whether it has to name a partition that was read, though it has no
+    /// records of it. The first answer of a session names all of them.
+    pub fn must_name(&mut self, key: &SessionKey, epoch: i32, partition: TopicIdPartition, has_error: bool) -> bool {
         if epoch == INITIAL_EPOCH {
             return true;
         }
@@ -280,19 +280,19 @@ mod tests {
     fn a_partition_without_records_is_named_when_it_is_new_and_after_an_error() {
         let mut sessions = ShareSessions::new(1);
         sessions.open(&key("a"), &[(FOO, 0)], false, ()).expect("there is room");
-        assert!(sessions.answers(&key("a"), INITIAL_EPOCH, (FOO, 0), false), "the first answer names all");
+        assert!(sessions.must_name(&key("a"), INITIAL_EPOCH, (FOO, 0), false), "the first answer names all");
         sessions.go_on(&key("a"), 1, (&[(FOO, 0), (FOO, 1)], &[]), ()).expect("a session");
-        assert!(!sessions.answers(&key("a"), 1, (FOO, 0), false), "it is known already");
-        assert!(sessions.answers(&key("a"), 1, (FOO, 1), false), "it is new");
-        let mut answers = |epoch, has_error| {
+        assert!(!sessions.must_name(&key("a"), 1, (FOO, 0), false), "it is known already");
+        assert!(sessions.must_name(&key("a"), 1, (FOO, 1), false), "it is new");
+        let mut is_named = |epoch, has_error| {
             sessions.go_on(&key("a"), epoch, NONE, ()).expect("a session");
-            sessions.answers(&key("a"), epoch, (FOO, 1), has_error)
+            sessions.must_name(&key("a"), epoch, (FOO, 1), has_error)
         };
-        let named = [answers(2, false), answers(3, true), answers(4, true), answers(5, false), answers(6, false)];
+        let named = [is_named(2, false), is_named(3, true), is_named(4, true), is_named(5, false), is_named(6, false)];
         assert_eq!(named, [false, true, true, true, false], "once more when the error has gone");
         sessions.go_on(&key("a"), 7, (&[(FOO, 2)], &[(FOO, 2)]), ()).expect("a session");
-        assert!(!sessions.answers(&key("a"), 7, (FOO, 2), false), "it is not wanted any more");
-        assert!(!sessions.answers(&key("b"), 7, (FOO, 1), false), "there is no session");
+        assert!(!sessions.must_name(&key("a"), 7, (FOO, 2), false), "it is not wanted any more");
+        assert!(!sessions.must_name(&key("b"), 7, (FOO, 1), false), "there is no session");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! AlterShareGroupOffsets (key 91), version 0 (KIP-932): start offsets of a share group without members.
 //!
 //! NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND (a group of another kind), INVALID_GROUP_ID, UNSUPPORTED_VERSION; by partition
-//! UNKNOWN_TOPIC_OR_PARTITION, and what the share coordinator refuses. A group that does not exist is made; -1 leaves the start to
-//! `share.auto.offset.reset`.
+//! UNKNOWN_TOPIC_OR_PARTITION, and what the share coordinator refuses. A group that does not exist is made; -1 leaves the start
+//! to `share.auto.offset.reset`.
 
 use super::codec::{Handled, decode, respond};
 use super::groups::context;

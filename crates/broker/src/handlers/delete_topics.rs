@@ -6,7 +6,7 @@
 use super::codec::{Handled, decode};
 use super::controlled::{quota_exceeded, submit_throttled, timeout_ms};
 use crate::Broker;
-use ottla_metadata::{ApiError, MetadataImage, Topic};
+use ottla_metadata::{ApiError, MetadataImage};
 use ottla_net::Request;
 use ottla_protocol::generated::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use ottla_protocol::generated::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
@@ -52,8 +52,7 @@ fn without_quota(
             Some(name) => image.topic(name),
             None => image.topic_by_id(topic.topic_id),
         };
-        let mut verdict = |found: &Topic| *verdicts.entry(found.id).or_insert_with(|| take(found.partitions.len()));
-        let fits = found.is_none_or(|found| verdict(found));
+        let fits = found.is_none_or(|found| *verdicts.entry(found.id).or_insert_with(|| take(found.partitions.len())));
         if !fits {
             over.push(topic);
         }
@@ -77,33 +76,12 @@ fn refused(asked: &[DeleteTopicState], error: &ApiError) -> DeleteTopicsResponse
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ottla_protocol::{MetadataRecord, PartitionRecord, TopicRecord};
-
-    /// Topics "a" and "b" of one partition each.
-    fn image() -> MetadataImage {
-        let mut image = MetadataImage::empty();
-        for (id, name) in [(1, "a"), (2, "b")] {
-            let topic_id = Uuid([id; 16]);
-            let partition = PartitionRecord {
-                partition_id: 0,
-                topic_id,
-                replicas: vec![1],
-                isr: vec![1],
-                directories: vec![Uuid::ZERO],
-                ..PartitionRecord::default()
-            };
-            let topic = TopicRecord { name: name.to_string(), topic_id };
-            for record in [MetadataRecord::Topic(topic), MetadataRecord::Partition(partition)] {
-                image.apply(&record).expect("a good record");
-            }
-        }
-        image
-    }
+    use crate::test_images::{image_of, topic_id};
 
     #[test]
     fn a_topic_named_by_name_and_by_id_needs_quota_once_and_is_not_split() {
-        let image = image();
-        let by_id = || DeleteTopicState { name: None, topic_id: Uuid([1; 16]) };
+        let image = image_of(&[("a", &[1]), ("b", &[1])]);
+        let by_id = || DeleteTopicState { name: None, topic_id: topic_id(1) };
         for (quota, left, refused) in [(1, (1, 1), 1), (2, (1, 2), 0), (0, (0, 0), 3)] {
             let names = vec!["a".to_string(), "b".to_string()];
             let mut body =

@@ -2,8 +2,8 @@
 //!
 //! v1 the lag (KIP-1226): records between start and end of the partition that are not done with; -1 where nothing was consumed
 //! yet. Without topics all partitions that have a state are described. Topics that do not exist come last, with the zero id; like
-//! a state that cannot be read, that is the absence of a start offset (-1), no error. Errors of a group: UNSUPPORTED_VERSION; of a
-//! partition LEADER_NOT_AVAILABLE and why its end is not known otherwise.
+//! a state that cannot be read, that is the absence of a start offset (-1), no error. Errors of a group: UNSUPPORTED_VERSION, and
+//! without topics those of its coordinator; of a partition LEADER_NOT_AVAILABLE, NETWORK_EXCEPTION and what its leader answers.
 
 use super::codec::{Handled, decode, respond};
 use super::groups::ask_each;
@@ -48,20 +48,14 @@ async fn describe(
     if !are_enabled(&broker) {
         return failed(ErrorCode::UnsupportedVersion);
     }
-    let mut unknown = Vec::new();
-    let topics: Vec<Described> = match asked.topics {
-        Some(topics) => {
-            let image = broker.image();
-            let known;
-            (known, unknown) = by_existence(&image, topics);
-            known
-        }
+    let (known, unknown) = match asked.topics {
+        Some(topics) => by_existence(&broker.image(), topics),
         None => match ask_share(&broker, ShareRequest::Partitions(group_id.clone())).await {
             GroupReply::Share(ShareReply::Partitions(topics)) => {
                 let image = broker.image();
                 let known =
                     topics.into_iter().filter_map(|(id, partitions)| Some((image.topic_by_id(id)?, partitions)));
-                known.map(|(topic, partitions)| (topic.name.to_string(), topic.id, partitions)).collect()
+                (known.map(|(topic, partitions)| (topic.name.to_string(), topic.id, partitions)).collect(), Vec::new())
             }
             GroupReply::Share(ShareReply::Done(error)) => return failed(error),
             other => panic!("partitions of a share group were answered with {other:?}"),
@@ -69,7 +63,7 @@ async fn describe(
     };
     let id: Arc<str> = Arc::from(group_id.as_str());
     let mut response = DescribeShareGroupOffsetsResponseGroup { group_id: group_id.clone(), ..Default::default() };
-    for (topic_name, topic_id, indexes) in topics {
+    for (topic_name, topic_id, indexes) in known {
         let key = |partition| StateKey { group_id: Arc::clone(&id), topic_id, partition };
         let partitions = ask_each(indexes, |index| partition(Arc::clone(&broker), key(index)).boxed()).await;
         response.topics.push(DescribeShareGroupOffsetsResponseTopic { topic_name, topic_id, partitions });

@@ -40,21 +40,14 @@ fn describe(
     body: &DescribeTopicPartitionsRequest,
     size_limit: i32,
 ) -> DescribeTopicPartitionsResponse {
-    let Some((from_topic, from_partition)) = begin(body) else { return invalid_cursor(body) };
+    let Some(from) = begin(body) else { return invalid_cursor(body) };
     let room = body.response_partition_limit.min(size_limit).max(1) as usize;
     let mut page = Page { image, listener, room, topics: Vec::new(), next_cursor: None };
-    let from = |name: &str| if name == from_topic { from_partition } else { 0 };
     if body.topics.is_empty() {
-        let mut topics = image.topics_from(from_topic);
-        while let (None, Some(topic)) = (&page.next_cursor, topics.next()) {
-            page.add(&topic.name, from(&topic.name));
-        }
+        page.fill(image.topics_from(from.0).map(|topic| &*topic.name), from);
     } else {
         let names: BTreeSet<&str> = body.topics.iter().map(|topic| topic.name.as_str()).collect();
-        let mut names = names.range(from_topic..);
-        while let (None, Some(name)) = (&page.next_cursor, names.next()) {
-            page.add(name, from(name));
-        }
+        page.fill(names.range(from.0..).copied(), from);
     }
     DescribeTopicPartitionsResponse { topics: page.topics, next_cursor: page.next_cursor, ..Default::default() }
 }
@@ -79,6 +72,16 @@ fn invalid_cursor(body: &DescribeTopicPartitionsRequest) -> DescribeTopicPartiti
 }
 
 impl Page<'_> {
+    /// Adds topics, the first of them from that partition on if it is that topic, until the page is full.
+    fn fill<'n>(&mut self, names: impl Iterator<Item = &'n str>, (from_topic, from_partition): (&str, usize)) {
+        for name in names {
+            self.add(name, if name == from_topic { from_partition } else { 0 });
+            if self.next_cursor.is_some() {
+                break;
+            }
+        }
+    }
+
     /// A full page ends with a cursor to the next name, whether or not there is such a topic.
     fn add(&mut self, name: &str, from_partition: usize) {
         if self.room == 0 {

@@ -119,42 +119,20 @@ fn node_endpoints(broker: &Broker, listener: &str, responses: &[ShareAcknowledge
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ottla_protocol::{MetadataRecord, PartitionRecord, TopicRecord};
-
-    const TOPIC: Uuid = Uuid([1; 16]);
-
-    /// A topic whose partition node 2 leads.
-    fn image() -> MetadataImage {
-        let mut image = MetadataImage::empty();
-        let topic = TopicRecord { name: "t".to_string(), topic_id: TOPIC };
-        let partition = PartitionRecord {
-            partition_id: 0,
-            topic_id: TOPIC,
-            replicas: vec![2],
-            isr: vec![2],
-            leader: 2,
-            leader_epoch: 7,
-            partition_epoch: 0,
-            directories: vec![Uuid::ZERO],
-            ..PartitionRecord::default()
-        };
-        for record in [MetadataRecord::Topic(topic), MetadataRecord::Partition(partition)] {
-            image.apply(&record).expect("a good record");
-        }
-        image
-    }
+    use crate::test_images::{LEADER_EPOCH, image_of, topic_id};
 
     /// KafkaApis.processShareAcknowledgeResponse.
     #[test]
     fn who_asked_the_wrong_node_is_told_who_leads() {
+        let image = image_of(&[("t", &[2])]);
         let told = |index, result: Result<(), ErrorCode>| {
             let result = result.map_err(|code| PartitionError::of(code, "refused"));
-            let topics = topics(&image(), vec![((TOPIC, index), result)]);
+            let topics = topics(&image, vec![((topic_id(1), index), result)]);
             let leader = &topics[0].partitions[0].current_leader;
             (leader.leader_id, leader.leader_epoch)
         };
-        assert_eq!(told(0, Err(ErrorCode::NotLeaderOrFollower)), (2, 7));
-        assert_eq!(told(0, Err(ErrorCode::FencedLeaderEpoch)), (2, 7));
+        assert_eq!(told(0, Err(ErrorCode::NotLeaderOrFollower)), (2, LEADER_EPOCH));
+        assert_eq!(told(0, Err(ErrorCode::FencedLeaderEpoch)), (2, LEADER_EPOCH));
         assert_eq!(told(0, Err(ErrorCode::InvalidRecordState)), (-1, -1));
         assert_eq!(told(0, Ok(())), (-1, -1));
         assert_eq!(told(1, Err(ErrorCode::NotLeaderOrFollower)), (-1, -1), "nobody knows");

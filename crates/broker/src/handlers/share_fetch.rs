@@ -1,14 +1,14 @@
 //! ShareFetch (key 78), versions 1 and 2 (KIP-932).
 //!
 //! v2 acquire modes (KIP-1206), renewal of locks (KIP-1222). A session names the partitions once; acknowledgements may come
-//! along, and are taken before anything is acquired. The first answer of a session names every partition that was read, later ones
-//! those with something to tell, those that are new, and those that had an error before. Waits until there are records or `max_wait_ms` has passed; a request that
-//! renews locks asks for nothing else, so that its answer comes at once. A client above `consumer_byte_rate` gets nothing until it
-//! has waited; unlike in Kafka nothing is acquired for it meanwhile. Errors: UNSUPPORTED_VERSION where share groups are
-//! switched off, INVALID_REQUEST, SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED (after
-//! `max_wait_ms`, so that clients do not spin); by partition UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION,
-//! NOT_LEADER_OR_FOLLOWER, COORDINATOR_NOT_AVAILABLE, GROUP_ID_NOT_FOUND, KAFKA_STORAGE_ERROR, UNKNOWN_SERVER_ERROR, and for
-//! acknowledgements INVALID_RECORD_STATE.
+//! along, and are taken before anything is acquired. The first answer of a session names every partition that was read, later
+//! ones those with something to tell, those that are new, and those that had an error before. Waits until there are records or
+//! `max_wait_ms` has passed; a request that renews locks asks for nothing else, so that its answer comes at once. A client above
+//! `consumer_byte_rate` gets nothing until it has waited; unlike in Kafka nothing is acquired for it meanwhile. Errors:
+//! UNSUPPORTED_VERSION where share groups are switched off, INVALID_REQUEST, SHARE_SESSION_NOT_FOUND,
+//! INVALID_SHARE_SESSION_EPOCH, SHARE_SESSION_LIMIT_REACHED (after `max_wait_ms`, so that clients do not spin); by partition
+//! UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, COORDINATOR_NOT_AVAILABLE, GROUP_ID_NOT_FOUND,
+//! KAFKA_STORAGE_ERROR, UNKNOWN_SERVER_ERROR, and for acknowledgements INVALID_RECORD_STATE.
 
 mod respond;
 
@@ -74,7 +74,7 @@ pub(super) async fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let Some(share) = broker.fetch_room.take(places.len()) else {
         return refuse(ErrorCode::ThrottlingQuotaExceeded, "too many fetches wait already; try again");
     };
-    let acknowledgements = acknowledgements(&body, is_renew_ack);
+    let acknowledgements = if acknowledges { acknowledgements(&body, is_renew_ack) } else { Vec::new() };
     let acknowledging = sessions.acknowledge(&key, acknowledgements);
     let wanted = wanted(broker, &key, &body, &header);
     // Neither frame nor charge is kept while the fetch waits.
@@ -105,11 +105,8 @@ fn places(body: &ShareFetchRequest) -> (Vec<TopicIdPartition>, Vec<TopicIdPartit
     (added, forgotten.collect())
 }
 
-/// None where no partition has any; otherwise of every partition, as in Kafka.
+/// Of a request that acknowledges anything: of every partition, also where there is nothing, as in Kafka.
 fn acknowledgements(body: &ShareFetchRequest, is_renew_ack: bool) -> Vec<Acknowledgement> {
-    if partitions(body).all(|(_, partition)| partition.acknowledgement_batches.is_empty()) {
-        return Vec::new();
-    }
     partitions(body)
         .map(|(topic_id, partition)| {
             let batches = partition.acknowledgement_batches.iter();

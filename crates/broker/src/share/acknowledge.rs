@@ -99,33 +99,12 @@ fn refused(error: AckError) -> PartitionError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ottla_protocol::{MetadataRecord, PartitionRecord, TopicRecord};
+    use crate::test_images::{image_of, topic_id};
     use ottla_share::AckType;
     use ottla_types::Uuid;
 
-    const KNOWN: Uuid = Uuid([1; 16]);
-    const UNKNOWN: Uuid = Uuid([2; 16]);
-
-    /// A topic with one partition.
-    fn image() -> MetadataImage {
-        let mut image = MetadataImage::empty();
-        let topic = TopicRecord { name: "t".to_string(), topic_id: KNOWN };
-        let partition = PartitionRecord {
-            partition_id: 0,
-            topic_id: KNOWN,
-            replicas: vec![1],
-            isr: vec![1],
-            leader: 1,
-            leader_epoch: 0,
-            partition_epoch: 0,
-            directories: vec![Uuid::ZERO],
-            ..PartitionRecord::default()
-        };
-        for record in [MetadataRecord::Topic(topic), MetadataRecord::Partition(partition)] {
-            image.apply(&record).expect("a good record");
-        }
-        image
-    }
+    const KNOWN: Uuid = topic_id(1);
+    const UNKNOWN: Uuid = topic_id(2);
 
     fn accepted() -> Result<Vec<AckBatch>, PartitionError> {
         Ok(vec![AckBatch { first_offset: 0, last_offset: 0, types: vec![AckType::Accept] }])
@@ -134,7 +113,7 @@ mod tests {
     /// KafkaApis.getAcknowledgeBatchesFromShareAcknowledgeRequest and handleAcknowledgements.
     #[test]
     fn a_deleted_topic_has_an_unknown_id_and_a_topic_may_lack_the_partition() {
-        let image = image();
+        let image = image_of(&[("t", &[1])]);
         let code = |place, batches| check(&image, place, batches).err().map(|error| error.code);
         let malformed = || Err(PartitionError::of(ErrorCode::InvalidRequest, "malformed"));
         assert_eq!(code((KNOWN, 0), accepted()), None);

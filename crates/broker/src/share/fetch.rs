@@ -223,7 +223,9 @@ impl SharePartitions {
                 }
                 core.acquire(&acquiring, &settings.limits)
             };
-            cached.locked_until(now_ms.saturating_add(settings.limits.lock_duration_ms));
+            if !acquired.is_empty() {
+                cached.locked_until(now_ms.saturating_add(settings.limits.lock_duration_ms));
+            }
             let count = acquired.iter().map(|records| records.last_offset - records.first_offset + 1).sum::<i64>();
             left -= count;
             self.metrics().records_acquired.add(u64::try_from(count).unwrap_or(0));

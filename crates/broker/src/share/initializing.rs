@@ -47,8 +47,8 @@ impl Initializing {
 fn joined(mut earlier: StateCall, later: StateCall) -> StateCall {
     for (topic_id, partitions) in later.topics {
         let known = earlier.topics.entry(topic_id).or_default();
-        known.retain(|(known, _)| partitions.iter().all(|(partition, _)| partition != known));
-        known.extend(partitions);
+        let both: BTreeMap<i32, i64> = known.drain(..).chain(partitions).collect();
+        known.extend(both);
     }
     StateCall { state_epoch: earlier.state_epoch.max(later.state_epoch), topics: earlier.topics }
 }

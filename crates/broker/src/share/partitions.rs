@@ -109,15 +109,16 @@ impl SharePartitions {
         self.sessions().go_on(key, epoch, (&[], &[]), Arc::downgrade(connection)).map(drop)
     }
 
-    /// Which of these partitions, with whether they have an error, an answer names though it has no records of them.
-    pub(crate) fn answers(
+    /// Which of these partitions, with whether they have an error, an answer has to name though it has no records of them.
+    pub(crate) fn must_name(
         &self,
         key: &SessionKey,
         epoch: i32,
         read: impl Iterator<Item = (TopicIdPartition, bool)>,
     ) -> BTreeSet<TopicIdPartition> {
         let mut sessions = self.sessions();
-        let is_named = |(place, has_error): &(TopicIdPartition, bool)| sessions.answers(key, epoch, *place, *has_error);
+        let is_named =
+            |(place, has_error): &(TopicIdPartition, bool)| sessions.must_name(key, epoch, *place, *has_error);
         read.filter(is_named).map(|(place, _)| place).collect()
     }
 

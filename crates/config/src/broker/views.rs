@@ -272,9 +272,10 @@ impl StorageConfig {
     }
 }
 
-/// The path as it is where the working directory is not known.
+/// The path as it is where the working directory is not known, or is no text.
 fn absolute(path: String) -> String {
-    std::path::absolute(&path).map_or(path, |absolute| absolute.display().to_string())
+    let absolute = std::path::absolute(&path).ok().and_then(|absolute| absolute.into_os_string().into_string().ok());
+    absolute.unwrap_or(path)
 }
 
 /// What new topics get.

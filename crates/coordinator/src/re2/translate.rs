@@ -3,7 +3,8 @@
 //! `\Q...\E` quotes. `\d`, `\s`, `\w` and `\b` know only ASCII. `\<` and `\>` are characters. Within brackets there are no
 //! operators but ranges, so `[`, `&&`, `--` and `~~` are characters, and so is a dash beside a class.
 
-/// The same expression for the `regex` crate. What is no expression to RE2 becomes something that `regex` refuses as well.
+/// The same expression for the `regex` crate. What the translation does not know is left as it is: whether it is an expression is
+/// for `regex` to say.
 pub(super) fn translate(expression: &str) -> String {
     let mut translated = String::with_capacity(expression.len());
     let mut rest = expression;

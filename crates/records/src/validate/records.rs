@@ -17,7 +17,7 @@ pub(super) struct Found {
     pub(super) offsets_are_dense: bool,
 }
 
-/// Errors that the message of a rejected batch shows; the answer lists them all (see [`RECORD_ERRORS_MAX`]).
+/// Errors that the message of a rejected batch shows; the answer lists them all (up to [`RECORD_ERRORS_MAX`]).
 const SHOWN_ERRORS_MAX: usize = 3;
 
 /// What is wrong with a well-formed record.
@@ -43,7 +43,7 @@ pub(super) fn check_records(batch: &[u8], limits: &ProduceLimits) -> Result<Foun
         let record = record.map_err(rejected)?;
         let index = i32::try_from(record.index).expect("a batch counts its records in an i32");
         if let Some(problem) = rules.check(&record) {
-            problems.add(index, &problem, rules.describe(&problem, &record));
+            problems.add(index, &problem, || rules.describe(&problem, &record));
         }
         if record.timestamp > found.max_timestamp {
             found.max_timestamp = record.timestamp;
@@ -116,11 +116,12 @@ struct Problems {
 }
 
 impl Problems {
-    fn add(&mut self, index: i32, problem: &Problem, text: String) {
+    /// `text` is asked for while there is room only.
+    fn add(&mut self, index: i32, problem: &Problem, text: impl FnOnce() -> String) {
         self.count += 1;
         self.any_timestamp |= !matches!(problem, Problem::NullKey);
         if self.listed.len() < RECORD_ERRORS_MAX {
-            self.listed.push((index, text));
+            self.listed.push((index, text()));
         }
     }
 

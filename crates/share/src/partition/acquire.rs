@@ -60,6 +60,7 @@ impl SharePartition {
         let until_ms = acquiring.now_ms.saturating_add(limits.lock_duration_ms);
         let available = self.available(base.max(self.start_offset), last);
         let (portions, is_everything) = portions::take(&available, acquiring.records_max, limits);
+        let left = acquiring.records_max - portions.iter().map(Portion::len).sum::<i64>();
         let mut taken = Vec::with_capacity(portions.len());
         for portion in portions {
             let (first_offset, last_offset) = (portion.first_offset, portion.last_offset);
@@ -69,8 +70,6 @@ impl SharePartition {
             self.batches.add(first_offset, acquiring.batch_end(last_offset));
             taken.push(Acquired { first_offset, last_offset, delivery_count });
         }
-        let count: i64 = taken.iter().map(|records| records.last_offset - records.first_offset + 1).sum();
-        let left = acquiring.records_max - count;
         let reaches_new = base <= self.end_offset && last >= self.end_offset;
         if is_everything && left > 0 && reaches_new {
             taken.extend(self.acquire_new(acquiring, last, left, until_ms, limits));
@@ -167,8 +166,8 @@ impl Acquiring<'_> {
     /// The end of the batch of the log that holds `offset`: with a record limit the rest of it is available, and belongs to the
     /// same in-flight batch.
     fn batch_end(&self, offset: i64) -> i64 {
-        let mut batches = self.batches.iter();
-        batches.find(|(base, last)| (*base..=*last).contains(&offset)).map_or(offset, |(_, last)| *last)
+        let place = self.batches.partition_point(|(_, last)| *last < offset);
+        self.batches.get(place).filter(|(base, _)| *base <= offset).map_or(offset, |(_, last)| *last)
     }
 }
 

@@ -33,8 +33,8 @@ impl InFlightBatches {
 
     /// Forgets the batches that end below `offset`.
     pub(super) fn remove_below(&mut self, offset: i64) {
-        while let Some(first) = self.last_offsets.first_entry().filter(|batch| *batch.get() < offset) {
-            first.remove();
+        while let Some(ended) = self.last_offsets.first_entry().filter(|batch| *batch.get() < offset) {
+            ended.remove();
         }
     }
 }

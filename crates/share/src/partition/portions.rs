@@ -45,11 +45,11 @@ pub(super) fn take(portions: &[Portion], records_max: i64, limits: &Limits) -> (
         if left <= 0 || is_throttled && !taken.is_empty() {
             return (taken, false);
         }
-        let wanted = if is_throttled { throttled(batch, limits) } else { batch.to_vec() };
-        for portion in wanted {
+        let part = is_throttled.then(|| throttled(batch, limits));
+        for portion in part.as_deref().unwrap_or(batch) {
             let some = portion.cut_to(left);
             left -= some.len();
-            taken.extend(Some(some).filter(|some| some.len() > 0));
+            taken.extend(some.if_any());
             if some.len() < portion.len() {
                 return (taken, false);
             }
@@ -81,7 +81,7 @@ fn throttled(batch: &[Portion], limits: &Limits) -> Vec<Portion> {
         };
         let some = portion.cut_to(wanted);
         count += some.len();
-        taken.extend(Some(some).filter(|some| some.len() > 0));
+        taken.extend(some.if_any());
         if is_last_attempt || some.len() < portion.len() {
             break;
         }
@@ -90,15 +90,20 @@ fn throttled(batch: &[Portion], limits: &Limits) -> Vec<Portion> {
 }
 
 impl Portion {
-    fn len(&self) -> i64 {
+    pub(super) fn len(&self) -> i64 {
         self.last_offset - self.first_offset + 1
     }
 
-    /// Its first records, at most this many.
+    /// Its first records, at most this many, perhaps none.
     fn cut_to(self, count: i64) -> Portion {
         Portion { last_offset: self.first_offset + count.clamp(0, self.len()) - 1, ..self }
     }
 
+    fn if_any(self) -> Option<Portion> {
+        (self.len() > 0).then_some(self)
+    }
+
+    /// How many records of a batch come together when one of them was delivered this often.
     fn throttled_count(&self, limits: &Limits) -> i64 {
         let halvings = u32::try_from(self.delivery_count - throttle_from(limits) + 1).unwrap_or(0);
         let batch_len = self.batch.1 - self.batch.0 + 1;

@@ -37,6 +37,17 @@ fn acquire_some(
     mode: AcquireMode,
     records_max: i64,
 ) -> Vec<(i64, i64, i16)> {
+    acquire_within(partition, &LIMITS, name, batches, mode, records_max)
+}
+
+fn acquire_within(
+    partition: &mut SharePartition,
+    limits: &Limits,
+    name: &str,
+    batches: &[(i64, i64)],
+    mode: AcquireMode,
+    records_max: i64,
+) -> Vec<(i64, i64, i16)> {
     let fetch_offset = partition.next_fetch_offset();
     let acquiring = Acquiring {
         member: &member(name),
@@ -48,7 +59,7 @@ fn acquire_some(
         batches,
         aborted: &[],
     };
-    let acquired = partition.acquire(&acquiring, &LIMITS);
+    let acquired = partition.acquire(&acquiring, limits);
     acquired.iter().map(|records| (records.first_offset, records.last_offset, records.delivery_count)).collect()
 }
 
@@ -162,23 +173,9 @@ fn a_record_is_archived_after_the_delivery_limit() {
 fn records_that_fail_again_and_again_end_up_alone() {
     let mut partition = fresh(0);
     let limits = Limits { delivery_count_limit: 10, in_flight_max: 1_000, ..LIMITS };
-    let mut portions: Vec<i64> = Vec::new();
-    for _ in 0..10 {
-        let acquiring = Acquiring {
-            member: &member("a"),
-            now_ms: 0,
-            mode: AcquireMode::BatchOptimized,
-            records_max: 1_000,
-            batch_size: 1_000,
-            fetch_offset: 0,
-            batches: &[(0, 499)],
-            aborted: &[],
-        };
-        portions.push(partition.acquire(&acquiring, &limits).iter().map(|r| r.last_offset - r.first_offset + 1).sum());
-        partition.expire(i64::MAX, &limits);
-    }
-    let expected: [i64; 10] = [500, 500, 500, 500, 500, 250, 125, 62, 31, 1];
-    assert_eq!(portions, expected);
+    let counts = [500, 500, 500, 500, 500, 250, 125, 62, 31, 1];
+    let expected: Vec<(i64, i64, i16)> = (1..).zip(counts).map(|(delivery, count)| (0, count, delivery)).collect();
+    assert_eq!(released_portions(&mut partition, (0, 499), &limits, 10), expected);
 }
 
 /// Delivers and releases this many portions; each by its first offset, size and delivery count.
@@ -189,20 +186,10 @@ fn released_portions(
     count: usize,
 ) -> Vec<(i64, i64, i16)> {
     let portion = |_| {
-        let acquiring = Acquiring {
-            member: &member("a"),
-            now_ms: 0,
-            mode: AcquireMode::BatchOptimized,
-            records_max: 1_000,
-            batch_size: 1_000,
-            fetch_offset: partition.next_fetch_offset(),
-            batches: &[batch],
-            aborted: &[],
-        };
-        let acquired = partition.acquire(&acquiring, limits);
-        let (first, last) = (acquired[0], acquired[acquired.len() - 1]);
+        let acquired = acquire_within(partition, limits, "a", &[batch], AcquireMode::BatchOptimized, 1_000);
+        let ((first, _, delivery_count), (_, last, _)) = (acquired[0], acquired[acquired.len() - 1]);
         partition.expire(i64::MAX, limits);
-        (first.first_offset, last.last_offset - first.first_offset + 1, first.delivery_count)
+        (first, last - first + 1, delivery_count)
     };
     (0..count).map(portion).collect()
 }

@@ -1,23 +1,17 @@
 //! Pages of a small image, as Kafka's DescribeTopicPartitionsRequestHandler and KRaftMetadataCache make them.
 
 use super::*;
+use crate::test_images::{apply, image_of};
 use ottla_protocol::register_broker_record::BrokerEndpoint;
-use ottla_protocol::{MetadataRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord};
-use ottla_types::Uuid;
+use ottla_protocol::{MetadataRecord, RegisterBrokerRecord};
 
 const LISTENER: &str = "PLAINTEXT";
 const SIZE_LIMIT: i32 = 2000;
 
 /// Broker 1, which leads both partitions of topics "a" and "c"; the only partition of "leaderless" has no leader.
 fn image() -> MetadataImage {
-    let mut records = vec![broker()];
-    for (id, name, leaders) in [(1, "a", &[1, 1][..]), (2, "c", &[1, 1]), (3, "leaderless", &[-1])] {
-        let topic_id = Uuid([id; 16]);
-        records.push(MetadataRecord::Topic(TopicRecord { name: name.to_string(), topic_id }));
-        records.extend((0..).zip(leaders).map(|(index, leader)| partition(topic_id, index, *leader)));
-    }
-    let mut image = MetadataImage::empty();
-    records.iter().for_each(|record| image.apply(record).expect("a good record"));
+    let mut image = image_of(&[("a", &[1, 1]), ("c", &[1, 1]), ("leaderless", &[-1])]);
+    apply(&mut image, broker());
     image
 }
 
@@ -29,18 +23,6 @@ fn broker() -> MetadataRecord {
         end_points: vec![endpoint],
         fenced: false,
         ..RegisterBrokerRecord::default()
-    })
-}
-
-fn partition(topic_id: Uuid, partition_id: i32, leader: i32) -> MetadataRecord {
-    MetadataRecord::Partition(PartitionRecord {
-        partition_id,
-        topic_id,
-        replicas: vec![1],
-        isr: vec![1],
-        leader,
-        directories: vec![Uuid::ZERO],
-        ..PartitionRecord::default()
     })
 }
 

@@ -17,15 +17,12 @@ pub(super) fn missing(broker: &Broker, asked: &Asked, is_allowed: bool) -> Vec<S
         return Vec::new();
     }
     let image = broker.image();
-    let mut names: Vec<String> = asked
+    asked
         .names()
         .filter(|name| image.topic(name).is_none() && topic_name::validate(name).is_ok())
         .filter(|name| *name != topic_name::CLUSTER_METADATA)
         .map(str::to_string)
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+        .collect()
 }
 
 /// A topic that could not be created.
@@ -51,17 +48,18 @@ pub(super) fn submit(
     let broker = Arc::clone(broker);
     async move {
         let mut failed = BTreeMap::new();
+        if let Some(under_way) = under_way {
+            failed.extend(under_way.await.into_iter().map(|failed| (failed.name, told(failed.error))));
+        }
+        if own.is_empty() {
+            return failed;
+        }
         for (creation, name) in own {
             if creation.await.is_err() {
                 failed.insert(name, ErrorCode::LeaderNotAvailable);
             }
         }
-        match under_way {
-            Some(under_way) => {
-                failed.extend(under_way.await.into_iter().map(|failed| (failed.name, told(failed.error))))
-            }
-            None => broker.wait_until_applied(deadline).await,
-        }
+        broker.wait_until_applied(deadline).await;
         failed
     }
 }

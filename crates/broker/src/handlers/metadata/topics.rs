@@ -185,7 +185,7 @@ mod tests {
     fn ids_replace_names() {
         let topics = [(Some("a"), Uuid::ZERO), (Some(""), B), (None, Uuid::ZERO)];
         assert_eq!(asked(12, &topics), with_ids(&[B]));
-        assert_eq!(asked(11, &topics[..2]), named(&["a", ""]), "there were no ids yet");
+        assert_eq!(asked(11, &topics[..2]), named(&["a", ""]), "ids do not count yet");
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl From<PartitionError> for Failure {
 impl Failure {
     /// The partition refused the batch.
     fn of_batch(error: PartitionError, record_errors: Vec<(i32, String)>, partition: &Partition) -> Failure {
-        let extent = partition.extent().filter(|_| tells_log_start(error.code));
+        let extent = if tells_log_start(error.code) { partition.extent() } else { None };
         Failure { error, record_errors, log_start_offset: extent.map_or(-1, |extent| extent.log_start_offset) }
     }
 }

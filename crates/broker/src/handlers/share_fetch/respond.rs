@@ -52,7 +52,7 @@ pub(super) fn answer(
     let mut by_place: BTreeMap<TopicIdPartition, PartitionData> = BTreeMap::new();
     let read = places.iter().zip(&fetched).filter(|(_, fetched)| fetched.is_read || fetched.error.is_some());
     let read = read.map(|(place, fetched)| (*place, fetched.error.is_some()));
-    let named = broker.share_partitions().answers(key, epoch, read);
+    let named = broker.share_partitions().must_name(key, epoch, read);
     for (place, fetched) in places.into_iter().zip(fetched) {
         if !fetched.records.is_empty()
             && let Ok(partition) = broker.partitions.by_id(place.0, place.1)
