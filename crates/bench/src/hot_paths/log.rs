@@ -53,7 +53,7 @@ impl Stage {
         let (dirs, log) = executor.block_on(async {
             let options = LogDirsOptions { dirs: vec![path], node_id: NodeId(1), cluster_id: None };
             let dirs = LogDirs::open(&runtime(), options).await.expect("the directory is new");
-            dirs.finish_recovery(true).await.expect("there is nothing to recover");
+            dirs.dirs()[0].finish_recovery(true).await.expect("there is nothing to recover");
             let partition = TopicPartition::new("topic", 0);
             let log = dirs.create_log(&partition, Uuid([7; 16]), LogConfig::default()).await;
             (dirs, log.expect("the directory is writable"))

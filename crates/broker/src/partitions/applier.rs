@@ -15,9 +15,9 @@ use futures_util::stream::{self, FuturesUnordered};
 use ottla_config::{BrokerConfig, TopicConfig};
 use ottla_metadata::{MetadataImage, Topic, TopicChange};
 use ottla_runtime::watch;
-use ottla_storage::FoundPartition;
+use ottla_storage::{FoundPartition, LogDir};
 use ottla_types::{TopicPartition, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,7 +48,10 @@ pub(crate) struct Applier {
 #[derive(Default)]
 struct Newcomers {
     create: Vec<(Arc<Partition>, Job)>,
-    open: Vec<(Arc<Partition>, Job)>,
+    /// By the id of their log directory.
+    open: BTreeMap<Uuid, Vec<(Arc<Partition>, Job)>>,
+    /// Log directories with a log of which it is not known whether it is the partition's: it is not opened.
+    unclear: BTreeSet<Uuid>,
 }
 
 impl Applier {
@@ -90,7 +93,10 @@ impl Applier {
         }
         self.create(newcomers.create).await;
         if is_first {
-            self.start_openings(newcomers.open);
+            for dir in self.partitions.shared.log_dirs.dirs() {
+                let logs = newcomers.open.remove(&dir.id()).unwrap_or_default();
+                self.start_openings(Arc::clone(dir), logs, newcomers.unclear.contains(&dir.id()));
+            }
         }
     }
 
@@ -116,14 +122,15 @@ impl Applier {
             let mut found = self.claim(&name, topic.id);
             let several = if found.len() > 1 { std::mem::take(&mut found) } else { Vec::new() };
             let found = found.pop();
-            let is_found = found.is_some();
+            let dir = found.as_ref().map(|found| found.dir.id());
             let shared = Arc::clone(&self.partitions.shared);
             let partition = Partition::new(shared, topic.id, &name, leadership, Arc::clone(config), found);
             self.partitions.insert(&partition);
             let opening = partition.begin_job();
-            if is_found {
-                newcomers.open.push((partition, opening));
+            if let Some(dir) = dir {
+                newcomers.open.entry(dir).or_default().push((partition, opening));
             } else if !several.is_empty() {
+                newcomers.unclear.extend(several.iter().map(|found| found.dir.id()));
                 partition.on_several_directories(&several);
             } else if is_first && self.has_failed_directory {
                 partition.on_failed_directory();
@@ -214,23 +221,23 @@ impl Applier {
         }
     }
 
-    /// Opens the logs that were found; after that the end of recovery is recorded.
-    fn start_openings(&self, newcomers: Vec<(Arc<Partition>, Job)>) {
-        let shared = Arc::clone(&self.partitions.shared);
+    /// Opens the logs that were found in a directory; after that the end of its recovery is recorded.
+    fn start_openings(&self, dir: Arc<LogDir>, logs: Vec<(Arc<Partition>, Job)>, is_unclear: bool) {
+        let runtime = self.partitions.shared.runtime.clone();
         self.tasks.spawn("broker.open-logs", |mut stopping| async move {
             let given_up = watch::Sender::new(false);
-            // All at once: their directories know how many of them may be at work.
-            let openings = newcomers.into_iter().map(|(partition, opening)| {
+            // All at once: the directory knows how many of them may be at work.
+            let openings = logs.into_iter().map(|(partition, opening)| {
                 let mut given_up = given_up.subscribe();
                 partition.open(opening, async move { drop(given_up.wait_for(|is_given_up| *is_given_up).await) })
             });
             let openings: FuturesUnordered<_> = openings.collect();
-            let mut opened = std::pin::pin!(openings.fold(true, async |all, one| all && one));
+            let mut opened = std::pin::pin!(openings.fold(!is_unclear, async |all, one| all && one));
             let give_up = async {
                 stopping.set().await;
                 // A log that was never opened cannot be closed cleanly: a node that ends soon after its start first opens
                 // what can be opened in a short while.
-                shared.runtime.sleep(OPENING_PATIENCE).await;
+                runtime.sleep(OPENING_PATIENCE).await;
                 given_up.send_replace(true);
             };
             let all_opened = tokio::select! {
@@ -238,8 +245,9 @@ impl Applier {
                 all_opened = &mut opened => all_opened,
                 () = give_up => opened.await,
             };
-            if let Err(error) = shared.log_dirs.finish_recovery(all_opened).await {
-                tracing::error!(%error, "the end of recovery could not be recorded; the next start recovers again");
+            if let Err(error) = dir.finish_recovery(all_opened).await {
+                let log_dir = dir.path().display();
+                tracing::error!(%log_dir, %error, "the end of recovery could not be recorded; the next start recovers again");
             }
         });
     }

@@ -17,6 +17,11 @@ async fn recovery_point(node: &Node, dir: &str, topic: &str) -> Option<i64> {
     text.lines().find_map(|line| line.strip_prefix(&format!("{topic} 0 "))?.parse().ok())
 }
 
+/// Whether the next start takes the directory's logs as they are.
+async fn is_clean(node: &Node, dir: &str) -> bool {
+    node.names(dir).await.contains(&".kafka_cleanshutdown".to_string())
+}
+
 /// Topics of one partition: `a` and `c` in the first directory, `b` in the second.
 async fn three_topics(node: &Node) {
     for name in ["a", "b", "c"] {
@@ -48,6 +53,30 @@ fn a_directory_that_hangs_at_the_start_does_not_hold_up_the_logs_of_the_other() 
         for index in (0..100).filter(|index| !others.contains(index)) {
             assert_eq!(error(node.fetch("t", index, 0).await.error_code), "NOT_LEADER_OR_FOLLOWER");
         }
+        node.broker.shutdown().await;
+        assert_eq!((is_clean(&node, "/data").await, is_clean(&node, "/more").await), (false, true));
+    });
+}
+
+#[test]
+fn directories_with_a_partition_that_is_in_both_are_recovered_again() {
+    with_node(407, &[TWO_DIRS], |node| async move {
+        three_topics(&node).await;
+        let node = node.crash().await;
+        node.ready("b", 0).await;
+        node.broker.shutdown().await;
+        assert!(is_clean(&node, "/data").await && is_clean(&node, "/more").await);
+        let disk = node.runtime.disk();
+        disk.create_dir_all(Path::new("/data/b-0")).await.expect("room");
+        for name in node.names("/more/b-0").await {
+            let content = disk.read(&Path::new("/more/b-0").join(&name), 1 << 20).await.expect("a file");
+            disk.write_atomic(&Path::new("/data/b-0").join(&name), &content, "test").await.expect("room");
+        }
+        let node = node.restart().await;
+        node.ready("a", 0).await;
+        assert_eq!(error(node.fetch("b", 0, 0).await.error_code), "KAFKA_STORAGE_ERROR");
+        node.broker.shutdown().await;
+        assert!(!is_clean(&node, "/data").await && !is_clean(&node, "/more").await, "one of the two was not recovered");
     });
 }
 
@@ -77,7 +106,7 @@ fn a_deleted_topic_whose_log_waits_for_its_recovery_goes_at_once() {
             // The logs that are gone are no reason to recover the others at the next start.
             node.runtime.sleep(LONG).await;
             node.broker.shutdown().await;
-            assert!(node.names("/data").await.contains(&".kafka_cleanshutdown".to_string()));
+            assert!(is_clean(&node, "/data").await);
         });
     }
 }
@@ -101,7 +130,7 @@ fn a_removal_that_takes_long_holds_up_neither_checkpoints_nor_other_directories_
         let begun = node.runtime.now();
         node.broker.shutdown().await;
         assert!(node.runtime.now() - begun < Duration::from_secs(2));
-        assert!(node.names("/data").await.contains(&".kafka_cleanshutdown".to_string()));
+        assert!(is_clean(&node, "/data").await);
         // The next start goes on with it.
         let node = node.restart().await;
         node.ready("c", 0).await;

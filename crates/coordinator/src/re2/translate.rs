@@ -1,7 +1,8 @@
 //! From RE2's language to that of the `regex` crate.
 //!
 //! `\Q...\E` quotes. `\d`, `\s`, `\w` and `\b` know only ASCII. `\<` and `\>` are characters. Within brackets there are no
-//! operators but ranges, so `[`, `&&`, `--` and `~~` are characters, and so is a dash beside a class.
+//! operators but ranges, so `[`, `&&`, `--` and `~~` are characters, and so is a dash beside a class. A brace is a character
+//! unless it begins a count.
 
 /// The same expression for the `regex` crate. What the translation does not know is left as it is: whether it is an expression is
 /// for `regex` to say.
@@ -12,6 +13,10 @@ pub(super) fn translate(expression: &str) -> String {
         rest = match next {
             '\\' => translate_escape(rest, &mut translated),
             '[' => translate_class(rest, &mut translated),
+            '{' if !is_count(rest) => {
+                translated.push('\\');
+                copy(rest, 1, &mut translated)
+            }
             _ => copy(rest, next.len_utf8(), &mut translated),
         };
     }
@@ -25,6 +30,10 @@ fn translate_escape<'a>(text: &'a str, translated: &mut String) -> &'a str {
         translated.push_str(&regex::escape(literal));
         return after;
     }
+    // The brace belongs to it: `\p{Greek}`, `\x{10FFFF}`.
+    if ["\\p{", "\\P{", "\\x{"].iter().any(|escape| text.starts_with(escape)) {
+        return copy(text, text.find('}').map_or(text.len(), |end| end + 1), translated);
+    }
     let ascii = perl_class(text).or_else(|| word_boundary(text));
     match ascii {
         Some(ascii) => {
@@ -33,6 +42,14 @@ fn translate_escape<'a>(text: &'a str, translated: &mut String) -> &'a str {
         }
         None => copy_escape(text, translated),
     }
+}
+
+/// Whether a text begins with `{2}`, `{2,}` or `{2,3}`.
+fn is_count(text: &str) -> bool {
+    let Some((count, _)) = text.strip_prefix('{').and_then(|text| text.split_once('}')) else { return false };
+    let (least, most) = count.split_once(',').unwrap_or((count, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    !least.is_empty() && is_number(least) && is_number(most)
 }
 
 /// Translates a bracket expression; answers what follows it.

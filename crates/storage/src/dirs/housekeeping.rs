@@ -1,16 +1,33 @@
-//! What a log directory needs while the node runs: checkpoints, a look at the free space, and the removal of what was deleted.
+//! What a log directory needs while the node runs: the end of its recovery, checkpoints, a look at the free space, and the removal
+//! of what was deleted.
 //!
 //! Whoever drives it gives each directory two tasks. A disk that hangs then holds up only its own logs, and recovery points do not
 //! wait behind the removal of a large log.
 
-use super::LogDir;
 use super::log_dir::lock;
+use super::{LogDir, Shutdown, marker};
+use crate::LogError;
 use crate::limits::HOUSEKEEPING_INTERVAL;
 use crate::sites;
 use std::io;
+use std::sync::atomic::Ordering;
 use tracing::warn;
 
 impl LogDir {
+    /// Every log that was found here is open, or (`all_opened` false) some could not be opened. From now on a process crash
+    /// counts as one; before, a start after a power loss is repeated as such.
+    pub async fn finish_recovery(&self, all_opened: bool) -> Result<(), LogError> {
+        self.has_unopened_logs.store(!all_opened, Ordering::Relaxed);
+        self.checkpoint_recovery_points().await;
+        self.log_starts.flush(self.disk()).await?;
+        let needs_marker = all_opened && self.last_run.shutdown != Shutdown::Clean;
+        let _marking = self.marking.lock().await;
+        if needs_marker && !self.had_failed_flush.load(Ordering::Relaxed) {
+            marker::write_dirty(self.disk(), &self.path, &self.rt.boot_id()).await?;
+        }
+        Ok(())
+    }
+
     /// Resolves when it is time for [`LogDir::checkpoint`]: after a while, or when many bytes were flushed since the last one.
     pub async fn checkpoint_due(&self) {
         // Whether the time passed or a log asked for it makes no difference.

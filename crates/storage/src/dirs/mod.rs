@@ -2,7 +2,7 @@
 //!
 //! 1. [`LogDirs::open`] locks each directory, checks whose it is, and learns how the last run ended.
 //! 2. [`LogDirs::discover`] finds the logs; the caller opens each one ([`LogDirs::open_log`]).
-//! 3. [`LogDirs::finish_recovery`]: from now on a process crash is told from a power loss again.
+//! 3. [`LogDir::finish_recovery`], each: from now on a process crash is told from a power loss again.
 //! 4. While the node runs each directory is looked after: [`LogDir::checkpoint`], [`LogDir::remove_due`].
 //! 5. [`LogDirs::shutdown`] after every log was closed leaves the clean marker.
 //!
@@ -201,22 +201,6 @@ impl LogDirs {
     /// Unflushed bytes of all logs.
     pub fn dirty_bytes(&self) -> u64 {
         self.node.dirty_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Every log that was found is open, or (`all_opened` false) some could not be opened. From now on a process crash
-    /// counts as one; before, a start after a power loss is repeated as such.
-    pub async fn finish_recovery(&self, all_opened: bool) -> Result<(), LogError> {
-        for dir in self.dirs.iter() {
-            dir.has_unopened_logs.store(!all_opened, Ordering::Relaxed);
-            dir.checkpoint_recovery_points().await;
-            dir.log_starts.flush(dir.disk()).await?;
-            let needs_marker = all_opened && dir.last_run.shutdown != Shutdown::Clean;
-            let _marking = dir.marking.lock().await;
-            if needs_marker && !dir.had_failed_flush.load(Ordering::Relaxed) {
-                marker::write_dirty(self.rt.disk(), dir.path(), &self.rt.boot_id()).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Every log was closed: leaves the clean marker in each directory whose logs all were closed without an error.

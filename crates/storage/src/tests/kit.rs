@@ -76,6 +76,14 @@ pub(crate) async fn open(
 }
 
 impl LogDirs {
+    /// Ends the recovery of each directory.
+    pub(crate) async fn finish_recovery(&self, all_opened: bool) -> Result<(), LogError> {
+        for dir in self.dirs() {
+            dir.finish_recovery(all_opened).await?;
+        }
+        Ok(())
+    }
+
     /// What a broker's tasks do for the directories, for as long as it is polled.
     pub(crate) async fn housekeeping(&self) {
         let rt = self.dirs()[0].rt.clone();
