@@ -161,9 +161,9 @@ impl Consumer {
         self.want(Wanted::Topics(topics.iter().map(ToString::to_string).collect()))
     }
 
-    /// Joins the group for all topics whose whole name matches a regular expression (the syntax that RE2 and the `regex` crate
-    /// share), also those that are created later. In the classic protocol this client looks for them, every
-    /// `metadata.max.age.ms`; with KIP-848 the broker does. Topics of the cluster itself are left out.
+    /// Joins the group for all topics whose whole name matches a regular expression (the syntax of RE2), also those that are
+    /// created later. In the classic protocol this client looks for them, every `metadata.max.age.ms`; with KIP-848 the broker
+    /// does. Topics of the cluster itself are left out.
     ///
     /// # Errors
     /// `Invalid` without `group.id`, for a pattern that cannot be read, or when partitions were assigned by hand.

@@ -32,7 +32,7 @@ pub struct RequestContext {
     pub client_id: Arc<str>,
     /// Address of the client as Kafka shows it: `/` and the IP address.
     pub client_host: Arc<str>,
-    /// Why the regular expression of a ConsumerGroupHeartbeat cannot be read, if so ([`ottla_coordinator::Re2Pattern::compile`]).
+    /// Why the regular expression of a ConsumerGroupHeartbeat cannot be read, if so ([`ottla_re2::Re2Pattern::compile`]).
     pub regex_error: Option<Arc<str>>,
 }
 

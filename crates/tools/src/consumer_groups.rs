@@ -13,6 +13,7 @@ use super::group_tools::{
 };
 use super::shared::usage;
 use ottla_client::{Admin, GroupListing};
+use ottla_re2::Re2Pattern;
 use ottla_terminal::failure::Failure;
 use ottla_terminal::output::write_out;
 
@@ -204,13 +205,9 @@ fn listing(groups: &[GroupListing], with_type: bool, with_state: bool) -> String
 }
 
 fn validated(pattern: &str) -> String {
-    match regex::Regex::new(pattern) {
+    match Re2Pattern::compile(pattern) {
         Ok(_) => format!("The regular expression `{pattern}` is valid.\n"),
-        Err(error) => {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("The regular expression `{pattern}` is invalid: {reason}.\n")
-        }
+        Err(reason) => format!("The regular expression `{pattern}` is invalid: {reason}.\n"),
     }
 }
 

@@ -10,6 +10,7 @@ const DEV: u8 = u8::MAX;
 /// `(crate, layer)`; the names without the `ottla-` prefix.
 const LAYERS: &[(&str, u8)] = &[
     ("types", 0),
+    ("re2", 0),
     ("runtime", 1),
     ("config", 1),
     ("protocol", 1),

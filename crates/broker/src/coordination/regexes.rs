@@ -4,8 +4,8 @@
 //! that worked. Matching all expressions of a group is a task of its own, in pieces of about a millisecond. What was compiled is
 //! remembered, a bounded number of expressions.
 
-use ottla_coordinator::Re2Pattern;
 use ottla_group::{MatchedRegexes, RegexTask};
+use ottla_re2::Re2Pattern;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -17,15 +17,9 @@ pub(super) enum Refused {
     Malformed { api: &'static str, version: i16, client: String, error: DecodeError },
     #[error("{0} is not served")]
     NotServed(&'static str),
-    #[error("{api} version {version} makes no sense: {what}")]
-    Unanswerable { api: &'static str, version: i16, what: &'static str },
 }
 
 impl Refused {
-    pub(super) fn unanswerable(header: &RequestHeader, what: &'static str) -> Refused {
-        Refused::Unanswerable { api: header.api_key.name(), version: header.api_version, what }
-    }
-
     pub(super) fn not_served(key: ApiKey) -> Refused {
         Refused::NotServed(key.name())
     }

@@ -10,12 +10,13 @@
 pub(super) mod auto_create;
 pub(super) mod topics;
 
-use super::codec::{Handled, Refused, decode, respond};
+use super::codec::{Handled, decode, respond};
 use crate::Broker;
 use ottla_metadata::MetadataImage;
 use ottla_net::{Outcome, Request};
 use ottla_protocol::generated::metadata_request::MetadataRequest;
 use ottla_protocol::generated::metadata_response::{MetadataResponse, MetadataResponseBroker};
+use ottla_types::ErrorCode;
 use std::sync::Arc;
 use topics::Asked;
 
@@ -28,8 +29,11 @@ pub(super) const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1
 pub(super) fn handle(broker: &Arc<Broker>, request: Request) -> Handled {
     let body: MetadataRequest = decode(&request)?;
     let version = request.header.api_version;
-    let asked =
-        Asked::parse(&body, version).ok_or_else(|| Refused::unanswerable(&request.header, "a topic without name"))?;
+    let Some(asked) = Asked::parse(&body, version) else {
+        let error_code = ErrorCode::InvalidRequest.code();
+        let refused = MetadataResponse { error_code, topics: topics::refused(&body), ..MetadataResponse::default() };
+        return Ok(Outcome::Reply(respond(broker, &request.header, &refused)));
+    };
     let listener = Arc::clone(&request.connection.listener);
     let header = request.header;
     let missing = auto_create::missing(broker, &asked, body.allow_auto_topic_creation || version < 4);

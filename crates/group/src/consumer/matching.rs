@@ -5,7 +5,7 @@
 
 use crate::group::GroupId;
 use crate::topics::GroupTopics;
-use ottla_coordinator::Re2Pattern;
+use ottla_re2::Re2Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

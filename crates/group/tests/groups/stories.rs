@@ -4,10 +4,10 @@
 //! After each command the log is replayed into a fresh shard, whole and compacted, and compared with the live one.
 
 use super::script::Script;
-use std::path::Path;
 
 fn check(name: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/groups/stories").join(format!("{name}.txt"));
+    // Tests run in the folder of their package.
+    let path = std::path::absolute(format!("tests/groups/stories/{name}.txt")).expect("a working directory");
     let story = std::fs::read_to_string(&path).expect("the story");
     expect_test::expect_file![path].assert_eq(&run(&story));
 }

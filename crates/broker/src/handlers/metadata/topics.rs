@@ -1,7 +1,7 @@
 //! Which topics were asked for, and what the image says of them.
 
 use ottla_metadata::{MetadataImage, Partition, Topic, topic_name};
-use ottla_protocol::generated::metadata_request::MetadataRequest;
+use ottla_protocol::generated::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use ottla_protocol::generated::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use ottla_types::{ErrorCode, NodeId, Uuid};
 use std::collections::BTreeSet;
@@ -27,16 +27,17 @@ pub(super) enum TopicAsked {
 
 impl Asked {
     /// Each topic once, in the order of first mention. Where there are ids, only they count, as in Kafka: Java's client
-    /// sends an empty name beside each. `None` if a topic has neither a name nor an id.
+    /// sends an empty name beside each. `None` if a topic has neither a name nor an id, or one that its version does not
+    /// know: v10 and v11 have a field for ids, of which answers alone may make use.
     pub(super) fn parse(body: &MetadataRequest, version: i16) -> Option<Asked> {
         let Some(topics) = &body.topics else { return Some(Asked::All) };
         if topics.is_empty() && version == 0 {
             return Some(Asked::All);
         }
-        let ids = topics.iter().map(|topic| topic.topic_id);
-        let ids = distinct(ids.filter(|id| version >= TOPIC_IDS_FROM && !id.is_zero()));
+        let ids = distinct(topics.iter().map(|topic| topic.topic_id).filter(|id| !id.is_zero()));
         if !ids.is_empty() {
-            return Some(Asked::Some(ids.into_iter().map(TopicAsked::Id).collect()));
+            let ids = || Asked::Some(ids.into_iter().map(TopicAsked::Id).collect());
+            return (version >= TOPIC_IDS_FROM).then(ids);
         }
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_deref()).collect::<Option<_>>()?;
         Some(Asked::Some(distinct(names).into_iter().map(|name| TopicAsked::Name(name.to_string())).collect()))
@@ -53,6 +54,18 @@ impl Asked {
             TopicAsked::Id(_) => None,
         })
     }
+}
+
+/// INVALID_REQUEST for each topic of a request that [`Asked::parse`] does not understand.
+pub(super) fn refused(body: &MetadataRequest) -> Vec<MetadataResponseTopic> {
+    let refused = |topic: &MetadataRequestTopic| MetadataResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        // Versions before v12 cannot answer without a name.
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..MetadataResponseTopic::default()
+    };
+    body.topics.iter().flatten().map(refused).collect()
 }
 
 fn distinct<T: Copy + Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
@@ -150,7 +163,6 @@ pub(in crate::handlers) fn ids(nodes: &[NodeId]) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ottla_protocol::generated::metadata_request::MetadataRequestTopic;
 
     const A: Uuid = Uuid([1; 16]);
     const B: Uuid = Uuid([2; 16]);
@@ -185,7 +197,7 @@ mod tests {
     fn ids_replace_names() {
         let topics = [(Some("a"), Uuid::ZERO), (Some(""), B), (None, Uuid::ZERO)];
         assert_eq!(asked(12, &topics), with_ids(&[B]));
-        assert_eq!(asked(11, &topics[..2]), named(&["a", ""]), "ids do not count yet");
+        assert_eq!(asked(11, &topics[..2]), None, "requests may not name ids yet");
     }
 
     #[test]

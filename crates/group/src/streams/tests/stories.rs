@@ -36,7 +36,8 @@ pub(super) fn prompt() -> GroupConfig {
 
 #[track_caller]
 fn check(name: &str, config: GroupConfig) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/streams/tests").join(format!("{name}.txt"));
+    // Tests run in the folder of their package.
+    let path = std::path::absolute(format!("src/streams/tests/{name}.txt")).expect("a working directory");
     #[allow(clippy::disallowed_methods)]
     let text = std::fs::read_to_string(&path).expect("the story is there");
     let mut story = Story { world: World::new(config), clients: BTreeMap::new() };
