@@ -52,8 +52,6 @@ pub(crate) struct Saying {
     partition: i32,
     /// Offset, delivery count, what is said.
     records: Vec<(i64, i16, Said)>,
-    /// Those that nothing else may have ended.
-    newly_ended: Vec<i64>,
     /// The member has all of them for certain, until then.
     held_until: Option<Instant>,
 }
@@ -104,8 +102,8 @@ struct SharedRecord {
     done: Option<u64>,
     /// It was given back, and since this turn the group knows that it had been delivered so often.
     given_back: Option<(u64, i16)>,
-    /// An acknowledgement that ends it was sent.
-    may_be_done: bool,
+    /// Acknowledgements that end it, which were sent and not refused: several members may say something of it at a time.
+    endings: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -201,7 +199,7 @@ impl Oracle {
     pub(crate) fn saying(&self, member: &str, partition: i32, records: Vec<(i64, i16, Said)>) -> Saying {
         let shared = &mut self.state().shares;
         let shared = shared.partitions.entry(partition).or_default();
-        let mut saying = Saying { partition, records, newly_ended: Vec::new(), held_until: None };
+        let mut saying = Saying { partition, records, held_until: None };
         let mut held: Vec<Option<Instant>> = Vec::new();
         for (offset, count, said) in &saying.records {
             let record = shared.records.entry(*offset).or_default();
@@ -209,10 +207,7 @@ impl Oracle {
             if *said != Said::Renew {
                 record.held = None;
             }
-            if said.ends(*count) && !record.may_be_done {
-                record.may_be_done = true;
-                saying.newly_ended.push(*offset);
-            }
+            record.endings += usize::from(said.ends(*count));
         }
         saying.held_until = held.into_iter().collect::<Option<Vec<Instant>>>().and_then(|all| all.into_iter().min());
         saying
@@ -236,8 +231,8 @@ impl Oracle {
         match answer {
             ShareAnswer::Unknown => return Ok(()),
             ShareAnswer::NotTheirs | ShareAnswer::Refused => {
-                for offset in &saying.newly_ended {
-                    shared.records.entry(*offset).or_default().may_be_done = false;
+                for (offset, count, said) in &saying.records {
+                    shared.records.entry(*offset).or_default().endings -= usize::from(said.ends(*count));
                 }
                 if answer == ShareAnswer::NotTheirs && is_calm && saying.held_until.is_some_and(|until| now < until) {
                     let offsets: Vec<i64> = saying.records.iter().map(|(offset, ..)| *offset).collect();
@@ -356,7 +351,7 @@ impl SharedPartition {
         // A request of a connection that was given up may be served after the answer that told the count.
         let untold = if lost > 0 { lost + 1 } else { 0 };
         let may_be_given_up = usize::try_from(count).unwrap_or(0) + untold >= DELIVERIES_MAX as usize;
-        may_be_given_up || record.is_some_and(|record| record.may_be_done || record.done.is_some())
+        may_be_given_up || record.is_some_and(|record| record.endings > 0 || record.done.is_some())
     }
 }
 
@@ -422,6 +417,21 @@ mod tests {
         say(&oracle, "a", (0, 1, Said::Accept), ShareAnswer::Done, now).unwrap();
         assert_eq!(oracle.shares_delivered(&early, "b", 0, 0..=0, 1, now), Ok(()), "it may have come before");
         assert!(deliver(&oracle, "b", 0, 2, now).is_err());
+    }
+
+    #[test]
+    fn a_record_of_which_two_members_speak_may_be_done_though_one_is_refused() {
+        let (oracle, now) = oracle();
+        let (sent, later) = (oracle.asking_shares(now), now + LOCK * 2);
+        deliver(&oracle, "a", 0, 1, now).unwrap();
+        let of_a = oracle.saying("a", 0, vec![(0, 1, Said::Accept)]);
+        deliver(&oracle, "b", 0, 2, now + LOCK).unwrap();
+        let of_b = oracle.saying("b", 0, vec![(0, 2, Said::Accept)]);
+        let ends = BTreeMap::from([(0, 1)]);
+        oracle.said(&sent, "a", &of_a, ShareAnswer::NotTheirs, later).unwrap();
+        assert_eq!(oracle.open_share(&ends, later), None, "the other one may be believed");
+        oracle.said(&sent, "b", &of_b, ShareAnswer::Refused, later).unwrap();
+        assert_eq!(oracle.open_share(&ends, later), Some((0, 0)));
     }
 
     #[test]
