@@ -6,14 +6,18 @@
 
 use crate::partition::Partition;
 use ottla_runtime::{AbortOnDrop, Instant, Runtime};
+use ottla_storage::LogDir;
+use ottla_types::Uuid;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
-/// Partitions whose flush may run at the same time.
+/// Partitions whose flush may run at the same time. Log directories share them evenly, and one that hangs takes none of the others'.
 const FLUSHES_IN_PARALLEL: usize = 64;
+/// A log directory has at least so many of them.
+const FLUSHES_OF_A_DIRECTORY_MIN: usize = 8;
 /// A partition with more unflushed bytes than this is flushed without waiting for its turn.
 pub(crate) const PARTITION_UNFLUSHED_BYTES_MAX: u64 = 32 << 20;
 /// How long write-caching topics stay unflushed, so that recovery stays bounded.
@@ -21,7 +25,8 @@ pub(crate) const WRITE_CACHING_FLUSH_INTERVAL: Duration = Duration::from_secs(2)
 
 /// Flushing as all partitions of a node share it.
 pub(crate) struct FlushControl {
-    slots: Semaphore,
+    /// By the id of the log directory.
+    slots: BTreeMap<Uuid, Semaphore>,
     /// `log.unflushed.max.bytes`: above it producers are held back.
     unflushed_bytes_max: u64,
     unflushed_bytes: AtomicU64,
@@ -39,9 +44,10 @@ struct Queue {
 }
 
 impl FlushControl {
-    pub(crate) fn new(unflushed_bytes_max: u64) -> Arc<FlushControl> {
+    pub(crate) fn new(unflushed_bytes_max: u64, dirs: &[Arc<LogDir>]) -> Arc<FlushControl> {
+        let share = (FLUSHES_IN_PARALLEL / dirs.len().max(1)).max(FLUSHES_OF_A_DIRECTORY_MIN);
         Arc::new(FlushControl {
-            slots: Semaphore::new(FLUSHES_IN_PARALLEL),
+            slots: dirs.iter().map(|dir| (dir.id(), Semaphore::new(share))).collect(),
             unflushed_bytes_max,
             unflushed_bytes: AtomicU64::new(0),
             room: Notify::new(),
@@ -68,9 +74,9 @@ impl FlushControl {
         }
     }
 
-    /// A place among the flushes that run in parallel.
-    pub(crate) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
-        self.slots.acquire().await.ok()
+    /// A place among the flushes of the log directory `dir` that run in parallel.
+    pub(crate) async fn slot(&self, dir: Uuid) -> Option<SemaphorePermit<'_>> {
+        self.slots.get(&dir)?.acquire().await.ok()
     }
 
     /// Unflushed bytes of all partitions.

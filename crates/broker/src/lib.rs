@@ -40,7 +40,7 @@ use fetch_session::FetchSessions;
 use flush::FlushControl;
 use follow::{Applied, Follower};
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream;
 use moves::Moves;
 use ottla_config::BrokerConfig;
@@ -50,15 +50,15 @@ use ottla_runtime::{AbortOnDrop, Instant, Runtime};
 use ottla_storage::{LogDirs, LogError};
 use ottla_telemetry::client_metrics::{ClientMetricsStore, ClientTelemetryMetrics};
 use ottla_telemetry::{Collector, Metrics};
-use ottla_types::NodeId;
+use ottla_types::{NodeId, Uuid};
 use parked::{FETCHED_PARTITIONS_MAX, FetchRoom};
-use partition::{Refused, Shared};
+use partition::{Partition, Refused, Shared};
 use partitions::{Applier, Partitions};
 use peers::{LocalPeers, Peers};
 use producer_ids::ProducerIds;
 use quotas::ClientQuotas;
 use share::{ShareCoordinator, SharePartitions, ShareStates};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -70,7 +70,7 @@ use transactions::{MarkerWriter, TxnCoordinator, Verifier};
 const TASKS_PATIENCE: Duration = Duration::from_secs(15);
 /// How long it waits until every log is closed; those that are not are recovered by the next start.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
-/// Logs that are closed at the same time.
+/// Logs of a directory that are closed at the same time.
 const CLOSES_IN_PARALLEL: usize = 64;
 
 /// What a broker is made of.
@@ -144,11 +144,12 @@ impl Broker {
         let BrokerParts { runtime, config, controller, images, log_dirs, metrics } = parts;
         let found = log_dirs.discover().await?;
         let has_failed_directory = log_dirs.dirs().len() < config.storage.log_dirs.len();
+        let flush = FlushControl::new(config.storage.log_unflushed_max_bytes, log_dirs.dirs());
         let shared = Arc::new(Shared {
             runtime: runtime.clone(),
             node_id: config.node_id,
             log_dirs,
-            flush: FlushControl::new(config.storage.log_unflushed_max_bytes),
+            flush,
             refused: Refused::default(),
             metrics,
             producer_id_expiration_ms: AtomicI64::new(i64::from(config.storage.producer_id_expiration_ms)),
@@ -260,10 +261,16 @@ impl Broker {
         self.transactions.shutdown().await;
         self.groups.shutdown().await;
         self.share_coordinator.shutdown().await;
-        let partitions = self.partitions.all();
-        let all = stream::iter(partitions)
-            .for_each_concurrent(CLOSES_IN_PARALLEL, |partition| async move { partition.close().await });
-        if self.runtime().timeout(CLOSE_PATIENCE, all).await.is_err() {
+        let mut by_dir: BTreeMap<Option<Uuid>, Vec<Arc<Partition>>> = BTreeMap::new();
+        for partition in self.partitions.all() {
+            by_dir.entry(partition.dir_id()).or_default().push(partition);
+        }
+        // One that hangs holds up only its own logs.
+        let dirs = by_dir.into_values().map(|partitions| {
+            stream::iter(partitions)
+                .for_each_concurrent(CLOSES_IN_PARALLEL, |partition| async move { partition.close().await })
+        });
+        if self.runtime().timeout(CLOSE_PATIENCE, join_all(dirs)).await.is_err() {
             tracing::error!("some logs could not be closed in time; the next start recovers them");
         }
         self.shared.log_dirs.clone().shutdown().await;

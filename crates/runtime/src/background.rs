@@ -3,6 +3,7 @@
 use crate::Runtime;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,9 +21,13 @@ const REST_PER_CORE: f64 = 5.0;
 /// ... and at most: however busy the process is, background work gets a quarter of a core.
 const REST_SHARE_MAX: f64 = 3.0;
 
+/// CPU nanoseconds that went into all such work of this process.
+static WORKED_NANOS: AtomicU64 = AtomicU64::new(0);
+
 /// Runs `future`, and lets it rest after its polls once the rest of the process leaves less than two cores free: the less is
-/// free, the longer, from 60 % of a core on three times as long as it worked. So it keeps a quarter of a core under any load.
-/// `future` must await something every millisecond or so, and hold nothing meanwhile that others wait for. In the simulator, where
+/// free, the longer, from 60 % of a core on three times as long as it worked. So it keeps a quarter of a core under any load. Other such work does
+/// not count as the rest of the process: each has its quarter.
+/// `future` must await something every millisecond or so; what it holds meanwhile others may have to wait for, up to 100 ms each time. In the simulator, where
 /// work takes no time, it never rests.
 pub async fn give_way<F: Future>(rt: &Runtime, future: F) -> F::Output {
     give_way_on(rt, rt.cores(), future).await
@@ -30,15 +35,21 @@ pub async fn give_way<F: Future>(rt: &Runtime, future: F) -> F::Output {
 
 async fn give_way_on<F: Future>(rt: &Runtime, cores: usize, future: F) -> F::Output {
     let mut future = pin!(future);
-    let mut pace = Pace::new(rt.now(), rt.process_cpu_time(), cores);
+    let used = || Used {
+        process: rt.process_cpu_time(),
+        background: Duration::from_nanos(WORKED_NANOS.load(Ordering::Relaxed)),
+    };
+    let mut pace = Pace::new(rt.now(), used(), cores);
     loop {
         let polled = poll_fn(|cx| {
             let began = rt.thread_cpu_time();
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            pace.worked(rt.thread_cpu_time().saturating_sub(began));
-            let rest = pace.rest(rt.now(), || rt.process_cpu_time());
+            let worked = rt.thread_cpu_time().saturating_sub(began);
+            WORKED_NANOS.fetch_add(u64::try_from(worked.as_nanos()).unwrap_or(0), Ordering::Relaxed);
+            pace.worked(worked);
+            let rest = pace.rest(rt.now(), used);
             rest.map_or(Poll::Pending, |rest| Poll::Ready(Err(rest)))
         });
         match polled.await {
@@ -49,52 +60,48 @@ async fn give_way_on<F: Future>(rt: &Runtime, cores: usize, future: F) -> F::Out
     }
 }
 
+/// CPU time since the process began.
+#[derive(Clone, Copy, Default)]
+struct Used {
+    process: Duration,
+    /// Of it, what gives way.
+    background: Duration,
+}
+
 /// How much rest is owed.
 struct Pace {
     cores: f64,
     window_began: Instant,
-    /// CPU of the process when the window began, and of the work since.
-    process: Duration,
-    worked: Duration,
+    /// When the window began.
+    used: Used,
     /// Seconds of rest for each second of work.
     rest_share: f64,
     owed: Duration,
 }
 
 impl Pace {
-    fn new(now: Instant, process: Duration, cores: usize) -> Pace {
-        Pace {
-            cores: cores as f64,
-            window_began: now,
-            process,
-            worked: Duration::ZERO,
-            rest_share: 0.0,
-            owed: Duration::ZERO,
-        }
+    fn new(now: Instant, used: Used, cores: usize) -> Pace {
+        Pace { cores: cores as f64, window_began: now, used, rest_share: 0.0, owed: Duration::ZERO }
     }
 
+    /// However long it worked at once, it does not rest several times for that.
     fn worked(&mut self, cpu: Duration) {
-        self.worked += cpu;
-        self.owed += cpu.mul_f64(self.rest_share);
+        self.owed = REST_MAX.min(self.owed + cpu.mul_f64(self.rest_share));
     }
 
-    /// The rest to take now, if any. `process` is asked at the end of each window.
-    fn rest(&mut self, now: Instant, process: impl FnOnce() -> Duration) -> Option<Duration> {
+    /// The rest to take now, if any. `used` is asked at the end of each window.
+    fn rest(&mut self, now: Instant, used: impl FnOnce() -> Used) -> Option<Duration> {
         let elapsed = now.saturating_duration_since(self.window_began);
         if elapsed >= WINDOW {
-            let process = process();
-            let others = process.saturating_sub(self.process).saturating_sub(self.worked);
+            let used = used();
+            let background = used.background.saturating_sub(self.used.background);
+            let others = used.process.saturating_sub(self.used.process).saturating_sub(background);
             let free = self.cores - others.as_secs_f64() / elapsed.as_secs_f64();
             let missing = FREE_CORES.min(self.cores) - free;
             self.rest_share = (missing * REST_PER_CORE).clamp(0.0, REST_SHARE_MAX);
-            (self.window_began, self.process, self.worked) = (now, process, Duration::ZERO);
+            (self.window_began, self.used) = (now, used);
         }
-        if self.owed < REST_MIN {
-            return None;
-        }
-        let rest = self.owed.min(REST_MAX);
-        self.owed -= rest;
-        Some(rest)
+        (self.owed >= REST_MIN).then(|| std::mem::take(&mut self.owed))
     }
 }
 
@@ -105,16 +112,16 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// Works `worked` of each of 101 windows of 20 ms while the others use `others` of them. Returns all rests; the first window is
-    /// not judged.
+    /// Works `worked` of each of 101 windows of 20 ms while the others use `others` of them, and other work that gives way as much
+    /// as this one. Returns all rests; the first window is not judged.
     fn rests(cores: usize, worked: Duration, others: Duration) -> Duration {
         let began = Instant::now();
-        let mut pace = Pace::new(began, Duration::ZERO, cores);
+        let mut pace = Pace::new(began, Used::default(), cores);
         let mut rests = Duration::ZERO;
         for window in 1..=101 {
             pace.worked(worked);
-            let process = (worked + others) * window;
-            while let Some(rest) = pace.rest(began + WINDOW * window, || process) {
+            let used = Used { process: (2 * worked + others) * window, background: 2 * worked * window };
+            while let Some(rest) = pace.rest(began + WINDOW * window, || used) {
                 assert!((REST_MIN..=REST_MAX).contains(&rest), "{rest:?}");
                 rests += rest;
             }
@@ -142,6 +149,17 @@ mod tests {
             assert_near(rests(cores, 4 * MS, beyond + 12 * MS), 1200 * MS);
             assert_near(rests(cores, 4 * MS, beyond + 20 * MS), 1200 * MS);
         }
+    }
+
+    #[test]
+    fn work_of_a_second_at_once_is_followed_by_one_rest() {
+        let began = Instant::now();
+        let mut pace = Pace::new(began, Used::default(), 1);
+        let used = |process| move || Used { process, background: Duration::ZERO };
+        assert_eq!(pace.rest(began + WINDOW, used(WINDOW)), None);
+        pace.worked(Duration::from_secs(1));
+        assert_eq!(pace.rest(began + WINDOW, used(WINDOW)), Some(REST_MAX));
+        assert_eq!(pace.rest(began + WINDOW, used(WINDOW)), None);
     }
 
     #[test]

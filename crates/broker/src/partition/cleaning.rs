@@ -2,7 +2,7 @@
 //!
 //! `log.cleaner.threads` tasks share one [`Cleaner`], which chooses, and one throttle; their number follows the config. A
 //! cleaning is a job of its partition: closing, deleting and reopening wait for it, and it stops as soon as one of them wants to.
-//! A log directory without room for the result puts a cleaning off for a while.
+//! A log directory without room for the result puts a cleaning off for a while, and so does a lack of descriptors.
 
 use super::Shared;
 use crate::partitions::Partitions;
@@ -30,8 +30,8 @@ struct Cleaners {
 
 /// How often it is looked whether `log.cleaner.threads` has changed.
 const THREADS_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a log is left alone whose compaction had no room.
-const DISK_FULL_PAUSE: Duration = Duration::from_secs(60);
+/// How long a log is left alone whose compaction had no room, on the disk or among the open files.
+const NO_ROOM_PAUSE: Duration = Duration::from_secs(60);
 
 /// Starts the cleaners, unless `log.cleaner.enable` is off (which, as in Kafka, only a restart changes).
 pub(crate) fn start(
@@ -131,11 +131,12 @@ impl Cleaners {
         let Some((partition, _)) = found.into_iter().find(|(partition, _)| partition.name() == name) else {
             return false;
         };
-        let is_unwanted = || partition.lock().is_leaving() || partition.lock().moving.is_some();
-        let is_stopped = || stopping.is_set() || is_unwanted() || number >= self.config().threads;
+        let is_stopped = || stopping.is_set() || partition.is_cleaning_unwanted() || number >= self.config().threads;
         let began = self.shared.runtime.now();
         let context = CleanContext { config, throttle: &self.throttle, is_stopped: &is_stopped };
         let result = give_way(&self.shared.runtime, partition.clean(&log, context)).await;
+        // Both wait while a log is cleaned, and the next cleaning may begin at once.
+        partition.apply_retention().await;
         self.lock().done(&name, None);
         match result {
             Ok(Some(stats)) => {
@@ -151,14 +152,17 @@ impl Cleaners {
         }
     }
 
-    /// A full disk passes, and so does a log that is offline; any other failure does not.
+    /// A full disk and a lack of descriptors pass, and so does a log that is offline; any other failure does not.
     fn failed(&self, name: &TopicPartition, error: &LogError) {
+        let lacks_room = error.is_disk_full() || error.is_out_of_files();
         if error.is_disk_full() {
             self.shared.metrics.cleaner.disk_full.increment();
-            let until = self.shared.runtime.now() + DISK_FULL_PAUSE;
+        }
+        if lacks_room {
+            let until = self.shared.runtime.now() + NO_ROOM_PAUSE;
             locked(&self.put_off).insert(name.clone(), until);
         }
-        if error.is_disk_full() || matches!(error, LogError::Offline { .. }) {
+        if lacks_room || matches!(error, LogError::Offline { .. }) {
             tracing::warn!(partition = %name, %error, "a log could not be compacted; it is tried again later");
             return;
         }

@@ -48,6 +48,13 @@ impl Partition {
         result.map(Some)
     }
 
+    /// Whether a cleaning of this log is in somebody's way: the partition leaves or moves, or its log failed and is to be opened
+    /// again.
+    pub(super) fn is_cleaning_unwanted(&self) -> bool {
+        let state = self.lock();
+        state.is_leaving() || state.moving.is_some() || !matches!(state.status, Status::Online(_))
+    }
+
     fn begin_cleaning(&self, log: &LogToClean) -> Option<(Job, u64, CleanJob)> {
         let now_ms = self.shared.runtime.wall_clock_ms();
         let mut guard = self.lock();

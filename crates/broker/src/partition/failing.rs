@@ -16,7 +16,7 @@ use std::time::Duration;
 const REOPEN_AFTER: Duration = Duration::from_millis(100);
 const REOPEN_AFTER_MAX: Duration = Duration::from_secs(10);
 /// A log that is well for so long after it was to be opened again begins anew with the shortest pause.
-const CALM_AFTER: Duration = Duration::from_secs(10);
+const CALM_AFTER: Duration = Duration::from_secs(60);
 /// How often a log that waits for space looks whether its directory has some.
 const SPACE_POLL: Duration = Duration::from_secs(1);
 
@@ -93,7 +93,7 @@ impl Partition {
             dir: Arc::clone(failed.log_dir()),
             path: failed.path().to_path_buf(),
         });
-        let mut pause = REOPEN_AFTER;
+        let mut pause = first_pause;
         loop {
             match self.try_reopen(&failed).await {
                 Ok(log) => return self.come_online(log),
@@ -114,7 +114,7 @@ impl Partition {
     }
 
     /// Waits for `pause`, and until the log may be opened again; `false` when the partition is about to leave before.
-    async fn may_reopen(&self, dir: &LogDir, mut pause: Duration) -> bool {
+    pub(super) async fn may_reopen(&self, dir: &LogDir, mut pause: Duration) -> bool {
         loop {
             if !self.pause(pause).await {
                 return false;

@@ -11,6 +11,7 @@ use super::state::{FlushPhase, OpenLog, State, Status};
 use crate::flush::{PARTITION_UNFLUSHED_BYTES_MAX, WRITE_CACHING_FLUSH_INTERVAL};
 use ottla_config::TopicConfig;
 use ottla_storage::{FlushDone, FlushJob};
+use ottla_types::Uuid;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,12 +88,13 @@ impl Partition {
         }
         open.flush = FlushPhase::Running;
         let (partition, incarnation, running) = (Arc::clone(self), open.incarnation, self.jobs.begin());
-        self.shared.runtime.spawn("partition.flush", partition.flush_rounds(incarnation, running));
+        let dir = open.log.log_dir().id();
+        self.shared.runtime.spawn("partition.flush", partition.flush_rounds(incarnation, dir, running));
     }
 
-    async fn flush_rounds(self: Arc<Self>, incarnation: u64, _running: Job) {
+    async fn flush_rounds(self: Arc<Self>, incarnation: u64, dir: Uuid, _running: Job) {
         loop {
-            let Some(_slot) = self.shared.flush.slot().await else { return };
+            let Some(_slot) = self.shared.flush.slot(dir).await else { return };
             let Some(job) = self.begin_round(incarnation) else { return };
             let started = self.shared.runtime.now();
             let done = job.run().await;

@@ -132,3 +132,29 @@ fn a_log_whose_remains_have_no_room_is_left_alone_for_a_while() {
         assert_eq!(node.metrics.cleaner.uncleanable_partitions.get(), 0);
     });
 }
+
+#[test]
+fn a_log_that_fails_while_it_is_cleaned_does_not_wait_for_the_end_of_that() {
+    let throttle = ("log.cleaner.io.max.bytes.per.second", "100000");
+    with_node(234, &[("log.cleaner.backoff.ms", "500"), throttle], |node| async move {
+        let configs =
+            [("cleanup.policy", "compact"), ("segment.bytes", "4194304"), ("min.cleanable.dirty.ratio", "0.01")];
+        node.create_topic("t", 1, &configs).await;
+        for _ in 0..30 {
+            assert_eq!(error(node.produce_batch("t", 0, keyed(Some("a"), "v"), -1).await.error_code), "NONE");
+        }
+        // It would take minutes.
+        node.runtime.sleep(Duration::from_secs(10)).await;
+        assert_eq!(node.metrics.cleaner.cleanings.get(), 0);
+        node.world.disk_faults(NODE).fail_syncs("t-0", 1);
+        let lost = node.produce_batch("t", 0, keyed(Some("a"), "lost"), -1).await;
+        assert_eq!(error(lost.error_code), "KAFKA_STORAGE_ERROR");
+        let failed = node.runtime.now();
+        node.until("the partition is back", || node.metrics.broker.partitions_offline.get() == 0).await;
+        let took = node.runtime.now() - failed;
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert_eq!(node.produce_batch("t", 0, keyed(Some("a"), "v"), -1).await.base_offset, 30);
+        node.set_configs(BROKER, "", &[("log.cleaner.io.max.bytes.per.second", "1e9")]).await;
+        node.until("it is cleaned after all", || node.metrics.cleaner.cleanings.get() >= 1).await;
+    });
+}

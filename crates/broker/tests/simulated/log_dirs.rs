@@ -1,7 +1,8 @@
 //! Several log directories, of which one is slow: it holds up nothing but its own logs.
 
 use crate::kit::*;
-use ottla_testkit::batches::batch_of_size;
+use futures_util::future::join_all;
+use ottla_testkit::batches::{batch, batch_of_size};
 use std::path::Path;
 use std::time::Duration;
 
@@ -52,6 +53,32 @@ fn a_directory_that_hangs_at_the_start_does_not_hold_up_the_logs_of_the_other() 
         }
         for index in (0..100).filter(|index| !others.contains(index)) {
             assert_eq!(error(node.fetch("t", index, 0).await.error_code), "NOT_LEADER_OR_FOLLOWER");
+        }
+        node.broker.shutdown().await;
+        assert_eq!((is_clean(&node, "/data").await, is_clean(&node, "/more").await), (false, true));
+    });
+}
+
+#[test]
+fn a_directory_that_hangs_takes_no_flush_from_the_other_nor_its_clean_end() {
+    with_node(408, &[TWO_DIRS], |node| async move {
+        node.create_topic("t", 200, &[]).await;
+        let names = node.names("/more").await;
+        let of_more = |index: &i32| names.contains(&format!("t-{index}"));
+        node.world.disk_faults(NODE).slow_syncs("/data/t-", 10_000, LONG);
+        let hanging: Vec<i32> = (0..200).filter(|index| !of_more(index)).collect();
+        assert!((90..=110).contains(&hanging.len()), "{}", hanging.len());
+        let hanging = join_all(hanging.into_iter().map(|index| node.produce_batch("t", index, batch(&["x"]), -1)));
+        let well = async {
+            node.runtime.sleep(Duration::from_secs(5)).await;
+            for index in (0..200).filter(of_more) {
+                assert_eq!(node.produce("t", index, &["a"]).await, 0);
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = hanging => panic!("the disk hangs"),
+            () = well => {}
         }
         node.broker.shutdown().await;
         assert_eq!((is_clean(&node, "/data").await, is_clean(&node, "/more").await), (false, true));
@@ -136,6 +163,26 @@ fn a_removal_that_takes_long_holds_up_neither_checkpoints_nor_other_directories_
         node.ready("c", 0).await;
         node.runtime.sleep(Duration::from_secs(2)).await;
         assert!(!node.names("/data").await.iter().any(is_deleted));
+    });
+}
+
+#[test]
+fn after_a_failed_sync_of_their_names_deleted_partitions_are_left_to_the_next_start() {
+    with_node(409, &[TWO_DIRS], |node| async move {
+        three_topics(&node).await;
+        node.delete_topic("a").await;
+        node.runtime.sleep(Duration::from_secs(2)).await;
+        node.delete_topic("c").await;
+        node.runtime.sleep(Duration::from_secs(1)).await;
+        node.world.disk_faults(NODE).fail_syncs("/data", 1);
+        node.runtime.sleep(Duration::from_secs(20)).await;
+        // Also the one whose time came later: its name was in the sync that failed.
+        let deleted = |names: Vec<String>| names.iter().filter(|name| name.ends_with("-delete")).count();
+        assert_eq!(deleted(node.names("/data").await), 2);
+        let node = node.restart().await;
+        node.ready("b", 0).await;
+        node.runtime.sleep(Duration::from_secs(10)).await;
+        assert_eq!(deleted(node.names("/data").await), 0);
     });
 }
 

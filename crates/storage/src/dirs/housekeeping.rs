@@ -46,14 +46,18 @@ impl LogDir {
         if due.iter().any(|removal| removal.is_dir) {
             // Else a power loss may bring a directory back under its old name, without the topic id and with records.
             if let Err(error) = self.disk().sync_dir(&self.path, sites::DELETED_NAMES).await {
-                let (count, mut tried_again) = (due.len(), 0);
+                let (mut partitions, mut is_tried_again) = (0, true);
                 for removal in due.extract_if(.., |removal| removal.is_dir) {
-                    tried_again += usize::from(lock(&self.removals).put_back(removal, self.rt.now(), &error));
+                    partitions += 1;
+                    is_tried_again &= lock(&self.removals).put_back(removal, self.rt.now(), &error);
                 }
-                let partitions = count - due.len();
+                if !is_tried_again {
+                    // This sync was for the names of all of them, and the next would say that all is well.
+                    partitions += lock(&self.removals).forget_dirs();
+                }
                 warn!(
-                    log_dir = %self.path.display(), %error, partitions, tried_again,
-                    "deleted partitions are not removed now; those that are not tried again the next start removes"
+                    log_dir = %self.path.display(), %error, partitions, is_tried_again,
+                    "deleted partitions are not removed now; if it is not tried again, the next start removes them"
                 );
             }
         }

@@ -206,7 +206,11 @@ impl LogDir {
         self.flushed_bytes.store(0, Ordering::Relaxed);
         let logs: Vec<_> = lock(&self.logs).iter().map(|(partition, log)| (partition.clone(), log.clone())).collect();
         for (partition, progress) in logs {
-            self.recovery_points.set(&partition, progress.recovery_point.load(Ordering::Acquire));
+            let logs = lock(&self.logs);
+            // A log that was deleted meanwhile must leave nothing for one that is made under its name.
+            if logs.get(&partition).is_some_and(|open| Arc::ptr_eq(open, &progress)) {
+                self.recovery_points.set(&partition, progress.recovery_point.load(Ordering::Acquire));
+            }
         }
     }
 

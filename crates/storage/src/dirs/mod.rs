@@ -32,7 +32,7 @@ pub use tools::{Identity, format, identity, last_shutdown, lock_dir};
 pub(crate) use tools::{cleaned_offset, lower_recovery_point, mark_unclean};
 
 use crate::LogError;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use log_dir::lock;
 use meta_properties::MetaProperties;
 use ottla_runtime::{Instant, Runtime};
@@ -40,12 +40,15 @@ use ottla_types::NodeId;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tracing::{error, info};
 
 const LOCK: &str = ".lock";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
+/// How long a directory may take to write its checkpoints and its clean marker.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Which directories, and whose.
 #[derive(Debug, Clone)]
@@ -210,15 +213,18 @@ impl LogDirs {
     }
 
     async fn shut_down_here(self) {
-        for dir in self.dirs.iter() {
-            match self.shut_down_dir(dir).await {
-                Ok(true) => info!(log_dir = %dir.path().display(), "closed cleanly"),
-                Ok(false) => info!(log_dir = %dir.path().display(), "not closed cleanly: the next start recovers it"),
-                Err(error) => {
-                    error!(log_dir = %dir.path().display(), %error, "not closed cleanly: the next start recovers it")
-                }
+        // Side by side, and not for ever: one that hangs holds up no other, nor the end of the process.
+        let dirs = self.dirs.iter().map(|dir| async {
+            let done = self.rt.timeout(SHUTDOWN_PATIENCE, self.shut_down_dir(dir)).await;
+            let log_dir = dir.path().display();
+            match done {
+                Ok(Ok(true)) => info!(%log_dir, "closed cleanly"),
+                Ok(Ok(false)) => info!(%log_dir, "not closed cleanly: the next start recovers it"),
+                Ok(Err(error)) => error!(%log_dir, %error, "not closed cleanly: the next start recovers it"),
+                Err(_) => error!(%log_dir, "the disk hangs: the next start recovers the directory"),
             }
-        }
+        });
+        join_all(dirs).await;
     }
 
     async fn shut_down_dir(&self, dir: &LogDir) -> Result<bool, LogError> {

@@ -11,7 +11,7 @@
 use crate::LogError;
 use crate::limits::{OPENINGS_IN_PARALLEL, SCAN_CHUNK_BYTES};
 use futures_util::future::BoxFuture;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The window and the turns of one directory.
@@ -19,8 +19,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub(crate) struct Openings {
     window: Semaphore,
     turns: Semaphore,
-    /// Turns that are free or taken.
-    turn_count: Mutex<usize>,
+    turn_count: Mutex<TurnCount>,
+}
+
+#[derive(Debug)]
+struct TurnCount {
+    wanted: usize,
+    /// Turns beyond that which are taken: whoever has one does not give it back.
+    surplus: usize,
 }
 
 /// What one log holds while it is opened; it is given back when this is dropped.
@@ -28,27 +34,58 @@ pub(crate) struct Place<'a> {
     openings: &'a Openings,
     /// Resolves when the log is not wanted any more.
     unwanted: BoxFuture<'a, ()>,
-    /// In the window, or a turn.
-    permit: Option<SemaphorePermit<'a>>,
+    permit: Permit<'a>,
+}
+
+enum Permit<'a> {
+    /// Dropped, it is given back.
+    InWindow {
+        _permit: SemaphorePermit<'a>,
+    },
+    /// To read much; see [`Openings::take_back`].
+    Turn(SemaphorePermit<'a>),
+    None,
 }
 
 impl Default for Openings {
     fn default() -> Openings {
-        Openings { window: Semaphore::new(OPENINGS_IN_PARALLEL), turns: Semaphore::new(1), turn_count: Mutex::new(1) }
+        Openings {
+            window: Semaphore::new(OPENINGS_IN_PARALLEL),
+            turns: Semaphore::new(1),
+            turn_count: Mutex::new(TurnCount { wanted: 1, surplus: 0 }),
+        }
     }
 }
 
 impl Openings {
-    /// From now on there are so many turns, at least one. Of a surplus those stay that are taken now, until this is called again.
+    /// From now on there are so many turns, at least one. Of a surplus those that are taken end with who has them.
     pub(crate) fn set_turns(&self, wanted: usize) {
         let wanted = wanted.clamp(1, Semaphore::MAX_PERMITS);
-        let mut count = self.turn_count.lock().unwrap_or_else(PoisonError::into_inner);
-        if wanted > *count {
-            self.turns.add_permits(wanted - *count);
-            *count = wanted;
+        let mut count = self.turn_count();
+        if wanted > count.wanted {
+            let more = wanted - count.wanted;
+            let kept = more.min(count.surplus);
+            count.surplus -= kept;
+            self.turns.add_permits(more - kept);
         } else {
-            *count -= self.turns.forget_permits(*count - wanted);
+            let fewer = count.wanted - wanted;
+            count.surplus += fewer - self.turns.forget_permits(fewer);
         }
+        count.wanted = wanted;
+    }
+
+    /// A turn ends. It is not for the next in the queue if there are too many.
+    fn take_back(&self, turn: SemaphorePermit<'_>) {
+        let mut count = self.turn_count();
+        if count.surplus > 0 {
+            count.surplus -= 1;
+            turn.forget();
+        }
+    }
+
+    /// Every step under the lock leaves the numbers consistent.
+    fn turn_count(&self) -> MutexGuard<'_, TurnCount> {
+        self.turn_count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a place in the window.
@@ -56,8 +93,8 @@ impl Openings {
     /// # Errors
     /// [`LogError::Unwanted`] once `unwanted` has resolved.
     pub(crate) async fn enter<'a>(&'a self, mut unwanted: BoxFuture<'a, ()>) -> Result<Place<'a>, LogError> {
-        let permit = wait(&self.window, &mut unwanted).await?;
-        Ok(Place { openings: self, unwanted, permit: Some(permit) })
+        let permit = Permit::InWindow { _permit: wait(&self.window, &mut unwanted).await? };
+        Ok(Place { openings: self, unwanted, permit })
     }
 }
 
@@ -68,10 +105,18 @@ impl Place<'_> {
     /// [`LogError::Unwanted`], also when the turn has come in the same moment.
     pub(crate) async fn take_turn(&mut self, bytes: u64) -> Result<(), LogError> {
         if bytes > SCAN_CHUNK_BYTES as u64 {
-            self.permit = None;
-            self.permit = Some(wait(&self.openings.turns, &mut self.unwanted).await?);
+            self.permit = Permit::None;
+            self.permit = Permit::Turn(wait(&self.openings.turns, &mut self.unwanted).await?);
         }
         Ok(())
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Permit::Turn(turn) = std::mem::replace(&mut self.permit, Permit::None) {
+            self.openings.take_back(turn);
+        }
     }
 }
 

@@ -35,6 +35,11 @@ impl Removals {
         self.waiting.extract_if(.., |removal| removal.due <= now).collect()
     }
 
+    /// Leaves all directories that wait to the next start; how many.
+    pub(super) fn forget_dirs(&mut self) -> usize {
+        self.waiting.extract_if(.., |removal| removal.is_dir).count()
+    }
+
     /// Puts back what could not be removed because of `error`, if that may pass; whether it does. Else the next start removes it.
     pub(super) fn put_back(&mut self, removal: Removal, now: Instant, error: &io::Error) -> bool {
         if !may_pass(error) {

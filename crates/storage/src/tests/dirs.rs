@@ -164,6 +164,29 @@ fn a_long_recovery_waits_for_its_turn_and_a_short_one_does_not() {
 }
 
 #[test]
+fn fewer_turns_are_fewer_also_while_logs_wait_for_them() {
+    let openings = Openings::default();
+    openings.set_turns(3);
+    let mut places: Vec<_> = (0..6).map(|_| openings.enter(wanted()).now_or_never().unwrap().unwrap()).collect();
+    let mut waiting = places.split_off(3);
+    for place in &mut places {
+        place.take_turn(1 << 30).now_or_never().expect("there are three").unwrap();
+    }
+    let mut turns: Vec<_> = waiting.iter_mut().map(|place| Box::pin(place.take_turn(1 << 30))).collect();
+    let mut taken = || turns.extract_if(.., |turn| turn.as_mut().now_or_never().is_some()).count();
+    assert_eq!(taken(), 0);
+    openings.set_turns(1);
+    places.pop();
+    assert_eq!(taken(), 0, "two have one still");
+    openings.set_turns(2);
+    assert_eq!(taken(), 0, "as many as there are now");
+    places.pop();
+    assert_eq!(taken(), 1);
+    openings.set_turns(3);
+    assert_eq!(taken(), 1);
+}
+
+#[test]
 fn a_recovery_that_waits_for_its_turn_leaves_its_place_to_the_next_log() {
     let openings = Openings::default();
     let mut recoveries: Vec<_> =
