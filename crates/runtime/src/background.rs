@@ -25,10 +25,10 @@ const REST_SHARE_MAX: f64 = 3.0;
 static WORKED_NANOS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs `future`, and lets it rest after its polls once the rest of the process leaves less than two cores free: the less is
-/// free, the longer, from 60 % of a core on three times as long as it worked. So it keeps a quarter of a core under any load. Other such work does
-/// not count as the rest of the process: each has its quarter.
-/// `future` must await something every millisecond or so; what it holds meanwhile others may have to wait for, up to 100 ms each time. In the simulator, where
-/// work takes no time, it never rests.
+/// free, the longer, from 60 % of a core on three times as long as it worked. So it keeps a quarter of a core under any load. Other
+/// such work does not count as the rest of the process: each has its quarter. `future` must await something every millisecond or so;
+/// who needs what it holds meanwhile may have to wait, up to 100 ms each time. In the simulator, where work takes no time, it never
+/// rests.
 pub async fn give_way<F: Future>(rt: &Runtime, future: F) -> F::Output {
     give_way_on(rt, rt.cores(), future).await
 }
