@@ -6,7 +6,8 @@
 //! first one is stored, too (and librdkafka and Kafka's own client believe that), and the first one, when it comes again,
 //! would be out of order, which ends librdkafka's producer for good.
 //!
-//! So the lowest sequence that did not get in is remembered until it does. What comes behind it is out of order, as it is
+//! So the lowest sequence that did not get in is remembered until it does, or is refused for good: then it does not come again,
+//! and some clients go on behind it in the same epoch (aiokafka), as Kafka lets them. Until then what comes behind it is out of order, as it is
 //! for a producer that the log knows, and is sent again after it. Kafka does the same for transactions (`lowestSequence` of
 //! its verification state).
 
@@ -14,7 +15,7 @@ use super::Partition;
 use ottla_records::BatchHeader;
 use ottla_storage::Log;
 use ottla_storage::producer_state::ProducerError;
-use ottla_types::{ProducerEpoch, ProducerId, Uuid};
+use ottla_types::{ErrorCode, ProducerEpoch, ProducerId, Uuid};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,11 +51,29 @@ struct Lowest {
 }
 
 impl Refused {
-    /// The batch with this header was refused and may come again.
-    pub(crate) fn note(&self, topic_id: Uuid, index: i32, header: &BatchHeader) {
-        if header.has_producer_id() && header.base_sequence >= 0 {
-            let key = (topic_id, index, header.producer_id);
-            self.note_sequence(key, header.producer_epoch, header.base_sequence);
+    /// The batch with this header was refused, for this reason.
+    pub(crate) fn note(&self, topic_id: Uuid, index: i32, header: &BatchHeader, reason: ErrorCode) {
+        if !header.has_producer_id() || header.base_sequence < 0 {
+            return;
+        }
+        let (key, epoch) = ((topic_id, index, header.producer_id), header.producer_epoch);
+        match reason {
+            // What it came behind is known.
+            ErrorCode::OutOfOrderSequenceNumber => {}
+            // Kafka's client sends the records in two batches then.
+            ErrorCode::MessageTooLarge if header.record_count > 1 => {
+                self.note_sequence(key, epoch, header.base_sequence);
+            }
+            reason if reason.is_retriable() => self.note_sequence(key, epoch, header.base_sequence),
+            _ => self.forget_sequence(key, epoch, header.base_sequence),
+        }
+    }
+
+    /// The batch with this sequence does not come again.
+    fn forget_sequence(&self, key: Key, epoch: ProducerEpoch, sequence: i32) {
+        let lowest = self.lock().lowest.get(&key).copied();
+        if lowest.is_some_and(|lowest| (lowest.epoch, lowest.sequence) == (epoch, sequence)) {
+            self.forget(key);
         }
     }
 
@@ -85,7 +104,7 @@ impl Refused {
         })
     }
 
-    /// A batch of the producer got in.
+    /// A batch of the producer got in, or none is expected to come again.
     fn forget(&self, key: Key) {
         let mut inside = self.lock();
         if let Some(Lowest { number, .. }) = inside.lowest.remove(&key) {

@@ -82,6 +82,23 @@ fn a_batch_that_a_failed_flush_lost_is_stored_when_it_comes_again() {
     });
 }
 
+#[test]
+fn a_batch_that_is_refused_for_good_is_not_waited_for() {
+    with_node(69, &[], |node| async move {
+        node.create_topic("t", 1, &[("max.message.bytes", "1000")]).await;
+        let long = ".".repeat(1000);
+        // Two records come again in two batches, one does not.
+        let refused = node.produce_batch("t", 0, batch(0, &[&long, "a"]), -1).await;
+        assert_eq!(error(refused.error_code), "MESSAGE_TOO_LARGE");
+        let behind = node.produce_batch("t", 0, batch(2, &["b"]), -1).await;
+        assert_eq!(error(behind.error_code), "OUT_OF_ORDER_SEQUENCE_NUMBER");
+        let refused = node.produce_batch("t", 0, batch(0, &[&long]), -1).await;
+        assert_eq!(error(refused.error_code), "MESSAGE_TOO_LARGE");
+        let next = node.produce_batch("t", 0, batch(1, &["a"]), -1).await;
+        assert_eq!((error(next.error_code), next.base_offset), ("NONE", 0));
+    });
+}
+
 /// Batches in flight behind one that did not get in: the next one must not be taken for the producer's beginning.
 async fn only_the_lowest_refused_batch_begins(node: &Node) {
     let behind = node.produce_batch("t", 0, batch(1, &["b"]), -1).await;

@@ -117,9 +117,10 @@ pub(super) async fn append_all(
                 Ok((found, guard)) => append_one(broker, header, found, partition.records, (acks, guard)).await,
                 Err(error) => Err(error.into()),
             };
-            if let (Err(_), Some(sent)) = (&outcome, &sent) {
+            if let (Err(failure), Some(sent)) = (&outcome, &sent) {
                 let topic_id = if by_id { Some(topic.topic_id) } else { broker.image().topic_id(&topic.name) };
-                topic_id.inspect(|&topic_id| broker.shared.refused.note(topic_id, partition.index, sent));
+                let refused = &broker.shared.refused;
+                topic_id.inspect(|&topic_id| refused.note(topic_id, partition.index, sent, failure.error.code));
             }
             partitions.push(PartitionResult { index: partition.index, outcome });
         }
