@@ -75,8 +75,9 @@ impl FlushControl {
     }
 
     /// A place among the flushes of the log directory `dir` that run in parallel.
-    pub(crate) async fn slot(&self, dir: Uuid) -> Option<SemaphorePermit<'_>> {
-        self.slots.get(&dir)?.acquire().await.ok()
+    pub(crate) async fn slot(&self, dir: Uuid) -> SemaphorePermit<'_> {
+        let slots = self.slots.get(&dir).expect("every log is in a log directory of the node");
+        slots.acquire().await.expect("it is never closed")
     }
 
     /// Unflushed bytes of all partitions.

@@ -144,12 +144,11 @@ impl Broker {
         let BrokerParts { runtime, config, controller, images, log_dirs, metrics } = parts;
         let found = log_dirs.discover().await?;
         let has_failed_directory = log_dirs.dirs().len() < config.storage.log_dirs.len();
-        let flush = FlushControl::new(config.storage.log_unflushed_max_bytes, log_dirs.dirs());
         let shared = Arc::new(Shared {
             runtime: runtime.clone(),
             node_id: config.node_id,
+            flush: FlushControl::new(config.storage.log_unflushed_max_bytes, log_dirs.dirs()),
             log_dirs,
-            flush,
             refused: Refused::default(),
             metrics,
             producer_id_expiration_ms: AtomicI64::new(i64::from(config.storage.producer_id_expiration_ms)),

@@ -135,7 +135,7 @@ impl Cleaners {
         let began = self.shared.runtime.now();
         let context = CleanContext { config, throttle: &self.throttle, is_stopped: &is_stopped };
         let result = give_way(&self.shared.runtime, partition.clean(&log, context)).await;
-        // Both wait while a log is cleaned, and the next cleaning may begin at once.
+        // It waits while a log is cleaned, and the next cleaning may begin at once.
         partition.apply_retention().await;
         self.lock().done(&name, None);
         match result {

@@ -114,7 +114,7 @@ impl Partition {
     }
 
     /// Waits for `pause`, and until the log may be opened again; `false` when the partition is about to leave before.
-    pub(super) async fn may_reopen(&self, dir: &LogDir, mut pause: Duration) -> bool {
+    async fn may_reopen(&self, dir: &LogDir, mut pause: Duration) -> bool {
         loop {
             if !self.pause(pause).await {
                 return false;

@@ -94,7 +94,7 @@ impl Partition {
 
     async fn flush_rounds(self: Arc<Self>, incarnation: u64, dir: Uuid, _running: Job) {
         loop {
-            let Some(_slot) = self.shared.flush.slot(dir).await else { return };
+            let _slot = self.shared.flush.slot(dir).await;
             let Some(job) = self.begin_round(incarnation) else { return };
             let started = self.shared.runtime.now();
             let done = job.run().await;

@@ -7,9 +7,9 @@
 //! would be out of order, which ends librdkafka's producer for good.
 //!
 //! So the lowest sequence that did not get in is remembered until it does, or is refused for good: then it does not come again,
-//! and some clients go on behind it in the same epoch (aiokafka), as Kafka lets them. Until then what comes behind it is out of order, as it is
-//! for a producer that the log knows, and is sent again after it. Kafka does the same for transactions (`lowestSequence` of
-//! its verification state).
+//! and some clients go on behind it in the same epoch (aiokafka), as Kafka lets them. Until then what comes behind it is out of
+//! order, as it is for a producer that the log knows, and is sent again after it. Kafka does the same for transactions
+//! (`lowestSequence` of its verification state).
 
 use super::Partition;
 use ottla_records::BatchHeader;
@@ -65,15 +65,8 @@ impl Refused {
                 self.note_sequence(key, epoch, header.base_sequence);
             }
             reason if reason.is_retriable() => self.note_sequence(key, epoch, header.base_sequence),
-            _ => self.forget_sequence(key, epoch, header.base_sequence),
-        }
-    }
-
-    /// The batch with this sequence does not come again.
-    fn forget_sequence(&self, key: Key, epoch: ProducerEpoch, sequence: i32) {
-        let lowest = self.lock().lowest.get(&key).copied();
-        if lowest.is_some_and(|lowest| (lowest.epoch, lowest.sequence) == (epoch, sequence)) {
-            self.forget(key);
+            // It does not come again.
+            _ => self.forget_if(key, |lowest| (lowest.epoch, lowest.sequence) == (epoch, header.base_sequence)),
         }
     }
 
@@ -104,10 +97,15 @@ impl Refused {
         })
     }
 
-    /// A batch of the producer got in, or none is expected to come again.
+    /// A batch of the producer got in.
     fn forget(&self, key: Key) {
+        self.forget_if(key, |_| true);
+    }
+
+    fn forget_if(&self, key: Key, is_over: impl FnOnce(&Lowest) -> bool) {
         let mut inside = self.lock();
-        if let Some(Lowest { number, .. }) = inside.lowest.remove(&key) {
+        if let Some(Lowest { number, .. }) = inside.lowest.get(&key).copied().filter(is_over) {
+            inside.lowest.remove(&key);
             inside.by_age.remove(&number);
             self.count.store(inside.lowest.len(), Ordering::Release);
         }

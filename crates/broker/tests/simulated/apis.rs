@@ -100,6 +100,27 @@ async fn every_api(node: &Node, topic: &str, index: i32) {
 }
 
 #[test]
+fn metadata_of_topics_that_a_version_cannot_name_is_an_invalid_request() {
+    with_node(211, &[], |node| async move {
+        node.create_topic("t", 1, &[]).await;
+        let topic_id = topic_id(&node, "t");
+        let by_id = MetadataRequestTopic { name: Some("t".to_string()), topic_id };
+        let unnamed = MetadataRequestTopic { name: None, ..Default::default() };
+        for (version, topic) in [(10, &by_id), (11, &by_id), (11, &unnamed), (12, &unnamed), (13, &unnamed)] {
+            let topics = Some(vec![topic.clone()]);
+            let response = node.call(version, &MetadataRequest { topics, ..MetadataRequest::default() }).await;
+            let told = &response.topics[0];
+            assert_eq!(error(told.error_code), "INVALID_REQUEST", "version {version}");
+            assert_eq!(
+                (told.name.as_deref().unwrap_or_default(), told.topic_id),
+                (topic.name.as_deref().unwrap_or_default(), topic.topic_id)
+            );
+            assert_eq!(error(response.error_code), if version < 13 { "NONE" } else { "INVALID_REQUEST" });
+        }
+    });
+}
+
+#[test]
 fn every_advertised_version_is_answered() {
     // Topics that are missing are not made here: their errors are to be encoded, too.
     with_node(210, &[("auto.create.topics.enable", "false")], |node| async move {

@@ -158,3 +158,51 @@ fn a_log_that_fails_while_it_is_cleaned_does_not_wait_for_the_end_of_that() {
         node.until("it is cleaned after all", || node.metrics.cleaner.cleanings.get() >= 1).await;
     });
 }
+
+#[test]
+fn retention_follows_a_cleaning() {
+    let never = ("log.retention.check.interval.ms", "1000000000");
+    let configs = [("log.cleaner.backoff.ms", "500"), ("log.cleaner.threads", "0"), never];
+    with_node(235, &configs, |node| async move {
+        // The only look of the retention itself.
+        node.runtime.sleep(Duration::from_secs(60)).await;
+        let configs = [
+            ("cleanup.policy", "compact,delete"),
+            ("segment.bytes", "1048576"),
+            ("retention.bytes", "1000000"),
+            ("min.cleanable.dirty.ratio", "0.01"),
+        ];
+        node.create_topic("t", 1, &configs).await;
+        for key in 0..12 {
+            let batch = keyed(Some(&format!("k{key}")), "v");
+            assert_eq!(error(node.produce_batch("t", 0, batch, -1).await.error_code), "NONE");
+        }
+        node.runtime.sleep(Duration::from_secs(60)).await;
+        assert_eq!(node.list_offset("t", 0, EARLIEST).await.offset, 0);
+        node.set_configs(BROKER, "", &[("log.cleaner.threads", "1")]).await;
+        node.until("the log is cleaned", || node.metrics.cleaner.cleanings.get() >= 1).await;
+        node.runtime.sleep(Duration::from_secs(1)).await;
+        assert!(node.list_offset("t", 0, EARLIEST).await.offset > 0);
+    });
+}
+
+#[test]
+fn a_lack_of_descriptors_is_no_reason_never_to_clean_a_log_again() {
+    let configs = [("log.cleaner.backoff.ms", "500"), ("log.cleaner.threads", "0")];
+    with_node(236, &configs, |node| async move {
+        let configs =
+            [("cleanup.policy", "compact"), ("segment.bytes", "1048576"), ("min.cleanable.dirty.ratio", "0.01")];
+        node.create_topic("t", 1, &configs).await;
+        for _ in 0..12 {
+            assert_eq!(error(node.produce_batch("t", 0, keyed(Some("a"), "v"), -1).await.error_code), "NONE");
+        }
+        let disk = node.world.disk_faults(NODE);
+        disk.set_open_files_max(Some(disk.open_files()));
+        node.set_configs(BROKER, "", &[("log.cleaner.threads", "1")]).await;
+        node.runtime.sleep(Duration::from_secs(30)).await;
+        let cleaner = &node.metrics.cleaner;
+        assert_eq!((cleaner.cleanings.get(), cleaner.uncleanable_partitions.get()), (0, 0));
+        disk.set_open_files_max(None);
+        node.until("it is cleaned", || cleaner.cleanings.get() >= 1).await;
+    });
+}

@@ -86,6 +86,19 @@ fn a_directory_that_hangs_takes_no_flush_from_the_other_nor_its_clean_end() {
 }
 
 #[test]
+fn a_directory_that_hangs_at_the_end_holds_up_neither_another_nor_the_process_for_long() {
+    with_node(410, &[TWO_DIRS], |node| async move {
+        three_topics(&node).await;
+        node.world.disk_faults(NODE).slow_syncs("/data/", 10_000, LONG);
+        let begun = node.runtime.now();
+        node.broker.shutdown().await;
+        let took = node.runtime.now() - begun;
+        assert!(took < Duration::from_secs(100), "{took:?}");
+        assert_eq!((is_clean(&node, "/data").await, is_clean(&node, "/more").await), (false, true));
+    });
+}
+
+#[test]
 fn directories_with_a_partition_that_is_in_both_are_recovered_again() {
     with_node(407, &[TWO_DIRS], |node| async move {
         three_topics(&node).await;

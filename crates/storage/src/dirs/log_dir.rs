@@ -206,11 +206,8 @@ impl LogDir {
         self.flushed_bytes.store(0, Ordering::Relaxed);
         let logs: Vec<_> = lock(&self.logs).iter().map(|(partition, log)| (partition.clone(), log.clone())).collect();
         for (partition, progress) in logs {
-            let logs = lock(&self.logs);
-            // A log that was deleted meanwhile must leave nothing for one that is made under its name.
-            if logs.get(&partition).is_some_and(|open| Arc::ptr_eq(open, &progress)) {
-                self.recovery_points.set(&partition, progress.recovery_point.load(Ordering::Acquire));
-            }
+            let reached = progress.recovery_point.load(Ordering::Acquire);
+            self.if_open(&partition, &progress, || self.recovery_points.set(&partition, reached));
         }
     }
 
@@ -221,28 +218,26 @@ impl LogDir {
 
     /// Sets a log start offset to be made durable, unless the log is no longer the one that is open here.
     pub(crate) fn raise_log_start(&self, partition: &TopicPartition, progress: &Arc<LogProgress>, offset: i64) {
-        let logs = lock(&self.logs);
-        if logs.get(partition).is_some_and(|open| Arc::ptr_eq(open, progress)) {
-            self.log_starts.raise(partition, offset);
-        }
+        self.if_open(partition, progress, || self.log_starts.raise(partition, offset));
     }
 
     /// A log is compacted up to `offset`; unless it is no longer the one that is open here.
     pub(crate) fn set_cleaned(&self, partition: &TopicPartition, progress: &Arc<LogProgress>, offset: i64) {
-        if self.is_open(partition, progress) {
-            self.cleaned.set(partition, offset);
-        }
+        self.if_open(partition, progress, || self.cleaned.set(partition, offset));
     }
 
     /// Sets a recovery point to be made durable, before housekeeping does; with the same exception.
     pub(crate) fn raise_recovery_point(&self, partition: &TopicPartition, progress: &Arc<LogProgress>, offset: i64) {
-        if self.is_open(partition, progress) {
-            self.recovery_points.raise(partition, offset);
-        }
+        self.if_open(partition, progress, || self.recovery_points.raise(partition, offset));
     }
 
-    fn is_open(&self, partition: &TopicPartition, progress: &Arc<LogProgress>) -> bool {
-        lock(&self.logs).get(partition).is_some_and(|open| Arc::ptr_eq(open, progress))
+    /// A log that was deleted must leave no offset behind for one that is made under its name: the change is made under the lock that
+    /// a deletion needs.
+    fn if_open(&self, partition: &TopicPartition, progress: &Arc<LogProgress>, change: impl FnOnce()) {
+        let logs = lock(&self.logs);
+        if logs.get(partition).is_some_and(|open| Arc::ptr_eq(open, progress)) {
+            change();
+        }
     }
 
     /// A log is no longer here.

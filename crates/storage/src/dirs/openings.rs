@@ -34,17 +34,9 @@ pub(crate) struct Place<'a> {
     openings: &'a Openings,
     /// Resolves when the log is not wanted any more.
     unwanted: BoxFuture<'a, ()>,
-    permit: Permit<'a>,
-}
-
-enum Permit<'a> {
-    /// Dropped, it is given back.
-    InWindow {
-        _permit: SemaphorePermit<'a>,
-    },
-    /// To read much; see [`Openings::take_back`].
-    Turn(SemaphorePermit<'a>),
-    None,
+    in_window: Option<SemaphorePermit<'a>>,
+    /// To read much, in place of the window; [`Openings::take_back`] ends it.
+    turn: Option<SemaphorePermit<'a>>,
 }
 
 impl Default for Openings {
@@ -93,8 +85,8 @@ impl Openings {
     /// # Errors
     /// [`LogError::Unwanted`] once `unwanted` has resolved.
     pub(crate) async fn enter<'a>(&'a self, mut unwanted: BoxFuture<'a, ()>) -> Result<Place<'a>, LogError> {
-        let permit = Permit::InWindow { _permit: wait(&self.window, &mut unwanted).await? };
-        Ok(Place { openings: self, unwanted, permit })
+        let in_window = Some(wait(&self.window, &mut unwanted).await?);
+        Ok(Place { openings: self, unwanted, in_window, turn: None })
     }
 }
 
@@ -105,8 +97,8 @@ impl Place<'_> {
     /// [`LogError::Unwanted`], also when the turn has come in the same moment.
     pub(crate) async fn take_turn(&mut self, bytes: u64) -> Result<(), LogError> {
         if bytes > SCAN_CHUNK_BYTES as u64 {
-            self.permit = Permit::None;
-            self.permit = Permit::Turn(wait(&self.openings.turns, &mut self.unwanted).await?);
+            self.in_window = None;
+            self.turn = Some(wait(&self.openings.turns, &mut self.unwanted).await?);
         }
         Ok(())
     }
@@ -114,7 +106,7 @@ impl Place<'_> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if let Permit::Turn(turn) = std::mem::replace(&mut self.permit, Permit::None) {
+        if let Some(turn) = self.turn.take() {
             self.openings.take_back(turn);
         }
     }
